@@ -4,7 +4,15 @@
 //! writing, retrying and telling. Nothing here waits, reads a clock or draws a random number:
 //! time, ids and chance are arguments.
 
-pub mod digest;
-pub mod id;
-pub mod money;
-pub mod time;
+mod digest;
+mod id;
+mod money;
+mod time;
+
+pub use digest::sha256_hex;
+pub use id::{
+    BadId, BudgetId, EngineName, Epoch, FactoryId, Incarnation, JobId, Key, LockName, Nonce, OpId,
+    ProductId, ProfileName, RequestId,
+};
+pub use money::{MAX_COUNT, MicroUsd, NotAnAmount};
+pub use time::{NotATime, Timestamp};

@@ -4,11 +4,18 @@
 //! writing, retrying and telling. Nothing here waits, reads a clock or draws a random number:
 //! time, ids and chance are arguments.
 
+mod capability;
+mod content;
 mod digest;
 mod id;
 mod money;
 mod time;
 
+pub use capability::{Capability, NotACapability, unmet};
+pub use content::{
+    Backoff, Ceiling, CommandLine, Content, DepsMode, EngineClass, Kind, OnDepFailure, Priority,
+    ProfileRef, RetryClass, RetryPolicy, ReviewPolicy,
+};
 pub use digest::sha256_hex;
 pub use id::{
     BadId, BudgetId, EngineName, Epoch, FactoryId, Incarnation, JobId, Key, LockName, Nonce, OpId,

@@ -1,0 +1,226 @@
+//! What a job is asked to do: frozen by submit, changed only by supersede. Holds no rule of its
+//! own; `manifest` makes it and `job` carries it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::capability::Capability;
+use crate::id::{EngineName, JobId, Key, LockName, ProfileName};
+use crate::money::MicroUsd;
+use crate::time::Timestamp;
+
+/// The normalised submission, as every attempt at the job sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Content {
+    pub idempotency_key: Key,
+    pub manifest_snapshot: Map<String, Value>,
+    pub body_md: String,
+    pub content_hash: String,
+    pub kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<JobId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracker_item_id: Option<String>,
+    pub priority: Priority,
+    /// `priority` as a number, for stores that sort.
+    pub priority_rank: u8,
+    pub capabilities: Vec<Capability>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_class: Option<EngineClass>,
+    pub prefers_engine: Vec<EngineName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<CommandLine>,
+    /// Dependencies as they were named; `dep_ids` are the jobs they name.
+    pub deps: Vec<String>,
+    pub dep_ids: Vec<JobId>,
+    pub deps_mode: DepsMode,
+    pub on_dep_failure: OnDepFailure,
+    pub locks: Vec<LockName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Ceiling>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    pub review_policy: ReviewPolicy,
+    pub timeout_sec: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    pub yolo: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_branch: Option<String>,
+    pub allowed_scope: Vec<String>,
+    pub artifact_globs: Vec<String>,
+    pub submitted_by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+}
+
+impl Content {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_sec)
+    }
+
+    /// A composite without instructions of its own ends when its children have.
+    pub(crate) fn ships_with_its_children(&self) -> bool {
+        self.kind == Kind::Composite && self.body_md.trim().is_empty()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    #[default]
+    Leaf,
+    /// Its children must finish first.
+    Composite,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    Critical,
+    High,
+    #[default]
+    Medium,
+    Low,
+}
+
+impl Priority {
+    /// 0 goes first.
+    #[must_use]
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Critical => 0,
+            Self::High => 1,
+            Self::Medium => 2,
+            Self::Low => 3,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineClass {
+    AgenticCoder,
+    ChatCoder,
+    Command,
+}
+
+/// `name`, or `name@version`; the name alone is the newest version at claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ProfileRef {
+    pub name: ProfileName,
+    pub version: Option<u32>,
+}
+
+impl TryFrom<String> for ProfileRef {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (name, version) = match text.split_once('@') {
+            Some((name, version)) => (name, Some(version)),
+            None => (text.as_str(), None),
+        };
+        let number = version.map(str::parse::<u32>).transpose();
+        match (name.parse(), number) {
+            (Ok(name), Ok(version)) if version != Some(0) => Ok(Self { name, version }),
+            (Ok(_), _) => Err("a version is a whole number from 1, as in name@3".into()),
+            (Err(bad), _) => Err(format!("{bad}")),
+        }
+    }
+}
+
+impl From<ProfileRef> for String {
+    fn from(profile: ProfileRef) -> Self {
+        match profile.version {
+            Some(version) => format!("{}@{version}", profile.name),
+            None => profile.name.to_string(),
+        }
+    }
+}
+
+/// A text is run by `sh -c`; words are run as they stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CommandLine {
+    Shell(String),
+    Words(Vec<String>),
+}
+
+/// When a dependency is good enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DepsMode {
+    /// Shipped.
+    #[default]
+    Hard,
+    /// Testing or shipped.
+    Soft,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDepFailure {
+    #[default]
+    Wait,
+    Fail,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReviewPolicy {
+    #[default]
+    Auto,
+    /// A person ships.
+    Manual,
+}
+
+/// The most that a job may use, over all its attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ceiling {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<MicroUsd>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    /// All charged attempts, the first included.
+    pub max: u32,
+    pub backoff: Backoff,
+    pub on: Vec<RetryClass>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryClass {
+    Timeout,
+    VerifyFailed,
+    Crash,
+}
+
+/// How long to wait before the next attempt: `exp`, or the same span each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backoff {
+    Exp,
+    /// Seconds.
+    Fixed(u64),
+}

@@ -6,5 +6,6 @@
 
 mod coverage;
 mod crates;
+mod documents;
 mod sources;
 mod tree;

@@ -16,6 +16,9 @@ pub(crate) const PURE: [&str; 3] = ["auth", "fleet", "protocol"];
 const PURE_MAY_LINK: [&str; 8] =
     ["jiff", "saphyr-parser", "schemars", "serde", "serde_json", "sha2", "thiserror", "uuid"];
 
+/// Where the arrows are written.
+const WRITTEN: &str = "tests/house/arrows.txt";
+
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 5] = ["common", "core", "manager", "types", "utils"];
 
@@ -78,9 +81,9 @@ fn an_arrow_that_is_used_but_not_written_is_caught_and_the_reverse() {
         ]
     );
     assert_eq!(
-        differences(&members, "bus: protocol\nstore:\n"),
+        differences(&members, "protocol:\nstore:\n"),
         [
-            "protocol is a crate but not written",
+            "`bus: protocol` is a crate but not written",
             "tests/house/arrows.txt:2: store is written but not a crate",
         ]
     );
@@ -107,24 +110,26 @@ fn a_manifest_without_the_lints_and_an_empty_name_are_caught() {
     assert!(!is_empty_name(Path::new("libs/fleet/src/job.rs")));
 }
 
-/// What the metadata and the written arrows disagree about, both ways.
+/// What the crates and the written arrows disagree about, both ways.
 fn differences(members: &Members, written: &str) -> Vec<String> {
     let (names, arrows) = parse(written);
-    let unwritten = members.keys().filter(|name| !names.contains_key(*name));
-    let unwritten = unwritten.map(|name| format!("{name} is a crate but not written"));
     let used = used(members);
-    let missing = used
-        .iter()
-        .filter(|(from, _)| names.contains_key(from))
-        .filter(|arrow| !arrows.contains(arrow));
-    let missing = missing.map(|(from, to)| format!("{from} → {to} is used but not written"));
-    let place = |name: &String| format!("tests/house/arrows.txt:{}", names[name]);
-    let foreign = names.keys().filter(|name| !members.contains_key(*name));
-    let foreign = foreign.map(|name| format!("{}: {name} is written but not a crate", place(name)));
-    let unused = arrows.iter().filter(|arrow| !used.contains(arrow));
-    let unused =
-        unused.map(|(from, to)| format!("{}: {from} → {to} is written but not used", place(from)));
-    unwritten.chain(missing).chain(foreign).chain(unused).collect()
+    let mut findings = Vec::new();
+    for name in members.keys().filter(|name| !names.contains_key(*name)) {
+        let to = used.iter().filter(|(from, _)| from == name).map(|(_, to)| format!(" {to}"));
+        findings.push(format!("`{name}:{}` is a crate but not written", to.collect::<String>()));
+    }
+    for (from, to) in used.difference(&arrows).filter(|(from, _)| names.contains_key(from)) {
+        findings.push(format!("{from} → {to} is used but not written"));
+    }
+    for (name, line) in names.iter().filter(|(name, _)| !members.contains_key(*name)) {
+        findings.push(format!("{WRITTEN}:{line}: {name} is written but not a crate"));
+    }
+    for (from, to) in arrows.difference(&used) {
+        let line = names[from];
+        findings.push(format!("{WRITTEN}:{line}: {from} → {to} is written but not used"));
+    }
+    findings
 }
 
 /// The written crates with their line numbers, and the arrows between them.

@@ -1,4 +1,4 @@
-//! Rules on documents: links lead somewhere, decisions are listed.
+//! Rules on documents: links lead somewhere, decisions are listed, one command tests everything.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,15 @@ fn every_decision_is_listed_in_the_index() {
     let pages = paths.iter().filter(|path| path.parent() == Some(Path::new("docs/adr")));
     let findings = unlisted(pages.map(PathBuf::as_path), &index);
     tree::assert_none(&findings, "add a row to docs/adr/README.md");
+}
+
+#[test]
+fn the_readme_and_ci_run_the_same_command() {
+    let read = |path| fs::read_to_string(tree::root().join(path)).expect("a file of the root");
+    let said = command(&read("README.md")).expect("the README has a block of `sh`").to_owned();
+    assert_eq!(read(".ci/run").lines().last(), Some(said.as_str()), "one command for everyone");
+    assert_eq!(command("x\n```sh\ncargo run\n```\n"), Some("cargo run"));
+    assert_eq!(command("x\n```json\n{}\n```\n"), None);
 }
 
 #[test]
@@ -53,6 +62,11 @@ fn dead_links(path: &Path, text: &str) -> Vec<String> {
         .flat_map(|(at, line)| links(line).filter(dead).map(move |link| (at + 1, link)))
         .map(|(line, link)| finding(line, link))
         .collect()
+}
+
+/// The first command that a document tells its reader to type.
+fn command(text: &str) -> Option<&str> {
+    text.lines().skip_while(|line| *line != "```sh").nth(1)
 }
 
 /// What stands between `](` and the next `)`.

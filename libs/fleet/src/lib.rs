@@ -52,7 +52,7 @@ pub use lock::{
 pub use money::{MAX_COUNT, MicroUsd, NotAnAmount};
 pub use offer::{Rank, Unfit, unclaimable, unfit, unsuited};
 pub use product::{Product, ProductCommand, ProductEvent};
-pub use record::{Head, Record, SCHEMA_VERSION, touched};
+pub use record::{Head, Record, SCHEMA_VERSION, schema_version_of, touched};
 pub use rejection::{Code, Current, Rejection};
 pub use run::{Exit, Insights, Progress, Run, RunCommand, RunEvent, RunResult, VerifyResult};
 pub use stage::{DeadReason, FailureReason, Holder, Stage, StageName};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Broken, Bus, Limits, Memory, conformance};
+use crate::{Broken, Bus, Faulty, Limits, Memory, Odds, conformance};
 
 async fn memory() -> Arc<dyn Bus> {
     Arc::new(Memory::default())
@@ -12,6 +12,10 @@ async fn memory() -> Arc<dyn Bus> {
 /// Real time: what comes again comes soon.
 async fn quick() -> Arc<dyn Bus> {
     Arc::new(Memory::with(Limits { ack_wait: Duration::from_secs(2), ..Limits::default() }))
+}
+
+async fn faulty_at_rest() -> Arc<dyn Bus> {
+    Arc::new(Faulty::new(Memory::default(), 1, Odds::default()))
 }
 
 async fn broken() -> Arc<dyn Bus> {
@@ -24,6 +28,10 @@ mod memory_in_paused_time {
 
 mod memory_on_threads {
     crate::conformance!(threaded, super::quick);
+}
+
+mod faulty_without_faults {
+    crate::conformance!(paused, super::faulty_at_rest);
 }
 
 #[test]

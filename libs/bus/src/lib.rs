@@ -13,12 +13,14 @@ use protocol::{Filter, Headers, Kind, Subject};
 mod broken;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod faulty;
 #[cfg(test)]
 mod laws;
 mod memory;
 
 #[cfg(any(test, feature = "conformance"))]
 pub use broken::Broken;
+pub use faulty::{Faulty, Injected, Odds};
 pub use memory::{Limits, Memory};
 
 /// The largest body that travels. A server needs a little more, for the headers beside it.

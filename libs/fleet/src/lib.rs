@@ -7,16 +7,18 @@
 mod capability;
 mod content;
 mod digest;
+mod grammar;
 mod id;
 mod money;
 mod time;
 
 pub use capability::{Capability, NotACapability, unmet};
 pub use content::{
-    Backoff, Ceiling, CommandLine, Content, DepsMode, EngineClass, Kind, OnDepFailure, Priority,
-    ProfileRef, RetryClass, RetryPolicy, ReviewPolicy,
+    Backoff, Ceiling, CommandLine, Content, DepsMode, EngineClass, Kind, NotABackoff, OnDepFailure,
+    Priority, ProfileRef, RetryClass, RetryPolicy, ReviewPolicy,
 };
-pub use digest::sha256_hex;
+pub use digest::{canonical_json, sha256_hex};
+pub use grammar::{Glob, NotAGlob, NotASpan, Span};
 pub use id::{
     BadId, BudgetId, EngineName, Epoch, FactoryId, Incarnation, JobId, Key, LockName, Nonce, OpId,
     ProductId, ProfileName, RequestId,

@@ -141,7 +141,7 @@ impl TryFrom<String> for ProfileRef {
         match (name.parse(), number) {
             (Ok(name), Ok(version)) if version != Some(0) => Ok(Self { name, version }),
             (Ok(_), _) => Err("a version is a whole number from 1, as in name@3".into()),
-            (Err(bad), _) => Err(format!("{bad}")),
+            (Err(bad), _) => Err(bad.why.into()),
         }
     }
 }

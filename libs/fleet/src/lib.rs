@@ -9,7 +9,9 @@ mod content;
 mod digest;
 mod grammar;
 mod id;
+mod manifest;
 mod money;
+mod submission;
 mod time;
 
 pub use capability::{Capability, NotACapability, unmet};
@@ -23,5 +25,7 @@ pub use id::{
     BadId, BudgetId, EngineName, Epoch, FactoryId, Incarnation, JobId, Key, LockName, Nonce, OpId,
     ProductId, ProfileName, RequestId,
 };
+pub use manifest::{Fault, Invalid, Reason};
 pub use money::{MAX_COUNT, MicroUsd, NotAnAmount};
+pub use submission::{Accepted, ProfileTerms, Submission, Terms, check_defaults, normalise};
 pub use time::{NotATime, Timestamp};

@@ -1,0 +1,5 @@
+//! The protocols on real providers of the store's seam: what each promises, and that the races
+//! among them are lost on a store that checks before it writes.
+
+mod claim;
+mod support;

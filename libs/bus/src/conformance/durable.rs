@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use futures_util::{StreamExt, stream};
 use protocol::Filter;
 use tokio::time::timeout;
 
-use super::{PATIENCE, append, entry, next, nothing_comes};
+use super::{PATIENCE, QUIET, append, entry, next, nothing_comes, subject};
 use crate::{Audience, Bus, Message};
 
 pub async fn an_appended_entry_outlives_its_publisher(bus: Arc<dyn Bus>) {
@@ -17,6 +18,8 @@ pub async fn an_appended_entry_outlives_its_publisher(bus: Arc<dyn Bus>) {
     let delivery = next(&mut entries).await;
     assert_eq!((delivery.message.body.as_ref(), delivery.attempt), (&b"kept"[..], 1));
     delivery.settle.done().await.expect("it settles");
+    let (awaited, ()) = join(next(&mut entries), append(&*bus, "awaited")).await;
+    assert_eq!(awaited.message.body, "awaited", "who waits is woken");
 }
 
 pub async fn the_same_dedup_id_is_stored_once(bus: Arc<dyn Bus>) {
@@ -64,19 +67,23 @@ pub async fn again_waits(bus: Arc<dyn Bus>) {
 
 pub async fn two_consumers_of_a_group_share(bus: Arc<dyn Bus>) {
     const ENTRIES: usize = 20;
-    let filter = Filter::exact(&entry());
+    // A stream that keeps what was settled, or settling would hide a second copy.
+    let letter = subject("dlq");
+    let filter = Filter::exact(&letter);
     let one = bus.consume(&filter, "g").await.expect("it consumes").map(|it| (1, it));
     let two = bus.consume(&filter, "g").await.expect("it consumes").map(|it| (2, it));
     let mut both = stream::select_all([one.boxed(), two.boxed()]);
     let (mut consumers, mut bodies) = (BTreeSet::new(), BTreeSet::new());
     for number in 0..ENTRIES {
-        append(&*bus, &number.to_string()).await;
+        let message = Message::new(letter.clone(), number.to_string());
+        bus.append(message, &number.to_string()).await.expect("it is stored");
         let taken = timeout(PATIENCE, both.next()).await.expect("an entry comes in time");
         let (consumer, delivery) = taken.expect("an inbox does not end");
         consumers.insert(consumer);
         assert!(bodies.insert(delivery.message.body.clone()), "{delivery:?} came twice");
         delivery.settle.done().await.expect("it settles");
     }
+    assert!(timeout(QUIET, both.next()).await.is_err(), "one came twice");
     assert_eq!(bodies.len(), ENTRIES);
     assert_eq!(consumers.len(), 2, "one of them got everything");
 }

@@ -4,6 +4,7 @@
 //! writing, retrying and telling. Nothing here waits, reads a clock or draws a random number:
 //! time, ids and chance are arguments.
 
+mod audit;
 mod budget;
 mod capability;
 mod content;
@@ -28,6 +29,7 @@ mod steps;
 mod submission;
 mod time;
 
+pub use audit::{Invariant, Violation, audit, audit_dependencies};
 pub use budget::{AppliesTo, Budget, BudgetCommand, BudgetEvent, Reservation, Window};
 pub use capability::{Capability, NotACapability, unmet};
 pub use content::{

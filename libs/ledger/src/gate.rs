@@ -166,10 +166,13 @@ impl Ledger {
         let mut cursor = None;
         loop {
             let (page, next) = self.gates.budgets.page_of_all(cursor.as_ref(), PAGE).await?;
-            for budget in page.iter().map(|found| &found.record) {
-                for kept in budget.old_reservations(self.clock.now()) {
-                    self.settle_budget(budget, kept).await?;
-                }
+            let now = self.clock.now();
+            let budgets = page.iter().map(|found| &found.record);
+            let old = budgets.flat_map(|budget| {
+                budget.old_reservations(now).into_iter().map(move |kept| (budget, kept))
+            });
+            for (budget, kept) in old {
+                self.settle_budget(budget, kept).await?;
             }
             let Some(next) = next else { return Ok(()) };
             cursor = Some(next);

@@ -72,7 +72,7 @@ impl Ledger {
         let Some(found) = self.jobs.get(product, id).await? else { return Ok(()) };
         let job = found.record;
         self.agree_lease(&job).await?;
-        self.relay(&job).await?;
+        self.tell(&job).await?;
         self.free_gates(&job).await?;
         match job.stage {
             Stage::Blocked | Stage::Queued => self.waiting.note(&job),
@@ -81,7 +81,8 @@ impl Ledger {
             }
             Stage::Assigned(_) | Stage::Building(_) | Stage::Review(_) => {}
         }
-        Ok(())
+        // Last: an empty outbox says that everything above was done.
+        self.trim(&job).await
     }
 
     /// The lease says what the job implies: held for the holder's epoch, or not held.
@@ -92,7 +93,19 @@ impl Ledger {
         let stands = self.leases.get(job.id, job.id).await?.map(|found| found.record);
         let absent = Lease::absent(job.id, job.product().clone(), self.clock.now());
         let lease = stands.unwrap_or_else(|| absent.clone());
-        let command = match job.holder() {
+        let agrees = match job.holder() {
+            Some(_) => lease.is_held_for(job.lease_epoch),
+            None => !lease.is_held(),
+        };
+        if !agrees {
+            self.commit(&self.leases, absent, &self.implied(job, &lease)).await?;
+        }
+        Ok(())
+    }
+
+    /// What a job says of its lease.
+    fn implied(&self, job: &Job, lease: &Lease) -> LeaseCommand {
+        match job.holder() {
             Some(holder) => {
                 let holding = Holding {
                     lease_epoch: job.lease_epoch,
@@ -103,8 +116,6 @@ impl Ledger {
             }
             None if lease.is_held_for(job.lease_epoch) => LeaseCommand::Release(job.lease_epoch),
             None => LeaseCommand::Expire(lease.lease_epoch),
-        };
-        self.commit(&self.leases, absent, &command).await?;
-        Ok(())
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fleet::{
     Budget, BudgetCommand, Cause, Job, Lock, LockCommand, LockName, MicroUsd, Nonce, Owner,
-    Reservation, Slot, SlotState, TakeBack, Wish,
+    RESERVATION_LIFE, Reservation, Run, Slot, SlotState, TakeBack, Wish,
 };
 use store::Store;
 
@@ -14,7 +14,7 @@ use crate::commit::{Patience, Turn};
 use crate::course::{Course, Next};
 use crate::outcome::{LedgerError, Outcome};
 use crate::settings::Known;
-use crate::table::Table;
+use crate::table::{PAGE, Table};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Gates {
@@ -130,64 +130,89 @@ impl Ledger {
     }
 
     /// Frees what earlier holds of this job left behind, and turns what they kept into spending.
+    /// The job is read after the gate: a nonce that it carried once and carries no more never
+    /// comes back, while one that it has not carried yet may be a claim under way.
     pub(crate) async fn free_gates(&self, job: &Job) -> Result<(), LedgerError> {
-        let holder = job.holder().map(|holder| holder.nonce);
         for name in &job.content.locks {
-            let found = self.gates.locks.get(job.product(), name).await?;
-            let slot = found.as_ref().and_then(|found| found.record.slot());
-            let left =
-                slot.filter(|slot| slot.job_id == job.id && Some(slot.claim_nonce) != holder);
-            let confirmed = left.filter(|slot| slot.state == SlotState::Confirmed);
+            let lock = self.gates.locks.get(job.product(), name).await?;
+            let slot = lock.as_ref().and_then(|found| found.record.slot());
+            let ours = slot.filter(|slot| slot.job_id == job.id);
+            let Some(slot) = ours.filter(|slot| slot.state == SlotState::Confirmed) else {
+                continue;
+            };
             // A host that may not know yet that it was fenced keeps its lock for the grace.
-            let free = confirmed.filter(|slot| Owner::of(Some(job), slot) == Owner::Gone);
-            if let Some(nonce) = free.map(|slot| slot.claim_nonce) {
-                self.free_lock(job, name, nonce).await?;
+            let stands = self.jobs.get(job.product(), job.id).await?;
+            if Owner::of(stands.as_ref().map(|found| &found.record), slot) == Owner::Gone {
+                self.free_lock(job, name, slot.claim_nonce).await?;
             }
         }
-        self.settle_budgets(job, holder).await
+        self.settle_budgets(job).await
     }
 
-    async fn settle_budgets(&self, job: &Job, holder: Option<Nonce>) -> Result<(), LedgerError> {
+    async fn settle_budgets(&self, job: &Job) -> Result<(), LedgerError> {
         let known = self.belief.of(job.product(), &*self.clock).await?;
         for budget in known.budgets.iter() {
             let found = self.gates.budgets.get(job.product(), &budget.id).await?;
             let Some(found) = found else { continue };
-            let ours = found.record.reserved.iter().filter(|kept| kept.job_id == job.id);
-            for nonce in ours.map(|kept| kept.claim_nonce) {
-                self.settle_budget(job, budget, nonce, holder == Some(nonce)).await?;
+            for kept in found.record.reserved.iter().filter(|kept| kept.job_id == job.id) {
+                self.settle_budget(budget, kept).await?;
             }
         }
         Ok(())
     }
 
-    async fn settle_budget(
-        &self,
-        job: &Job,
-        budget: &Budget,
-        nonce: Nonce,
-        runs_on: bool,
-    ) -> Result<(), LedgerError> {
-        let (usd, tokens) = self.used_under(job, nonce).await?;
-        let command = if runs_on {
-            BudgetCommand::Tell(nonce, usd, tokens)
-        } else {
-            BudgetCommand::Settle(nonce, usd, tokens)
+    /// Finds reservations of claims that never committed, or whose followers were lost.
+    pub(crate) async fn sweep_budgets(&self) -> Result<(), LedgerError> {
+        let mut cursor = None;
+        loop {
+            let (page, next) = self.gates.budgets.page_of_all(cursor.as_ref(), PAGE).await?;
+            let now = self.clock.now();
+            let budgets = page.iter().map(|found| &found.record);
+            let old = budgets.flat_map(|budget| {
+                budget.old_reservations(now).into_iter().map(move |kept| (budget, kept))
+            });
+            for (budget, kept) in old {
+                self.settle_budget(budget, kept).await?;
+            }
+            let Some(next) = next else { return Ok(()) };
+            cursor = Some(next);
+        }
+    }
+
+    async fn settle_budget(&self, budget: &Budget, kept: &Reservation) -> Result<(), LedgerError> {
+        let nonce = kept.claim_nonce;
+        let stands = self.jobs.get(&budget.head.product_id, kept.job_id).await?;
+        let job = stands.map(|found| found.record);
+        let newest = job.as_ref().filter(|job| job.claim.run_id == Some(nonce));
+        let command = match newest {
+            Some(job) => {
+                let (usd, tokens) = (job.claim.claim_usd, job.claim.claim_tokens);
+                if job.holder().is_some() {
+                    BudgetCommand::Tell(nonce, usd, tokens)
+                } else {
+                    BudgetCommand::Settle(nonce, usd, tokens)
+                }
+            }
+            None => match self.run_under(kept).await? {
+                Some(run) => {
+                    let usd = run.insights.cost_usd.unwrap_or_default();
+                    BudgetCommand::Settle(nonce, usd, run.insights.tokens())
+                }
+                None if self.clock.now().since(kept.at) > RESERVATION_LIFE => {
+                    BudgetCommand::Free(nonce)
+                }
+                None => return Ok(()),
+            },
         };
         self.amend(&self.gates.budgets, budget, &command).await?;
         Ok(())
     }
 
-    /// What the run of this claim reported: the job knows of its newest, the runs of all.
-    async fn used_under(&self, job: &Job, nonce: Nonce) -> Result<(MicroUsd, u64), LedgerError> {
-        if job.claim.run_id == Some(nonce) {
-            return Ok((job.claim.claim_usd, job.claim.claim_tokens));
-        }
-        let runs = self.runs.all_of(job.id).await?;
-        let run = runs.into_iter().find(|found| found.record.run_id == nonce);
-        Ok(run.map_or((MicroUsd::ZERO, 0), |found| {
-            let insights = found.record.insights;
-            (insights.cost_usd.unwrap_or_default(), insights.tokens())
-        }))
+    /// The ended run that a reservation was for, if its claim ever committed.
+    async fn run_under(&self, kept: &Reservation) -> Result<Option<Run>, LedgerError> {
+        let runs = self.runs.all_of(kept.job_id).await?;
+        let run = runs.into_iter().find(|found| found.record.run_id == kept.claim_nonce);
+        Ok(run.map(|found| found.record))
     }
 
     async fn free_lock(&self, job: &Job, name: &LockName, nonce: Nonce) -> Result<(), LedgerError> {

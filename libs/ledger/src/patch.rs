@@ -93,7 +93,7 @@ impl Ledger {
                 },
                 // The claim's follower has not come by yet; the outbox opens the run.
                 None => {
-                    self.relay(job).await?;
+                    Box::pin(self.follow(job.product(), job.id)).await?;
                     Miss::Conflict
                 }
             };

@@ -26,7 +26,7 @@ impl Ledger {
         if found.record.purged {
             return Ok(Outcome::Done(found.record));
         }
-        self.relay(&found.record).await?;
+        self.follow(product, id).await?;
         let found = self.jobs.get(product, id).await?;
         let ended = found.is_some_and(|found| found.record.stage.has_ended());
         if ended {

@@ -15,11 +15,7 @@ use crate::table::Written;
 
 impl Ledger {
     /// Tells everything that `job` has not told yet. It may have been told in part before.
-    ///
-    /// # Errors
-    /// The store or the bus is away; the rest is told later.
-    pub async fn relay(&self, job: &Job) -> Result<(), LedgerError> {
-        let Some(through) = job.outbox.last().map(|entry| entry.seq) else { return Ok(()) };
+    pub(crate) async fn tell(&self, job: &Job) -> Result<(), LedgerError> {
         for entry in &job.outbox {
             self.record_event(job, entry).await?;
         }
@@ -27,7 +23,7 @@ impl Ledger {
         for entry in &job.outbox {
             self.publish(job, entry).await?;
         }
-        self.trim(job, through).await
+        Ok(())
     }
 
     async fn record_event(&self, job: &Job, entry: &Entry) -> Result<(), LedgerError> {
@@ -72,7 +68,8 @@ impl Ledger {
     }
 
     /// A job that moved on meanwhile is trimmed when its own turn comes.
-    async fn trim(&self, told: &Job, through: u64) -> Result<(), LedgerError> {
+    pub(crate) async fn trim(&self, told: &Job) -> Result<(), LedgerError> {
+        let Some(through) = told.outbox.last().map(|entry| entry.seq) else { return Ok(()) };
         let found = self.jobs.get(told.product(), told.id).await?;
         let Some(found) = found else { return Ok(()) };
         let by = Actor::service("lease-keeper");

@@ -95,8 +95,9 @@ impl Ledger {
         let Wish::Supersede(content) = &course.wish else { return Ok(Ok(Next::Enough)) };
         let found = self.jobs.get(&course.product, course.job).await?;
         let standing = found.as_ref().map(|found| &found.record);
-        if course.created.is_some_and(|at| standing.is_some_and(|job| job.head.created_at == at)) {
-            // Our own first write, whose answer was lost.
+        // Our own first write, whose answer was lost.
+        let ours = standing.filter(|job| course.created == Some(job.head.created_at));
+        if ours.is_some_and(|job| job.content.content_hash == content.content_hash) {
             return Ok(Ok(course.stands(Verdict::Created)));
         }
         let now = self.clock.now();

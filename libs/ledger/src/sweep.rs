@@ -31,9 +31,11 @@ impl Ledger {
             }
             match next {
                 Some(next) => cursor = Some(next),
-                None => return Ok(swept),
+                None => break,
             }
         }
+        self.sweep_budgets().await?;
+        Ok(swept)
     }
 
     async fn mend(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
@@ -48,7 +50,13 @@ impl Ledger {
             Stage::Review(_) | Stage::Testing(_) => self.mend_held(job, now, reaped).await?,
             Stage::Shipped | Stage::Failed(_) | Stage::DeadLetter(_) => {}
         }
-        self.follow(job.product(), job.id).await
+        let found = self.jobs.get(job.product(), job.id).await?;
+        match found {
+            Some(found) if !found.record.outbox.is_empty() => {
+                self.follow(job.product(), job.id).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A submitter that did not come back within the span is not coming.

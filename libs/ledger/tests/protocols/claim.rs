@@ -12,7 +12,7 @@ use crate::support::Yard;
 
 /// Every claimer has read the same version before the first of them writes.
 async fn contend(store: Arc<dyn Store>, claimers: usize) -> (usize, usize, Yard, fleet::JobId) {
-    let yard = Yard::racing(store);
+    let yard = Yard::racing(&store);
     let job = yard.submit("contended", "").await;
     let barrier = Arc::new(Barrier::new(claimers));
     let claims = (0..claimers).map(|n| {

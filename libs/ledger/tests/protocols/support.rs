@@ -24,13 +24,13 @@ pub(crate) struct Yard {
 
 impl Yard {
     /// Real time, for races on several threads.
-    pub(crate) fn racing(store: Arc<dyn Store>) -> Self {
-        Self::new(&store, Arc::new(System::start()))
+    pub(crate) fn racing(store: &Arc<dyn Store>) -> Self {
+        Self::new(store, Arc::new(System::start()))
     }
 
     /// Time that stands until every task waits.
-    pub(crate) fn paused(store: Arc<dyn Store>) -> Self {
-        Self::new(&store, Arc::new(Virtual::starting_at(Timestamp::from_millis(1_767_323_045_678))))
+    pub(crate) fn paused(store: &Arc<dyn Store>) -> Self {
+        Self::new(store, Arc::new(Virtual::starting_at(Timestamp::from_millis(1_767_323_045_678))))
     }
 
     fn new(store: &Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {

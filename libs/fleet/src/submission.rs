@@ -5,6 +5,8 @@
 mod defaults;
 mod record;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -44,7 +44,7 @@ fn no_damage_to_a_manifest_stops_the_reader() {
     let mut taken = [0, 0];
     for _ in 0..MUTATIONS {
         let mut bytes = corpus[dice.below(corpus.len())].clone();
-        for _ in 0..=dice.below(4) {
+        for _ in 0..=dice.below(3) {
             damage(&mut bytes, &corpus, &mut dice);
         }
         for (count, door) in taken.iter_mut().zip(entry::judge(&bytes)) {
@@ -52,7 +52,7 @@ fn no_damage_to_a_manifest_stops_the_reader() {
         }
     }
     // Damage that nobody survives would look at the readers' first lines alone.
-    assert!(taken.iter().all(|count| *count > MUTATIONS / 50), "taken at the doors: {taken:?}");
+    assert!(taken.iter().all(|count| *count > MUTATIONS / 100), "taken at the doors: {taken:?}");
 }
 
 /// Pieces that mean something to one of the readers.
@@ -104,7 +104,7 @@ const PIECES: &[&str] = &[
 fn damage(bytes: &mut Vec<u8>, corpus: &[Vec<u8>], dice: &mut Dice) {
     let at = dice.below(bytes.len() + 1);
     let end = (at + dice.below(24)).min(bytes.len());
-    match dice.below(7) {
+    match dice.below(10) {
         0 => bytes.truncate(at),
         1 => drop(bytes.drain(at..end)),
         2 => bytes.insert(at, u8::try_from(dice.below(256)).unwrap()),
@@ -123,7 +123,14 @@ fn damage(bytes: &mut Vec<u8>, corpus: &[Vec<u8>], dice: &mut Dice) {
             let until = (from + dice.below(64)).min(other.len());
             drop(bytes.splice(at..end, other[from..until].iter().copied()));
         }
-        _ => drop(bytes.splice(at..at, PIECES[dice.below(PIECES.len())].bytes())),
+        6 => drop(bytes.splice(at..at, PIECES[dice.below(PIECES.len())].bytes())),
+        // Letters for letters: what is wrong is then a word, not the grammar round it.
+        _ => {
+            let letter = b"aeixz019"[dice.below(8)];
+            if let Some(byte) = bytes.get_mut(at).filter(|byte| byte.is_ascii_alphanumeric()) {
+                *byte = letter;
+            }
+        }
     }
 }
 

@@ -33,7 +33,7 @@ fn with_profiles() -> Terms {
     Terms { profiles: profiles.into(), dev_engine: None, ..terms() }
 }
 
-fn with_defaults(defaults: Json) -> Terms {
+fn with_defaults(defaults: &Json) -> Terms {
     Terms { defaults: defaults.as_object().cloned().unwrap(), ..terms() }
 }
 
@@ -152,7 +152,7 @@ fn a_composite_that_only_waits_needs_no_engine() {
 #[test]
 fn a_profile_comes_before_the_product_and_both_after_the_submission() {
     let defaults = json!({"timeout": "1h", "verify": "true", "lock": "x", "engine": "other"});
-    let terms = Terms { defaults: with_defaults(defaults).defaults, ..with_profiles() };
+    let terms = Terms { defaults: with_defaults(&defaults).defaults, ..with_profiles() };
     let read =
         object(&json!({"profile": "coder@3", "capabilities": "cuda"}), &terms).unwrap().content;
     assert_eq!((read.timeout_sec, read.engine.unwrap().as_str()), (600, "claude"));
@@ -182,7 +182,7 @@ fn defaults_are_judged_like_a_manifest() {
         ("defaults.priority", "bad_enum"),
     ];
     assert_eq!(found, expected.map(|(field, code)| (field.to_owned(), code)));
-    assert!(object(&json!({}), &with_defaults(json!({"priority": "x"}))).is_err());
+    assert!(object(&json!({}), &with_defaults(&json!({"priority": "x"}))).is_err());
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_parent_waits_for_its_children_and_they_keep_their_ids() {
         assert_eq!(child.content.parent_id, Some(parent.job));
     }
     assert_eq!(object(&sent, &terms()).unwrap(), parent);
-    let mut other = sent.clone();
+    let mut other = sent;
     other["children"][0]["bodyMd"] = "other".into();
     let other = object(&other, &terms()).unwrap();
     assert_ne!(other.content.content_hash, parent.content.content_hash);
@@ -250,7 +250,7 @@ fn the_profiles_of_a_submission_are_known_before_it_is_judged() {
     let sent = json!({"profile": "b", "children": [{"profile": "a@2"}, {}, {"profile": 7}, "x"]});
     let read = Submission::from_json(sent.to_string().as_bytes()).unwrap();
     assert_eq!(read.profiles_named(&Map::new()), ["a@2", "b"]);
-    let defaults = with_defaults(json!({"profile": "c"})).defaults;
+    let defaults = with_defaults(&json!({"profile": "c"})).defaults;
     assert_eq!(read.profiles_named(&defaults), ["a@2", "b", "c"]);
 }
 

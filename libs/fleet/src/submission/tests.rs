@@ -266,6 +266,14 @@ fn every_fault_of_a_file_is_told_with_its_line() {
     assert!(lines[1].starts_with("line 3: timeout") && lines[2].starts_with("line 5: retry.max"));
 }
 
+#[test]
+fn faults_beyond_counting_are_counted() {
+    let keys: Map<String, Json> = (0..1000).map(|key| (format!("zz{key}"), json!(1))).collect();
+    let refused = object(&Json::Object(keys), &terms()).unwrap_err();
+    assert_eq!(refused.faults.len(), 129);
+    assert_eq!(refused.faults[128].message, "872 more faults are not shown");
+}
+
 /// A manifest without fault: any keys of the table with any of some good values.
 fn manifest() -> impl Strategy<Value = Map<String, Json>> {
     let values: Vec<(&str, Vec<Json>)> = vec![

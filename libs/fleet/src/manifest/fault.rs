@@ -151,6 +151,13 @@ impl Faults {
         outcome.map_err(|fault| self.0.push(fault)).ok()
     }
 
+    /// What cannot be read further ends the list of what was found before.
+    pub(crate) fn end_with(&mut self, last: Fault) -> Invalid {
+        let mut faults = std::mem::take(self);
+        faults.push(last.clone());
+        faults.verdict().err().unwrap_or_else(|| Invalid::one(last))
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }

@@ -247,7 +247,7 @@ fn yolo_asks_for_a_factory_that_allows_it() {
 
 #[test]
 fn the_profiles_of_a_submission_are_known_before_it_is_judged() {
-    let sent = json!({"profile": "b", "children": [{"profile": "a@2"}, {}, {"profile": 7}, "x"]});
+    let sent = json!({"profile": "b", "children": [{"profile": "a@02"}, {}, {"profile": 7}, {"profile": "*"}, "x"]});
     let read = Submission::from_json(sent.to_string().as_bytes()).unwrap();
     assert_eq!(read.profiles_named(&Map::new()), ["a@2", "b"]);
     let defaults = with_defaults(&json!({"profile": "c"})).defaults;

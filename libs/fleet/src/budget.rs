@@ -1,0 +1,231 @@
+//! A ceiling on what a product spends: reserved before a claim, spent as runs report, begun anew
+//! with each window.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{BudgetId, EngineName, JobId, Nonce, ProductId, ProfileName};
+use crate::lock::RESERVATION_LIFE;
+use crate::money::MicroUsd;
+use crate::record::{Head, Record};
+use crate::rejection::{Code, Rejection};
+use crate::time::Timestamp;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Budget {
+    pub id: BudgetId,
+    #[serde(flatten)]
+    pub head: Head,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_usd: Option<MicroUsd>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_tokens: Option<u64>,
+    pub window: Window,
+    pub window_start: Timestamp,
+    pub spent_usd: MicroUsd,
+    pub spent_tokens: u64,
+    pub reserved: Vec<Reservation>,
+    pub soft_pct: u8,
+    pub enabled: bool,
+    /// Absent: every job.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    pub applies_to: Option<AppliesTo>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Window {
+    None,
+    Day,
+    Month,
+}
+
+/// Room kept for one claim. What it has reported so far is spent, the rest is still kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reservation {
+    pub claim_nonce: Nonce,
+    pub job_id: JobId,
+    pub usd: MicroUsd,
+    pub tokens: u64,
+    #[serde(default)]
+    pub told_usd: MicroUsd,
+    #[serde(default)]
+    pub told_tokens: u64,
+    pub at: Timestamp,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliesTo {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+}
+
+#[derive(Clone, Debug)]
+pub enum BudgetCommand {
+    Reserve(Reservation),
+    /// The run of this claim has used so much so far; a repeat adds nothing.
+    Tell(Nonce, MicroUsd, u64),
+    /// The run is over; what it kept and did not use is free again.
+    Settle(Nonce, MicroUsd, u64),
+    /// Undo a reservation that no claim followed.
+    Free(Nonce),
+}
+
+#[derive(Clone, Debug)]
+pub enum BudgetEvent {
+    RolledOver(Timestamp),
+    Reserved(Reservation),
+    Told(Nonce, MicroUsd, u64),
+    Freed(Nonce),
+}
+
+impl Budget {
+    /// A budget without limits set yet.
+    #[must_use]
+    pub fn new(id: BudgetId, product: ProductId, window: Window, now: Timestamp) -> Self {
+        Self {
+            id,
+            head: Head::new(product, now),
+            limit_usd: None,
+            limit_tokens: None,
+            window,
+            window_start: window.start(now),
+            spent_usd: MicroUsd::ZERO,
+            spent_tokens: 0,
+            reserved: Vec::new(),
+            soft_pct: 80,
+            enabled: true,
+            applies_to: None,
+        }
+    }
+
+    #[must_use]
+    pub fn matches(&self, profile: Option<&ProfileName>, engine: Option<&EngineName>) -> bool {
+        self.enabled
+            && self.applies_to.as_ref().is_none_or(|to| {
+                to.profile.as_ref().is_none_or(|wanted| Some(wanted) == profile)
+                    && to.engine.as_ref().is_none_or(|wanted| Some(wanted) == engine)
+            })
+    }
+
+    fn reservation(&self, nonce: Nonce) -> Option<&Reservation> {
+        self.reserved.iter().find(|kept| kept.claim_nonce == nonce)
+    }
+
+    /// Whether `spent + reserved + estimate` stays within the limits, and anything is left at all.
+    fn has_room_for(&self, new: &Reservation) -> bool {
+        let kept = |amount: fn(&Reservation) -> u64| {
+            self.reserved.iter().map(amount).fold(0, u64::saturating_add)
+        };
+        let fits = |spent: u64, kept: u64, estimate: u64, limit: Option<u64>| {
+            limit.is_none_or(|limit| {
+                spent < limit && spent.saturating_add(kept).saturating_add(estimate) <= limit
+            })
+        };
+        let usd = kept(|kept| kept.usd.minus(kept.told_usd).micros());
+        let tokens = kept(|kept| kept.tokens.saturating_sub(kept.told_tokens));
+        let limit_usd = self.limit_usd.map(MicroUsd::micros);
+        fits(self.spent_usd.micros(), usd, new.usd.micros(), limit_usd)
+            && fits(self.spent_tokens, tokens, new.tokens, self.limit_tokens)
+    }
+
+    fn told(&self, nonce: Nonce, usd: MicroUsd, tokens: u64) -> Option<BudgetEvent> {
+        let kept = self.reservation(nonce)?;
+        (usd > kept.told_usd || tokens > kept.told_tokens)
+            .then_some(BudgetEvent::Told(nonce, usd, tokens))
+    }
+
+    fn judge(&self, command: &BudgetCommand) -> Result<Vec<BudgetEvent>, Rejection> {
+        match command {
+            BudgetCommand::Reserve(new) if self.reservation(new.claim_nonce).is_some() => {
+                Ok(Vec::new())
+            }
+            BudgetCommand::Reserve(new) if self.has_room_for(new) => {
+                Ok(vec![BudgetEvent::Reserved(new.clone())])
+            }
+            BudgetCommand::Reserve(_) => {
+                Err(Rejection::new(Code::Conflict).because("budget_exhausted"))
+            }
+            BudgetCommand::Tell(nonce, usd, tokens) => {
+                Ok(self.told(*nonce, *usd, *tokens).into_iter().collect())
+            }
+            BudgetCommand::Settle(nonce, usd, tokens) => {
+                let free = self.reservation(*nonce).map(|_| BudgetEvent::Freed(*nonce));
+                Ok(self.told(*nonce, *usd, *tokens).into_iter().chain(free).collect())
+            }
+            BudgetCommand::Free(nonce) => Ok(self
+                .reservation(*nonce)
+                .map(|_| BudgetEvent::Freed(*nonce))
+                .into_iter()
+                .collect()),
+        }
+    }
+
+    /// Reservations old enough to be nobody's, for the sweep to hold against their jobs.
+    #[must_use]
+    pub fn old_reservations(&self, now: Timestamp) -> Vec<&Reservation> {
+        self.reserved.iter().filter(|kept| now.since(kept.at) > RESERVATION_LIFE).collect()
+    }
+}
+
+impl Window {
+    fn start(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::None => Timestamp::EPOCH,
+            Self::Day => now.day(),
+            Self::Month => now.month(),
+        }
+    }
+}
+
+impl Record for Budget {
+    type Command = BudgetCommand;
+    type Event = BudgetEvent;
+    type Rejection = Rejection;
+
+    fn decide(
+        &self,
+        command: &BudgetCommand,
+        now: Timestamp,
+    ) -> Result<Vec<BudgetEvent>, Rejection> {
+        let start = self.window.start(now);
+        if start <= self.window_start {
+            return self.judge(command);
+        }
+        let rolled = BudgetEvent::RolledOver(start);
+        let events = self.clone().evolve(&rolled).judge(command)?;
+        Ok(std::iter::once(rolled).chain(events).collect())
+    }
+
+    fn evolve(mut self, event: &BudgetEvent) -> Self {
+        match event {
+            BudgetEvent::RolledOver(start) => {
+                self.window_start = *start;
+                self.spent_usd = MicroUsd::ZERO;
+                self.spent_tokens = 0;
+            }
+            BudgetEvent::Reserved(new) => self.reserved.push(new.clone()),
+            BudgetEvent::Told(nonce, usd, tokens) => {
+                for kept in self.reserved.iter_mut().filter(|kept| kept.claim_nonce == *nonce) {
+                    self.spent_usd = self.spent_usd.plus(usd.minus(kept.told_usd));
+                    self.spent_tokens += tokens.saturating_sub(kept.told_tokens);
+                    kept.told_usd = kept.told_usd.max(*usd);
+                    kept.told_tokens = kept.told_tokens.max(*tokens);
+                }
+            }
+            BudgetEvent::Freed(nonce) => self.reserved.retain(|kept| kept.claim_nonce != *nonce),
+        }
+        self
+    }
+
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn head_mut(&mut self) -> &mut Head {
+        &mut self.head
+    }
+}

@@ -1,0 +1,240 @@
+//! What happened to a job, as its log tells it: numbered transitions without gaps, and notes
+//! beside them. Append-only; an entry is never rewritten.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::{Epoch, FactoryId, JobId, Nonce, ProductId};
+use crate::job::Checkpoint;
+use crate::record::{Head, Record};
+use crate::run::{Exit, Insights, RunResult, VerifyResult};
+use crate::time::Timestamp;
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    pub kind: ActorKind,
+    pub id: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActorKind {
+    User,
+    Token,
+    Factory,
+    Service,
+}
+
+impl Actor {
+    #[must_use]
+    pub fn service(name: &str) -> Self {
+        Self { kind: ActorKind::Service, id: name.to_owned() }
+    }
+
+    #[must_use]
+    pub fn factory(factory: &FactoryId) -> Self {
+        Self { kind: ActorKind::Factory, id: factory.to_string() }
+    }
+
+    #[must_use]
+    pub fn user(id: &str) -> Self {
+        Self { kind: ActorKind::User, id: id.to_owned() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventType {
+    Submitted,
+    Admitted,
+    Superseded,
+    Queued,
+    Blocked,
+    DepSatisfied,
+    DepFailed,
+    DepRegressed,
+    Claimed,
+    Building,
+    Review,
+    Testing,
+    Verified,
+    Shipped,
+    Checkpointed,
+    Yielded,
+    Parked,
+    RetryScheduled,
+    Failed,
+    DeadLetter,
+    LeaseExpired,
+    Requeued,
+    Redriven,
+    Approved,
+    SentBack,
+    CancelRequested,
+    Cancelled,
+    Rejected,
+    ChildFailed,
+    ChildrenAdded,
+    Noted,
+    Purged,
+    ArtifactAdded,
+    ArtifactDeleted,
+    /// A refused write; without number, like the two below.
+    Fenced,
+    Quarantined,
+    Unroutable,
+}
+
+/// An event that waits in the job whose change it describes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub seq: u64,
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    pub at: Timestamp,
+    pub actor: Actor,
+    pub epoch: Epoch,
+    #[serde(default, skip_serializing_if = "Data::is_empty")]
+    pub data: Data,
+}
+
+/// What else there is to say; everything optional, so that every type of event has one form.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Data {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub factory_id: Option<FactoryId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim_nonce: Option<Nonce>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<RunResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify_result: Option<VerifyResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub insights: Option<Insights>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
+}
+
+/// A word that was not heard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    pub op: String,
+    pub caller_epoch: Epoch,
+    pub current_epoch: Epoch,
+    pub caller_factory_id: FactoryId,
+    pub nonce_matches: bool,
+}
+
+impl Data {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The stored form of an entry or a note.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventRecord {
+    /// `<jobId>-<seq>`, or `<jobId>-x-<uuid>` for a note.
+    pub id: String,
+    #[serde(flatten)]
+    pub head: Head,
+    pub job_id: JobId,
+    /// Absent on notes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    pub at: Timestamp,
+    pub actor: Actor,
+    pub epoch: Epoch,
+    #[serde(default, skip_serializing_if = "Data::is_empty")]
+    pub data: Data,
+}
+
+impl EventRecord {
+    #[must_use]
+    pub fn of(entry: &Entry, job: JobId, product: &ProductId) -> Self {
+        Self {
+            id: Self::id_of(job, entry.seq),
+            head: Head::new(product.clone(), entry.at),
+            job_id: job,
+            seq: Some(entry.seq),
+            kind: entry.kind,
+            at: entry.at,
+            actor: entry.actor.clone(),
+            epoch: entry.epoch,
+            data: entry.data.clone(),
+        }
+    }
+
+    /// The note of a refused word; `id` keeps notes apart.
+    #[must_use]
+    pub fn fenced(id: uuid::Uuid, job: JobId, head: Head, refused: Refused) -> Self {
+        Self {
+            id: format!("{job}-x-{}", id.simple()),
+            at: head.created_at,
+            actor: Actor::factory(&refused.caller_factory_id),
+            epoch: refused.current_epoch,
+            head,
+            job_id: job,
+            seq: None,
+            kind: EventType::Fenced,
+            data: Data { refused: Some(refused), ..Data::default() },
+        }
+    }
+
+    #[must_use]
+    pub fn id_of(job: JobId, seq: u64) -> String {
+        format!("{job}-{seq}")
+    }
+}
+
+/// Events are written once; the only command they know is to be there.
+impl Record for EventRecord {
+    type Command = Infallible;
+    type Event = Infallible;
+    type Rejection = Infallible;
+
+    fn decide(&self, command: &Infallible, _: Timestamp) -> Result<Vec<Infallible>, Infallible> {
+        match *command {}
+    }
+
+    fn evolve(self, event: &Infallible) -> Self {
+        match *event {}
+    }
+
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn head_mut(&mut self) -> &mut Head {
+        &mut self.head
+    }
+}

@@ -1,0 +1,177 @@
+//! A worker host as the fleet knows it: what it has, how it is, and which start of it speaks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::capability::Capability;
+use crate::id::{EngineName, FactoryId, Incarnation, ProductId};
+use crate::job::Health;
+use crate::record::{Head, Record};
+use crate::rejection::{Code, Rejection};
+use crate::time::Timestamp;
+
+/// A factory that was silent for so long gets no work.
+pub const STALE_AFTER: Duration = Duration::from_secs(30);
+const HIGHEST_LOAD: f64 = 1000.0;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Factory {
+    pub factory_id: FactoryId,
+    #[serde(flatten)]
+    pub head: Head,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<Incarnation>,
+    pub descriptor: Descriptor,
+    pub capabilities: Vec<Capability>,
+    pub engines: Vec<EngineName>,
+    pub health: Health,
+    pub load: f64,
+    pub seat_limit: u32,
+    pub draining: bool,
+    pub last_heartbeat_at: Timestamp,
+    pub registered_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<Timestamp>,
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Descriptor {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    #[serde(default)]
+    pub os: String,
+    #[serde(default)]
+    pub arch: String,
+    #[serde(default)]
+    pub version: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heartbeat {
+    pub incarnation: Incarnation,
+    pub descriptor: Option<Descriptor>,
+    pub capabilities: Vec<Capability>,
+    pub engines: Vec<EngineName>,
+    pub health: Health,
+    pub load: f64,
+    pub seat_limit: u32,
+    /// The newest renewal of any of its leases: a sign of life too.
+    pub last_renewal: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+pub enum FactoryCommand {
+    Heartbeat(Box<Heartbeat>),
+    Drain,
+    Resume,
+    Retire,
+}
+
+#[derive(Clone, Debug)]
+pub enum FactoryEvent {
+    Beat(Box<Heartbeat>, Timestamp),
+    Drained,
+    Resumed,
+    Retired(Timestamp),
+}
+
+impl Factory {
+    /// A factory before its first heartbeat.
+    #[must_use]
+    pub fn absent(factory: FactoryId, product: ProductId, now: Timestamp) -> Self {
+        Self {
+            factory_id: factory,
+            head: Head::new(product, now),
+            incarnation: None,
+            descriptor: Descriptor::default(),
+            capabilities: Vec::new(),
+            engines: Vec::new(),
+            health: Health::Ok,
+            load: 0.0,
+            seat_limit: 0,
+            draining: false,
+            last_heartbeat_at: now,
+            registered_at: now,
+            retired_at: None,
+            unknown: BTreeMap::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_stale(&self, last_renewal: Option<Timestamp>, now: Timestamp) -> bool {
+        let heard =
+            last_renewal.map_or(self.last_heartbeat_at, |at| at.max(self.last_heartbeat_at));
+        now.since(heard) > STALE_AFTER
+    }
+
+    /// Two agents never share a name silently.
+    fn is_another(&self, beat: &Heartbeat, now: Timestamp) -> bool {
+        let same = self.incarnation.is_none_or(|known| known == beat.incarnation);
+        !same && self.retired_at.is_none() && !self.is_stale(beat.last_renewal, now)
+    }
+}
+
+impl Record for Factory {
+    type Command = FactoryCommand;
+    type Event = FactoryEvent;
+    type Rejection = Rejection;
+
+    fn decide(
+        &self,
+        command: &FactoryCommand,
+        now: Timestamp,
+    ) -> Result<Vec<FactoryEvent>, Rejection> {
+        Ok(match command {
+            FactoryCommand::Heartbeat(beat) if self.is_another(beat, now) => {
+                return Err(Rejection::new(Code::Conflict).because("incarnation_in_use"));
+            }
+            FactoryCommand::Heartbeat(beat) => vec![FactoryEvent::Beat(beat.clone(), now)],
+            FactoryCommand::Drain if !self.draining => vec![FactoryEvent::Drained],
+            FactoryCommand::Resume if self.draining => vec![FactoryEvent::Resumed],
+            FactoryCommand::Retire if self.retired_at.is_none() => {
+                vec![FactoryEvent::Retired(now)]
+            }
+            FactoryCommand::Drain | FactoryCommand::Resume | FactoryCommand::Retire => Vec::new(),
+        })
+    }
+
+    fn evolve(mut self, event: &FactoryEvent) -> Self {
+        match event {
+            FactoryEvent::Beat(beat, at) => {
+                self.incarnation = Some(beat.incarnation);
+                if let Some(descriptor) = &beat.descriptor {
+                    self.descriptor = descriptor.clone();
+                }
+                self.capabilities.clone_from(&beat.capabilities);
+                self.engines.clone_from(&beat.engines);
+                self.health = beat.health;
+                self.load = beat.load.clamp(0.0, HIGHEST_LOAD);
+                self.seat_limit = beat.seat_limit;
+                self.last_heartbeat_at = self.last_heartbeat_at.max(*at);
+                self.retired_at = None;
+            }
+            FactoryEvent::Drained => self.draining = true,
+            FactoryEvent::Resumed => self.draining = false,
+            FactoryEvent::Retired(at) => self.retired_at = Some(*at),
+        }
+        self
+    }
+
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn head_mut(&mut self) -> &mut Head {
+        &mut self.head
+    }
+}

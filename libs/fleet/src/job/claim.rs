@@ -1,0 +1,44 @@
+//! Giving a queued job to one factory. The filters are judged on the very version that the claim
+//! is then written upon.
+
+use crate::job::Job;
+use crate::job::evolve::Change;
+use crate::job::wish::{Circumstances, Claim};
+use crate::offer::unfit;
+use crate::rejection::{Code, Rejection};
+use crate::stage::Stage;
+use crate::time::Timestamp;
+
+impl Job {
+    pub(crate) fn claim(
+        &self,
+        claim: &Claim,
+        given: &Circumstances,
+        now: Timestamp,
+    ) -> Result<Option<Change>, Rejection> {
+        if self.claim.run_id == Some(claim.nonce) {
+            return Ok(None);
+        }
+        match self.stage {
+            Stage::Queued if self.admitted => {}
+            Stage::Queued | Stage::Blocked => return Err(self.no_transition("not_claimable")),
+            Stage::Assigned(_)
+            | Stage::Building(_)
+            | Stage::Review(Some(_))
+            | Stage::Testing(Some(_)) => return Err(self.reject(Code::Conflict).because("taken")),
+            Stage::Review(None)
+            | Stage::Testing(None)
+            | Stage::Shipped
+            | Stage::Failed(_)
+            | Stage::DeadLetter(_) => return Err(self.no_transition("not_claimable")),
+        }
+        // A late copy of a claim must not win a job that has been out and back since.
+        if claim.epoch_seen != self.lease_epoch {
+            return Err(self.reject(Code::Conflict).because("epoch_moved"));
+        }
+        match unfit(self, &claim.bidder, given, now) {
+            Some(why) => Err(self.reject(Code::Conflict).because(why.code())),
+            None => Ok(Some(Change::Claimed(Box::new(claim.clone())))),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Locks and budgets: tried before the claim, confirmed after it, never waited for. Locks come
+//! before budgets and in the order of their names, so that nothing can deadlock.
+
+use std::sync::Arc;
+
+use fleet::{
+    Budget, BudgetCommand, Cause, Job, Lock, LockCommand, LockName, MicroUsd, Nonce, Owner,
+    Reservation, Slot, SlotState, TakeBack, Wish,
+};
+use store::Store;
+
+use crate::Ledger;
+use crate::commit::{Patience, Turn};
+use crate::course::{Course, Next};
+use crate::outcome::{LedgerError, Outcome};
+use crate::settings::Known;
+use crate::table::Table;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Gates {
+    pub(crate) locks: Table<Lock>,
+    pub(crate) budgets: Table<Budget>,
+}
+
+impl Gates {
+    pub(crate) fn over(store: &Arc<dyn Store>) -> Self {
+        Self { locks: Table::over(store), budgets: Table::over(store) }
+    }
+}
+
+impl Ledger {
+    pub(crate) async fn reserve_gates(&self, course: &mut Course) -> Result<Next, LedgerError> {
+        let (Some(found), Wish::Claim(claim)) = (&course.judged, &course.wish) else {
+            return Ok(Next::Enough);
+        };
+        let job = &found.record;
+        for name in &job.content.locks {
+            let slot = Slot {
+                claim_nonce: claim.nonce,
+                job_id: job.id,
+                factory_id: claim.bidder.factory.clone(),
+                epoch: job.lease_epoch.next(),
+                state: SlotState::Reserved,
+                at: self.clock.now(),
+            };
+            if let Outcome::Rejected(rejection) = self.reserve_lock(job, name, slot).await? {
+                return Ok(Next::Refused(rejection));
+            }
+        }
+        let known = self.belief.of(job.product(), &*self.clock).await?;
+        for budget in known.budgets.iter().filter(|budget| applies(budget, job)) {
+            let command = BudgetCommand::Reserve(self.estimate(job, claim.nonce, &known));
+            let outcome = self.amend(&self.gates.budgets, budget, &command).await?;
+            if let Outcome::Rejected(rejection) = outcome {
+                return Ok(Next::Refused(rejection));
+            }
+        }
+        Ok(Next::On)
+    }
+
+    async fn reserve_lock(
+        &self,
+        job: &Job,
+        name: &LockName,
+        slot: Slot,
+    ) -> Result<Outcome<()>, LedgerError> {
+        let absent = Lock::absent(name.clone(), job.product().clone(), slot.at);
+        let mut patience = Patience::brief();
+        loop {
+            let found = self.gates.locks.get(job.product(), name).await?;
+            let taken = found.as_ref().and_then(|found| found.record.slot());
+            let owner = match taken {
+                Some(taken) => {
+                    let owner = self.jobs.get(job.product(), taken.job_id).await?;
+                    Owner::of(owner.as_ref().map(|found| &found.record), taken)
+                }
+                None => Owner::Gone,
+            };
+            let command = LockCommand::Reserve { slot: slot.clone(), owner };
+            let now = self.clock.now();
+            let turn =
+                self.gates.locks.turn(found.as_ref(), || absent.clone(), &command, now).await?;
+            match turn {
+                Turn::Settled(outcome) => return Ok(outcome.map(|_| ())),
+                Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
+                Turn::Again(_) => return Ok(Outcome::Rejected(crate::commit::too_busy())),
+            }
+        }
+    }
+
+    /// No grant leaves before every lock is confirmed: a lock that was only reserved can have been
+    /// taken by another meanwhile.
+    pub(crate) async fn confirm_locks(&self, course: &mut Course) -> Result<Next, LedgerError> {
+        let Some(done) = &course.done else { return Ok(Next::Enough) };
+        let job = &done.record;
+        let Some(nonce) = job.holder().map(|holder| holder.nonce) else { return Ok(Next::On) };
+        for name in &job.content.locks {
+            let absent = Lock::absent(name.clone(), job.product().clone(), self.clock.now());
+            let command = LockCommand::Confirm(nonce);
+            let outcome = self.commit(&self.gates.locks, absent, &command).await?;
+            if let Outcome::Rejected(rejection) = outcome {
+                let back = TakeBack { epoch: job.lease_epoch, cause: Cause::LockLost };
+                let wish = Wish::TakeBack(back);
+                self.change(&course.ask(&wish), Patience::long()).await?;
+                return Ok(Next::Refused(rejection));
+            }
+        }
+        Ok(Next::On)
+    }
+
+    /// Gives back what a claim that came to nothing had reserved.
+    pub(crate) async fn undo_gates(
+        &self,
+        course: &Course,
+        nonce: Nonce,
+    ) -> Result<(), LedgerError> {
+        let Some(found) = self.jobs.get(&course.product, course.job).await? else { return Ok(()) };
+        let job = found.record;
+        if job.holder().is_some_and(|holder| holder.nonce == nonce) {
+            return Ok(());
+        }
+        for name in &job.content.locks {
+            self.free_lock(&job, name, nonce).await?;
+        }
+        let known = self.belief.of(job.product(), &*self.clock).await?;
+        for budget in known.budgets.iter() {
+            self.amend(&self.gates.budgets, budget, &BudgetCommand::Free(nonce)).await?;
+        }
+        Ok(())
+    }
+
+    /// Frees what earlier holds of this job left behind, and turns what they kept into spending.
+    pub(crate) async fn free_gates(&self, job: &Job) -> Result<(), LedgerError> {
+        let holder = job.holder().map(|holder| holder.nonce);
+        for name in &job.content.locks {
+            let found = self.gates.locks.get(job.product(), name).await?;
+            let slot = found.as_ref().and_then(|found| found.record.slot());
+            let left =
+                slot.filter(|slot| slot.job_id == job.id && Some(slot.claim_nonce) != holder);
+            let confirmed = left.filter(|slot| slot.state == SlotState::Confirmed);
+            // A host that may not know yet that it was fenced keeps its lock for the grace.
+            let free = confirmed.filter(|slot| Owner::of(Some(job), slot) == Owner::Gone);
+            if let Some(nonce) = free.map(|slot| slot.claim_nonce) {
+                self.free_lock(job, name, nonce).await?;
+            }
+        }
+        self.settle_budgets(job, holder).await
+    }
+
+    async fn settle_budgets(&self, job: &Job, holder: Option<Nonce>) -> Result<(), LedgerError> {
+        let known = self.belief.of(job.product(), &*self.clock).await?;
+        for budget in known.budgets.iter() {
+            let found = self.gates.budgets.get(job.product(), &budget.id).await?;
+            let Some(found) = found else { continue };
+            let ours = found.record.reserved.iter().filter(|kept| kept.job_id == job.id);
+            for nonce in ours.map(|kept| kept.claim_nonce) {
+                self.settle_budget(job, budget, nonce, holder == Some(nonce)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_budget(
+        &self,
+        job: &Job,
+        budget: &Budget,
+        nonce: Nonce,
+        runs_on: bool,
+    ) -> Result<(), LedgerError> {
+        let (usd, tokens) = self.used_under(job, nonce).await?;
+        let command = if runs_on {
+            BudgetCommand::Tell(nonce, usd, tokens)
+        } else {
+            BudgetCommand::Settle(nonce, usd, tokens)
+        };
+        self.amend(&self.gates.budgets, budget, &command).await?;
+        Ok(())
+    }
+
+    /// What the run of this claim reported: the job knows of its newest, the runs of all.
+    async fn used_under(&self, job: &Job, nonce: Nonce) -> Result<(MicroUsd, u64), LedgerError> {
+        if job.claim.run_id == Some(nonce) {
+            return Ok((job.claim.claim_usd, job.claim.claim_tokens));
+        }
+        let runs = self.runs.all_of(job.id).await?;
+        let run = runs.into_iter().find(|found| found.record.run_id == nonce);
+        Ok(run.map_or((MicroUsd::ZERO, 0), |found| {
+            let insights = found.record.insights;
+            (insights.cost_usd.unwrap_or_default(), insights.tokens())
+        }))
+    }
+
+    async fn free_lock(&self, job: &Job, name: &LockName, nonce: Nonce) -> Result<(), LedgerError> {
+        let absent = Lock::absent(name.clone(), job.product().clone(), self.clock.now());
+        self.commit(&self.gates.locks, absent, &LockCommand::Free(nonce)).await?;
+        Ok(())
+    }
+
+    /// What a claim keeps for itself: what is left of the job's own budget, or the product's guess.
+    fn estimate(&self, job: &Job, nonce: Nonce, known: &Known) -> Reservation {
+        let guess = (known.product.default_estimate_usd, known.product.default_estimate_tokens);
+        let budget = job.content.budget.unwrap_or_default();
+        let usd = budget.usd.map_or(guess.0, |limit| limit.minus(job.used.usd_used).min(guess.0));
+        let tokens = budget
+            .tokens
+            .map_or(guess.1, |limit| limit.saturating_sub(job.used.tokens_used).min(guess.1));
+        Reservation {
+            claim_nonce: nonce,
+            job_id: job.id,
+            usd,
+            tokens,
+            told_usd: MicroUsd::ZERO,
+            told_tokens: 0,
+            at: self.clock.now(),
+        }
+    }
+}
+
+fn applies(budget: &Budget, job: &Job) -> bool {
+    let profile = job.content.profile.as_ref().map(|profile| &profile.name);
+    budget.matches(profile, job.content.engine.as_ref())
+}

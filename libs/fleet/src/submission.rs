@@ -5,6 +5,8 @@
 mod defaults;
 mod record;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +14,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::capability::Capability;
-use crate::content::{CommandLine, Content};
+use crate::content::{CommandLine, Content, ProfileRef};
 use crate::id::{EngineName, JobId, Key, ProductId};
 use crate::manifest::{
     Entries, Faults, Fields, Invalid, MAX_BODY, MAX_MANIFEST, Node, Place, Reason, Spot, Value,
@@ -115,9 +117,8 @@ impl Submission {
     /// what `Terms::profiles` should hold.
     #[must_use]
     pub fn profiles_named(&self, defaults: &Map<String, Json>) -> Vec<String> {
-        let mut names = Vec::new();
-        names.extend(defaults.get("profile").and_then(Json::as_str).map(str::to_owned));
-        names.extend(profile_of(&self.entries));
+        let own = defaults.get("profile").and_then(Json::as_str).and_then(full_name);
+        let mut names: Vec<String> = own.into_iter().chain(profile_of(&self.entries)).collect();
         for child in self.entries.get("children").into_iter().flat_map(items) {
             if let Value::Map(entries) = &child.value {
                 names.extend(profile_of(entries));
@@ -160,7 +161,7 @@ pub fn check_defaults(defaults: &Map<String, Json>) -> Result<(), Invalid> {
 
 fn profile_of(entries: &Entries) -> Option<String> {
     match entries.get("profile").map(|node| &node.value) {
-        Some(Value::Text(name)) => Some(name.clone()),
+        Some(Value::Text(name)) => full_name(name),
         Some(
             Value::Nothing
             | Value::Flag(_)
@@ -171,6 +172,11 @@ fn profile_of(entries: &Entries) -> Option<String> {
         )
         | None => None,
     }
+}
+
+/// As it stands in a normalised manifest: `coder@03` is `coder@3`. `None`: it is a fault.
+fn full_name(written: &str) -> Option<String> {
+    ProfileRef::try_from(written.to_owned()).ok().map(String::from)
 }
 
 fn items(node: &Node) -> &[Node] {

@@ -110,9 +110,5 @@ impl Ledger {
 const EVENTS_PER_WRITE: usize = 4;
 
 fn too_busy(job: &Job) -> fleet::Rejection {
-    fleet::Rejection {
-        code: fleet::Code::ConcurrentUpdate,
-        reason: None,
-        current: Some(job.current()),
-    }
+    crate::commit::too_busy().about(job.current())
 }

@@ -7,6 +7,8 @@ use store::{Kind, Spread};
 /// A record that has a place in the store.
 pub trait Placed: Record {
     const KIND: Kind;
+    /// The most bytes that it may have.
+    const LARGEST: usize = 1 << 20;
 
     /// Its partition and its id.
     fn place(&self) -> (String, String);
@@ -18,6 +20,7 @@ const fn kind(name: &'static str, spread: Spread) -> Kind {
 
 impl Placed for Job {
     const KIND: Kind = kind("fleet_jobs", Spread::ById);
+    const LARGEST: usize = 900 << 10;
 
     fn place(&self) -> (String, String) {
         (self.product().to_string(), self.id.to_string())

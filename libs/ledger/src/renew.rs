@@ -78,8 +78,7 @@ impl Ledger {
                 Ok(Next::On)
             }
             Outcome::Rejected(rejection) => {
-                let current = Some(found.record.current());
-                Ok(Next::Refused(fleet::Rejection { current, ..rejection }))
+                Ok(Next::Refused(rejection.about(found.record.current())))
             }
         }
     }

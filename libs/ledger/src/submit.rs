@@ -2,8 +2,8 @@
 //! judged afterwards, so that of two submitters who close a cycle at least one sees the other.
 
 use fleet::{
-    Actor, Admission, Code, Content, Current, Job, JobId, Kind, ProductId, Rejection, SUBMIT,
-    Stage, Submitted, Walk, Wish, submit, touched, waits_for,
+    Actor, Admission, Code, Content, Job, JobId, Kind, ProductId, Rejection, SUBMIT, Stage,
+    Submitted, Walk, Wish, submit, touched, waits_for,
 };
 
 use crate::Ledger;
@@ -220,12 +220,9 @@ impl Course {
     fn admitted(&mut self, outcome: Outcome<Committed<Job>>) -> Next {
         let next = self.settle(outcome);
         let (Some(path), Some(done)) = (&self.cycle, &self.done) else { return next };
-        let current = Current { path: path.clone(), ..done.record.current() };
-        Next::Refused(Rejection {
-            code: Code::DependencyCycle,
-            reason: None,
-            current: Some(current),
-        })
+        let mut rejection = Rejection::new(Code::DependencyCycle).about(done.record.current());
+        rejection.path.clone_from(path);
+        Next::Refused(rejection)
     }
 }
 

@@ -66,6 +66,10 @@ impl<R: Placed> Table<R> {
         let (partition, id) = record.place();
         let key = key_of::<R>(&partition, &id);
         let bytes = record.encode().expect("string keys and finite numbers always encode");
+        if bytes.len() > R::LARGEST {
+            let (what, limit, actual) = (R::KIND.name, R::LARGEST, bytes.len());
+            return Err(LedgerError::TooLarge { what, limit, actual });
+        }
         match self.store.put(&key, Bytes::from(bytes), expect).await {
             Ok(Put::Written(_)) => Ok(Written::Yes),
             Ok(Put::Conflict | Put::Missing) => Ok(Written::No),

@@ -1,7 +1,7 @@
 //! The one error table: code, HTTP status, whether to repeat, and the sentence. Both doors print
 //! from it. Never decides that something is an error.
 
-use fleet::{Epoch, FactoryId};
+use fleet::{Current, JobId, Rejection};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -156,7 +156,7 @@ pub struct Problem {
     pub details: Vec<Detail>,
     /// The cycle of `DEPENDENCY_CYCLE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub path: Vec<String>,
+    pub path: Vec<JobId>,
     /// Of `TOO_LARGE`, in bytes, with `actual`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
@@ -178,21 +178,6 @@ pub struct Detail {
     pub line: Option<u32>,
 }
 
-/// Where a job stands, for a caller who thought otherwise.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Current {
-    pub stage: String,
-    pub lease_epoch: Epoch,
-    pub rev: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holder_factory_id: Option<FactoryId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_hash: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<String>,
-}
-
 impl Problem {
     /// What the table says of this code, and nothing more.
     #[must_use]
@@ -210,6 +195,40 @@ impl Problem {
             current: None,
             request_id,
             retryable: code.retryable(),
+        }
+    }
+}
+
+impl Problem {
+    /// A refusal by the rules, in the words of the table.
+    #[must_use]
+    pub fn refused(rejection: &Rejection, request_id: Uuid) -> Self {
+        Self {
+            reason: rejection.reason.map(str::to_owned),
+            path: rejection.path.clone(),
+            current: rejection.current.clone(),
+            ..Self::new(rejection.code.into(), request_id)
+        }
+    }
+}
+
+impl From<fleet::Code> for Code {
+    fn from(code: fleet::Code) -> Self {
+        match code {
+            fleet::Code::Validation => Self::Validation,
+            fleet::Code::DependencyCycle => Self::DependencyCycle,
+            fleet::Code::NotFound => Self::NotFound,
+            fleet::Code::IdempotencyConflict => Self::IdempotencyConflict,
+            fleet::Code::Conflict => Self::Conflict,
+            fleet::Code::ConcurrentUpdate => Self::ConcurrentUpdate,
+            fleet::Code::Fenced => Self::Fenced,
+            fleet::Code::EpochUnknown => Self::EpochUnknown,
+            fleet::Code::LeaseNotHeld => Self::LeaseNotHeld,
+            fleet::Code::LeaseLost => Self::LeaseLost,
+            fleet::Code::InvalidTransition => Self::InvalidTransition,
+            fleet::Code::AlreadyFinished => Self::AlreadyFinished,
+            fleet::Code::RunClosed => Self::RunClosed,
+            fleet::Code::TooLarge => Self::TooLarge,
         }
     }
 }

@@ -7,7 +7,7 @@ mod header;
 mod subject;
 mod verb;
 
-pub use error::{Code, Current, Detail, Envelope, Problem};
+pub use error::{Code, Detail, Envelope, Problem};
 pub use filter::Filter;
 pub use header::{Header, Headers};
 pub use subject::{BadSubject, Kind, Route, Row, Subject, Topic};

@@ -4,11 +4,11 @@
 use std::fmt::Write;
 
 use expect_test::expect_file;
-use fleet::{Epoch, FactoryId, JobId, ProductId};
+use fleet::{Current, Epoch, FactoryId, JobId, ProductId, Rejection, StageName};
 use proptest::prelude::*;
 use protocol::{
-    Code, Current, Detail, Envelope, Filter, Kind, Operation, Problem, Query, Reason, Row, Subject,
-    Topic, Word,
+    Code, Detail, Envelope, Filter, Kind, Operation, Problem, Query, Reason, Row, Subject, Topic,
+    Word,
 };
 use serde_json::json;
 
@@ -137,10 +137,10 @@ fn an_error_says_everything_under_the_committed_names() {
     full.reason = Some("stale".into());
     full.hint = Some("stop the run".into());
     full.details = vec![Detail { field: "body".into(), message: "is empty".into(), line: Some(3) }];
-    full.path = vec!["a".into(), "b".into(), "a".into()];
+    full.path = vec![job(), job()];
     (full.limit, full.actual) = (Some(1), Some(2));
     full.current = Some(Current {
-        stage: "building".into(),
+        stage: StageName::Building,
         lease_epoch: Epoch::new(4),
         rev: 9,
         holder_factory_id: Some(factory()),
@@ -154,7 +154,7 @@ fn an_error_says_everything_under_the_committed_names() {
         "reason": "stale",
         "hint": "stop the run",
         "details": [{"field": "body", "message": "is empty", "line": 3}],
-        "path": ["a", "b", "a"],
+        "path": [job(), job()],
         "limit": 1,
         "actual": 2,
         "current": {"stage": "building", "leaseEpoch": 4, "rev": 9,
@@ -167,6 +167,14 @@ fn an_error_says_everything_under_the_committed_names() {
     newer["error"]["addedLater"] = json!(1);
     let read: Envelope = serde_json::from_value(newer).expect("additions are ignored");
     assert_eq!(read.error, full);
+}
+
+#[test]
+fn a_refusal_by_the_rules_keeps_its_truth_on_the_wire() {
+    let request_id = "01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("a uuid");
+    let refusal = Rejection::new(fleet::Code::InvalidTransition).because("verify_required");
+    let told = Problem::refused(&refusal, request_id);
+    assert_eq!((told.code.http(), told.reason.as_deref()), (409, Some("verify_required")));
 }
 
 fn one_of_each() -> Vec<Subject> {

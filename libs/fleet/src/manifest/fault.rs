@@ -151,16 +151,30 @@ impl Faults {
         outcome.map_err(|fault| self.0.push(fault)).ok()
     }
 
+    /// What cannot be read further ends the list of what was found before.
+    pub(crate) fn end_with(&mut self, last: Fault) -> Invalid {
+        let mut faults = std::mem::take(self);
+        faults.push(last.clone());
+        faults.verdict().err().unwrap_or_else(|| Invalid::one(last))
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// `Err` with the faults in the order of their lines, those without a line last.
+    /// `Err` with the faults in the order of their lines, those without a line last. Beyond what
+    /// a person reads they are only counted.
     pub(crate) fn verdict(mut self) -> Result<(), Invalid> {
+        const SHOWN: usize = 128;
         if self.0.is_empty() {
             return Ok(());
         }
         self.0.sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
+        if let Some(more) = self.0.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            self.0.truncate(SHOWN);
+            let message = format!("{more} more faults are not shown");
+            self.0.push(Spot::new("", None).fault(Reason::TooMany, message));
+        }
         Err(Invalid { faults: self.0 })
     }
 }

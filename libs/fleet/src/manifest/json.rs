@@ -36,13 +36,12 @@ pub(crate) fn read(bytes: &[u8], faults: &mut Faults) -> Result<Entries, Invalid
         Ok(other) => {
             let message =
                 format!("a submission is an object; this is {}", Node::new(None, other).what());
-            Err(Invalid::one(Spot::new("", None).fault(Reason::Malformed, message)))
+            Err(faults.end_with(Spot::new("", None).fault(Reason::Malformed, message)))
         }
         Err(error) => {
             let spot = Spot::new(walk.path.take().join("."), Some(error.line()));
-            Err(Invalid::one(
-                spot.fault(Reason::Malformed, format!("the submission cannot be read: {error}")),
-            ))
+            let message = format!("the submission cannot be read: {error}");
+            Err(faults.end_with(spot.fault(Reason::Malformed, message)))
         }
     }
 }

@@ -244,10 +244,9 @@ mod tests {
     }
 
     fn words_of(name: &str) -> &'static [&'static str] {
-        match &find(KEYS, name).unwrap().form {
-            Form::One(L::Word(words)) => words,
-            other => panic!("{name} is {other:?}"),
-        }
+        let form = &find(KEYS, name).unwrap().form;
+        let Form::One(L::Word(words)) = form else { panic!("{name} is {form:?}") };
+        words
     }
 
     fn all_read<T: DeserializeOwned>(words: &[&str]) {

@@ -3,7 +3,7 @@
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
-use super::fault::{Fault, Faults, Invalid, Reason, Spot, clipped, quoted};
+use super::fault::{Faults, Invalid, Reason, Spot, clipped, quoted};
 use super::node::{Entries, Node, Value};
 
 const MAX_LEVELS: usize = 6;
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
             Some(other) => {
                 let message = format!("the front matter is {}, not keys", other.what());
                 let fault = Spot::new("", other.line).fault(Reason::Malformed, message);
-                Err(Invalid::one(fault.hint("write one key: value on each line")))
+                Err(self.faults.end_with(fault.hint("write one key: value on each line")))
             }
         }
     }
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse(&mut self, line: usize, message: &str) -> Invalid {
-        self.give_up(self.spot(line).fault(Reason::Malformed, message))
+        self.faults.end_with(self.spot(line).fault(Reason::Malformed, message))
     }
 
     fn spot(&self, line: usize) -> Spot {
@@ -198,14 +198,7 @@ impl<'a> Reader<'a> {
     fn unreadable(&mut self, error: &ScanError) -> Invalid {
         let line = self.above + error.marker().line();
         let message = format!("the front matter is no YAML: {}", error.info());
-        self.give_up(self.spot(line).fault(Reason::Malformed, message))
-    }
-
-    /// What cannot be read further ends the list of what was found before.
-    fn give_up(&mut self, last: Fault) -> Invalid {
-        let mut faults = std::mem::take(self.faults);
-        faults.push(last.clone());
-        faults.verdict().err().unwrap_or_else(|| Invalid::one(last))
+        self.faults.end_with(self.spot(line).fault(Reason::Malformed, message))
     }
 
     fn line_of(&self, span: &Span) -> usize {

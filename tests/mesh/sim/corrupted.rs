@@ -1,0 +1,1 @@
+//! The checks themselves, on histories that were damaged by hand.

@@ -1,0 +1,1 @@
+//! Scenes for wrong designs that chance meets too seldom.

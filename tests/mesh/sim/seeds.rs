@@ -1,0 +1,82 @@
+//! The seeds: the design as it is over two thousand of them, each twice; every wrong design caught
+//! within its number of them.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use super::mutant::{Mutant, WANTED};
+use super::plan::Plan;
+use super::run::run;
+
+const SEEDS: u64 = 2_000;
+
+/// Two threads, each with its own worlds; the results in the order of the seeds.
+fn each<T: Send>(seeds: u64, one: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let (even, odd) = thread::scope(|scope| {
+        let odd = scope.spawn(|| (0..seeds / 2).map(|n| one(2 * n + 1)).collect::<Vec<T>>());
+        let even: Vec<T> = (0..seeds.div_ceil(2)).map(|n| one(2 * n)).collect();
+        (even, odd.join().expect("the other thread panicked"))
+    });
+    let mut odd = odd.into_iter();
+    even.into_iter().flat_map(|even| [Some(even), odd.next()]).flatten().collect()
+}
+
+fn wanted_seeds() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "a test has no arguments but these")]
+    let set = std::env::var("GIGAMESH_SEEDS").ok();
+    set.and_then(|set| set.parse().ok()).unwrap_or(SEEDS)
+}
+
+#[test]
+fn two_thousand_seeds_find_nothing_and_repeat_themselves() {
+    let failed: Vec<String> = each(wanted_seeds(), |seed| {
+        let first = run(Plan::of(seed, Mutant::Right));
+        let second = run(Plan::of(seed, Mutant::Right));
+        let mut said: Vec<String> = first.found.iter().map(ToString::to_string).collect();
+        if first.lines != second.lines {
+            said.push("the second run is another one".to_owned());
+        }
+        said.into_iter().map(|said| format!("seed {seed}: {said}")).collect::<Vec<_>>()
+    })
+    .into_iter()
+    .flatten()
+    .collect();
+    println!("{}", failed.iter().take(60).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(failed.is_empty(), "{} findings", failed.len());
+}
+
+#[test]
+fn every_wrong_design_is_caught_within_its_seeds() {
+    let mut missed = Vec::new();
+    println!("{:<46} {:>10}  {:>5}  said", "wrong design", "caught in", "first");
+    for wanted in WANTED {
+        let said = each(wanted.seeds, |seed| {
+            let found = run(Plan::of(seed, wanted.mutant)).found;
+            found.into_iter().map(|finding| finding.check).find(|said| wanted.said_by.contains(said))
+        });
+        let caught = said.iter().flatten().count();
+        let first = said.iter().position(Option::is_some);
+        let words: BTreeSet<&str> = said.iter().flatten().map(|check| check.words()).collect();
+        let words: Vec<&str> = words.into_iter().collect();
+        let shown = first.map_or("-".to_owned(), |first| first.to_string());
+        let share = format!("{caught} of {}", wanted.seeds);
+        println!("{:<46} {share:>10}  {shown:>5}  {}", wanted.name, words.join(", "));
+        if caught == 0 {
+            missed.push(wanted.name);
+        }
+    }
+    assert!(missed.is_empty(), "not caught: {missed:?}");
+}
+
+#[test]
+fn one_seed_is_replayed_with_its_transcript() {
+    #[expect(clippy::disallowed_methods, reason = "a test has no arguments but these")]
+    let Ok(seed) = std::env::var("GIGAMESH_SEED") else { return };
+    let report = run(Plan::of(seed.parse().expect("a seed"), Mutant::Right));
+    for line in &report.lines {
+        println!("{line}");
+    }
+    for finding in &report.found {
+        println!("{finding}");
+    }
+}

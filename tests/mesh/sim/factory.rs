@@ -11,6 +11,7 @@ use fleet::{
 };
 use futures_util::FutureExt;
 use ledger::{ClaimRequest, Grant, Outcome};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::timeout;
 
 use super::ask::{Answer, Late};
@@ -28,6 +29,7 @@ pub(super) struct Factory {
     /// The name of this start of it.
     pub(super) by: Arc<str>,
     starts: u32,
+    pending: Pending,
 }
 
 /// What survives a crash of the agent.
@@ -67,6 +69,7 @@ impl Factory {
             world: Arc::clone(world),
             by: "".into(),
             starts: 0,
+            pending: Pending::new(),
         }
     }
 
@@ -95,17 +98,12 @@ impl Factory {
 
     async fn live(&mut self, disk: &mut Disk) {
         self.take_up(disk).await;
-        let mut pending = Pending::new();
+        self.pending.clear();
         loop {
             self.send_outbox(disk).await;
-            self.take_late(&mut pending, disk);
+            self.take_late(disk);
             if disk.kept.is_empty() {
-                self.ask_for_work(&mut pending, disk).await;
-            }
-            while disk.kept.len() > 1 && !self.world.is(Mutant::BeyondSeats) {
-                let Some(extra) = disk.kept.pop_back() else { break };
-                let word = self.last_word(&extra, Disposition::Yield);
-                disk.outbox.push_back(word);
+                self.ask_for_work(disk).await;
             }
             if disk.kept.is_empty() {
                 nap(&mut self.dice, 800, 4_000).await;
@@ -130,18 +128,18 @@ impl Factory {
         disk.kept = adopted;
     }
 
-    async fn ask_for_work(&mut self, pending: &mut Pending, disk: &mut Disk) {
+    async fn ask_for_work(&mut self, disk: &mut Disk) {
         let request = RequestId::from_uuid(self.ids.mint());
         let offer = if self.dice.chance(400) { self.offer().await } else { None };
         for _ in 0..REPEATS {
             let (answer, late) = self.claim(request, offer).await;
             match answer {
                 Answer::Ok(grant) => {
-                    self.keep(request, grant, disk);
+                    self.keep(grant, disk);
                     return;
                 }
                 Answer::No(_) => return,
-                Answer::Unknown => pending.push_back((request, late)),
+                Answer::Unknown => self.pending.push_back((request, late)),
             }
             nap(&mut self.dice, 200, 1_500).await;
         }
@@ -211,41 +209,43 @@ impl Factory {
         self.world.history.push(&self.by, (op, phase), key, (args.clone(), result));
     }
 
-    fn keep(&mut self, _request: RequestId, grant: Option<Grant>, disk: &mut Disk) {
+    /// One grant for one seat: what comes beyond is handed back at once.
+    fn keep(&self, grant: Option<Grant>, disk: &mut Disk) {
         let Some(grant) = grant else { return };
         let nonce: Nonce = grant.holding.claim_nonce;
         if disk.kept.iter().any(|kept| kept.holding.claim_nonce == nonce) {
             return;
         }
         let manual = grant.job.content.review_policy == fleet::ReviewPolicy::Manual;
-        disk.kept.push_back(Kept { job: grant.job.id, holding: grant.holding, manual });
+        let kept = Kept { job: grant.job.id, holding: grant.holding, manual };
+        if disk.kept.is_empty() || self.world.is(Mutant::BeyondSeats) {
+            disk.kept.push_back(kept);
+        } else {
+            let word = self.last_word(&kept, Disposition::Yield);
+            disk.outbox.push_back(word);
+        }
     }
 
-    /// A grant that comes after its request was given up is one grant more than there are seats.
-    fn take_late(&mut self, pending: &mut Pending, disk: &mut Disk) {
-        let mut open = Pending::new();
-        while let Some((request, mut late)) = pending.pop_front() {
-            match late.try_recv() {
-                Ok(answer) => {
-                    let args = Facts {
-                        factory: Some(self.id.to_string()),
-                        id: Some(request.uuid()),
-                        ..Facts::default()
-                    };
-                    if let Answer::Ok(Some(grant)) = answer {
-                        let answer = Answer::Ok(Some(grant.clone()));
-                        self.note_claim(Op::ClaimNext, None, &args, &answer);
-                        self.keep(request, Some(grant), disk);
-                    }
-                    open.push_back((request, late));
-                }
-                Err(tokio::sync::mpsc::error::TryRecvError::Empty) => {
-                    open.push_back((request, late));
-                }
-                Err(tokio::sync::mpsc::error::TryRecvError::Disconnected) => {}
+    /// A grant that comes after its request was given up may be one more than there are seats.
+    pub(super) fn take_late(&mut self, disk: &mut Disk) {
+        for (request, mut late) in std::mem::take(&mut self.pending) {
+            let answer = match late.try_recv() {
+                Ok(answer) => answer,
+                Err(TryRecvError::Empty) => Answer::Unknown,
+                Err(TryRecvError::Disconnected) => continue,
+            };
+            if let Answer::Ok(Some(grant)) = answer {
+                let args = Facts {
+                    factory: Some(self.id.to_string()),
+                    id: Some(request.uuid()),
+                    ..Facts::default()
+                };
+                let answer = Answer::Ok(Some(grant.clone()));
+                self.note_claim(Op::ClaimNext, None, &args, &answer);
+                self.keep(Some(grant), disk);
             }
+            self.pending.push_back((request, late));
         }
-        *pending = open;
     }
 
     fn bidder(&self) -> Bidder {

@@ -12,6 +12,7 @@ use fleet::{
 };
 use ledger::{LedgerError, Reaper};
 use store::{Expect, Revision};
+use tokio::time::sleep;
 
 use super::fuse::under;
 use super::mutant::Mutant;
@@ -97,9 +98,11 @@ async fn reap(world: Arc<World>, service: usize, number: u64) {
 struct Watch(BTreeMap<JobId, (Revision, Duration)>);
 
 impl Watch {
-    /// Judges what it read, then reads again to have a revision that will be taken.
+    /// Judges all that it read, then works off what is due; reads again, to have a revision that
+    /// will be taken.
     async fn round_rereading(&mut self, desk: &Desk, uptime: Duration) -> Result<(), LedgerError> {
         let raw = Raw(Arc::clone(&desk.store));
+        let mut due = Vec::new();
         for (lease, revision) in raw.all::<Lease>().await? {
             let since = match self.0.get(&lease.job_id) {
                 Some((seen, since)) if *seen == revision => *since,
@@ -108,8 +111,12 @@ impl Watch {
             self.0.insert(lease.job_id, (revision, since));
             let silent = uptime.saturating_sub(since) >= TERMS.ttl + TERMS.reap_allowance;
             if lease.is_held() && silent {
-                take_as_it_is(desk, &raw, &lease).await?;
+                due.push(lease);
             }
+        }
+        for lease in due {
+            sleep(Duration::from_secs(1) + desk.ids.jitter(Duration::from_secs(1))).await;
+            take_as_it_is(desk, &raw, &lease).await?;
         }
         Ok(())
     }

@@ -60,7 +60,7 @@ pub(super) const WANTED: &[Wanted] = &[
         Mutant::ReaperRereads,
         "reaper re-reads the revision before writing",
         &[Check::LiveLeaseTaken],
-        60,
+        150,
     ),
     wanted(Mutant::NoClaimNonce, "no claim nonce", &[Check::ToldItLost], 60),
     wanted(
@@ -97,14 +97,14 @@ pub(super) const WANTED: &[Wanted] = &[
         Mutant::NoOfferedEpoch,
         "claim without the epoch it was offered",
         &[Check::OldOffer],
-        60,
+        120,
     ),
     wanted(Mutant::CycleBeforeWrite, "cycle check before write", &[Check::Cycle], 120),
     wanted(
         Mutant::BeyondSeats,
         "factory keeps a grant beyond its seats",
         &[Check::TooManySeats],
-        60,
+        120,
     ),
     wanted(
         Mutant::EventsAfterWrite,

@@ -19,11 +19,9 @@ const REPEATS: u32 = 6;
 impl Factory {
     /// The first of what is kept, to its end.
     pub(super) async fn work(&mut self, disk: &mut Disk) {
-        for kept in &disk.kept {
-            self.note(Op::Work, Phase::Call, kept);
-        }
+        self.begin(disk, 0);
         while let Some(kept) = disk.kept.front().cloned() {
-            let end = self.carry_out(&kept).await;
+            let end = self.carry_out(&kept, disk).await;
             // Decided and on disk in the same moment.
             if let Some(word) = end {
                 let facts = Facts { id: Some(word.release.op.uuid()), ..Facts::default() };
@@ -35,13 +33,20 @@ impl Factory {
         }
     }
 
+    /// What was taken up beyond the first so many is worked on beside them.
+    fn begin(&self, disk: &Disk, known: usize) {
+        for kept in disk.kept.iter().skip(known) {
+            self.note(Op::Work, Phase::Call, kept);
+        }
+    }
+
     fn note(&self, op: Op, phase: Phase, kept: &Kept) {
         let facts = spoken(&kept.holding, None);
         self.world.history.push(&self.by, (op, phase), Some(kept.job), (facts, Facts::default()));
     }
 
     /// How it ends; nothing, when the factory was told that it is not its own any more.
-    async fn carry_out(&mut self, kept: &Kept) -> Option<Word> {
+    async fn carry_out(&mut self, kept: &Kept, disk: &mut Disk) -> Option<Word> {
         match self.move_to(kept, StageName::Building).await {
             Phase::Ok => {}
             Phase::No => return Some(self.last_word(kept, Disposition::Yield)),
@@ -53,7 +58,12 @@ impl Factory {
             if zombie {
                 self.world.history.fate(&self.by, "sleeps");
                 nap(&mut self.dice, 8_000, 25_000).await;
-            } else {
+            }
+            let known = disk.kept.len();
+            self.take_late(disk);
+            self.begin(disk, known);
+            // One that slept may speak on before it asks whether it still may.
+            if !zombie || self.dice.chance(500) {
                 match self.renewed(kept).await {
                     Ok(None) => {}
                     Ok(Some(end)) => return Some(end),

@@ -160,7 +160,7 @@ impl World {
     /// What a request meets on its way.
     pub(super) fn fuse(&self, dice: &mut Dice) -> Fuse {
         let (dropped, frozen) = (dice.chance(self.plan.dropped), dice.chance(self.plan.frozen));
-        let (looks, span) = (dice.below(12), dice.millis(500, 14_000));
+        let (looks, span) = (dice.below(12), dice.millis(500, 20_000));
         if self.is_healed() {
             Fuse::Unlit
         } else if dropped {

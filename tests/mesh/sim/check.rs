@@ -179,7 +179,8 @@ impl Checker {
         let before = known.lease.replace((line.at, line.result.clone()));
         let Some((since, before)) = before else { return };
         let epoch = before.epoch;
-        let ends = before.word.as_deref() == Some("Held") && line.result.word.as_deref() != Some("Held");
+        let ends =
+            before.word.as_deref() == Some("Held") && line.result.word.as_deref() != Some("Held");
         let holds = known.now.as_ref().filter(|now| now.nonce.is_some() && now.epoch == epoch);
         let Some(now) = holds.filter(|_| ends) else { return };
         let age = u64::try_from(line.at - since).unwrap_or(0);
@@ -302,13 +303,7 @@ impl Checker {
                     self.add(Check::ToldItLost, line);
                 }
             }
-            Op::Submit
-            | Op::Operate
-            | Op::Work
-            | Op::Finish
-            | Op::Job
-            | Op::Lease
-            | Op::Fate => {}
+            Op::Submit | Op::Operate | Op::Work | Op::Finish | Op::Job | Op::Lease | Op::Fate => {}
         }
     }
 
@@ -318,7 +313,8 @@ impl Checker {
         let Some(known) = line.key.and_then(|id| self.jobs.get(&id)) else { return };
         let since = self.calls.get(&asked(line)).copied().unwrap_or(0);
         let code = line.result.word.as_deref().unwrap_or_default();
-        let taken = ["Conflict/taken", "Conflict/lost", "Conflict/contended", "Conflict/epoch_moved"];
+        let taken =
+            ["Conflict/taken", "Conflict/lost", "Conflict/contended", "Conflict/epoch_moved"];
         let disowned = taken.contains(&code) || code.starts_with("NotFound");
         let own = line.args.id.is_some() && known.held_for() == line.args.id;
         // Somebody else had it meanwhile: then the refusal was true when it was decided.

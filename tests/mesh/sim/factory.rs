@@ -184,8 +184,7 @@ impl Factory {
                     let found = wrong::claim_next(&desk, &bidder, request, deadline).await?;
                     return Ok(Outcome::Done(found));
                 };
-                let asked =
-                    ClaimRequest { product, job, bidder, request, epoch_seen, deadline };
+                let asked = ClaimRequest { product, job, bidder, request, epoch_seen, deadline };
                 Ok(wrong::claim(&desk, &asked).await?.map(Some))
             }
             .boxed()

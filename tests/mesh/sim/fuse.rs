@@ -3,15 +3,18 @@
 //! Only the caller's own request is touched; what it wrote before, it wrote.
 
 use std::cell::Cell;
-use std::future::Future;
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use store::{Cursor, Expect, Key, Page, Put, Revision, Scope, Store, StoreError, Versioned};
+use tokio::task::yield_now;
 use tokio::time::sleep;
+
+use super::dice::Dice;
 
 /// What happens when the fuse has burnt down.
 #[derive(Clone, Copy, Debug)]
@@ -59,9 +62,27 @@ impl<F: Future> Future for Under<F> {
     }
 }
 
-/// Lets the fuse burn before and after each operation.
+/// Lets the fuse burn before and after each operation, and lets others go first now and then: a
+/// store that answers at once would hardly ever let two requests meet.
 #[derive(Debug)]
-pub(super) struct Brittle<S>(pub(super) S);
+pub(super) struct Brittle<S> {
+    store: S,
+    dice: Mutex<Dice>,
+}
+
+impl<S> Brittle<S> {
+    pub(super) fn new(store: S, dice: Dice) -> Self {
+        Self { store, dice: Mutex::new(dice) }
+    }
+
+    async fn way(&self) {
+        let stops = self.dice.lock().expect("nothing panics while it holds this lock").below(4);
+        for _ in 0..stops {
+            yield_now().await;
+        }
+        burn().await;
+    }
+}
 
 async fn burn() {
     match FUSE.get() {
@@ -81,21 +102,21 @@ async fn burn() {
 #[async_trait]
 impl<S: Store> Store for Brittle<S> {
     async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
-        burn().await;
-        self.0.get(key).await
+        self.way().await;
+        self.store.get(key).await
     }
 
     async fn put(&self, key: &Key, value: Bytes, expect: &Expect) -> Result<Put, StoreError> {
-        burn().await;
-        let answer = self.0.put(key, value, expect).await;
-        burn().await;
+        self.way().await;
+        let answer = self.store.put(key, value, expect).await;
+        self.way().await;
         answer
     }
 
     async fn remove(&self, key: &Key, at: &Revision) -> Result<Put, StoreError> {
-        burn().await;
-        let answer = self.0.remove(key, at).await;
-        burn().await;
+        self.way().await;
+        let answer = self.store.remove(key, at).await;
+        self.way().await;
         answer
     }
 
@@ -105,7 +126,7 @@ impl<S: Store> Store for Brittle<S> {
         from: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        burn().await;
-        self.0.scan(scope, from, limit).await
+        self.way().await;
+        self.store.scan(scope, from, limit).await
     }
 }

@@ -50,9 +50,9 @@ impl Known {
     }
 
     pub(super) fn is_leased(&self, epoch: Option<u64>) -> bool {
-        self.lease.as_ref().is_some_and(|(_, lease)| {
-            lease.epoch == epoch && lease.word.as_deref() == Some("Held")
-        })
+        self.lease
+            .as_ref()
+            .is_some_and(|(_, lease)| lease.epoch == epoch && lease.word.as_deref() == Some("Held"))
     }
 
     /// Takes in a version that was checked.

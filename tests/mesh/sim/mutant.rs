@@ -87,12 +87,7 @@ pub(super) const WANTED: &[Wanted] = &[
         &[Check::AppliedButRefused],
         60,
     ),
-    wanted(
-        Mutant::SkewedExpiry,
-        "expiry judged on a skewed clock",
-        &[Check::LiveLeaseTaken],
-        20,
-    ),
+    wanted(Mutant::SkewedExpiry, "expiry judged on a skewed clock", &[Check::LiveLeaseTaken], 20),
     wanted(
         Mutant::NoOfferedEpoch,
         "claim without the epoch it was offered",

@@ -72,8 +72,7 @@ async fn submit_one(world: &Arc<World>, by: &Arc<str>, content: &Content, dice: 
             Answer::Ok((verdict, job)) => {
                 let result = Facts {
                     word: Some(format!("{verdict:?}")),
-                    hash: (verdict != Verdict::Existing)
-                        .then(|| job.content.content_hash.clone()),
+                    hash: (verdict != Verdict::Existing).then(|| job.content.content_hash.clone()),
                     ..Facts::default()
                 };
                 (Phase::Ok, result)

@@ -59,7 +59,11 @@ impl Raw {
 }
 
 /// The record after a command; nothing, when the rules refuse it or it is already so.
-pub(super) fn after<R>(record: &R, command: &R::Command, now: Timestamp) -> Result<Option<R>, R::Rejection>
+pub(super) fn after<R>(
+    record: &R,
+    command: &R::Command,
+    now: Timestamp,
+) -> Result<Option<R>, R::Rejection>
 where
     R: Record + Clone,
 {

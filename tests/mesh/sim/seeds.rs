@@ -21,15 +21,10 @@ fn each<T: Send>(seeds: u64, one: impl Fn(u64) -> T + Sync) -> Vec<T> {
     even.into_iter().flat_map(|even| [Some(even), odd.next()]).flatten().collect()
 }
 
-fn wanted_seeds() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "a test has no arguments but these")]
-    let set = std::env::var("GIGAMESH_SEEDS").ok();
-    set.and_then(|set| set.parse().ok()).unwrap_or(SEEDS)
-}
-
 #[test]
 fn two_thousand_seeds_find_nothing_and_repeat_themselves() {
-    let failed: Vec<String> = each(wanted_seeds(), |seed| {
+    let seeds = told("GIGAMESH_SIM_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("a number"));
+    let failed: Vec<String> = each(seeds, |seed| {
         let first = run(Plan::of(seed, Mutant::Right));
         let second = run(Plan::of(seed, Mutant::Right));
         let mut said: Vec<String> = first.found.iter().map(ToString::to_string).collect();
@@ -52,7 +47,10 @@ fn every_wrong_design_is_caught_within_its_seeds() {
     for wanted in WANTED {
         let said = each(wanted.seeds, |seed| {
             let found = run(Plan::of(seed, wanted.mutant)).found;
-            found.into_iter().map(|finding| finding.check).find(|said| wanted.said_by.contains(said))
+            found
+                .into_iter()
+                .map(|finding| finding.check)
+                .find(|said| wanted.said_by.contains(said))
         });
         let caught = said.iter().flatten().count();
         let first = said.iter().position(Option::is_some);
@@ -70,13 +68,21 @@ fn every_wrong_design_is_caught_within_its_seeds() {
 
 #[test]
 fn one_seed_is_replayed_with_its_transcript() {
-    #[expect(clippy::disallowed_methods, reason = "a test has no arguments but these")]
-    let Ok(seed) = std::env::var("GIGAMESH_SEED") else { return };
-    let report = run(Plan::of(seed.parse().expect("a seed"), Mutant::Right));
+    let Some(seed) = told("GIGAMESH_SIM_SEED") else { return };
+    let mutant = told("GIGAMESH_SIM_MUTANT").map_or(Mutant::Right, |name| {
+        let wanted = WANTED.iter().find(|wanted| wanted.name.contains(&name));
+        wanted.expect("the name of a wrong design").mutant
+    });
+    let report = run(Plan::of(seed.parse().expect("a seed"), mutant));
     for line in &report.lines {
         println!("{line}");
     }
     for finding in &report.found {
         println!("{finding}");
     }
+}
+
+fn told(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "a test has no arguments but these")]
+    std::env::var(name).ok()
 }

@@ -1,9 +1,7 @@
 //! What a factory does with a grant: confirms it, renews, reports, sometimes sleeps beyond its
 //! lease and speaks on as if nothing had been, and says how it ended until somebody answers.
 
-use fleet::{
-    Checkpoint, Disposition, Holding, JobId, OpId, Patch, Release, RunResult, StageName,
-};
+use fleet::{Checkpoint, Disposition, Holding, JobId, OpId, Patch, Release, RunResult, StageName};
 use futures_util::FutureExt;
 use ledger::{ProgressReport, Stop};
 

@@ -64,7 +64,8 @@ pub(super) const SKEWED: usize = 3;
 
 impl World {
     pub(super) fn new(plan: Plan) -> Arc<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(Virtual::starting_at(Timestamp::from_millis(FIRST_MILLI)));
+        let clock: Arc<dyn Clock> =
+            Arc::new(Virtual::starting_at(Timestamp::from_millis(FIRST_MILLI)));
         let history = Arc::new(History::new(Arc::clone(&clock)));
         let witness = Witness::new(Arc::clone(&history));
         let store = Arc::new(Faulty::new(witness, plan.seed, plan.faults));
@@ -77,7 +78,11 @@ impl World {
             };
             let ids: Arc<dyn Ids> =
                 Arc::new(Seeded::new(plan.seed ^ (n << 40), Arc::clone(&clock)));
-            let store = mutated(plan.mutant, Arc::new(Brittle(Arc::clone(&store))), plan.seed);
+            let store = mutated(
+                plan.mutant,
+                Arc::new(Brittle::new(Arc::clone(&store), Dice::new(plan.seed, 50 + n))),
+                plan.seed,
+            );
             let ledger = Ledger::new(
                 &store,
                 Arc::<bus::Memory>::clone(&bus),

@@ -172,9 +172,9 @@ async fn heard_as(desk: &Desk, id: JobId, said: Holding) -> Result<Holding, Ledg
         return Ok(said);
     }
     let Some((job, _)) = desk.job(id).await? else { return Ok(said) };
-    let named = job.holder().filter(|holder| {
-        desk.is(Mutant::NoEpochFence) || holder.factory == said.factory_id
-    });
+    let named = job
+        .holder()
+        .filter(|holder| desk.is(Mutant::NoEpochFence) || holder.factory == said.factory_id);
     Ok(named.map_or(said, |holder| Holding {
         lease_epoch: job.lease_epoch,
         factory_id: holder.factory.clone(),
@@ -214,9 +214,7 @@ async fn wait_in_memory(desk: &Desk, job: &Job) -> Result<(), LedgerError> {
     if desk.raw().put(&touched(job, now), &Expect::At(revision)).await? == Wrote::No {
         return Ok(());
     }
-    let starts = |desk: &Desk| {
-        desk.world.services[desk.service].starts.load(Ordering::Relaxed)
-    };
+    let starts = |desk: &Desk| desk.world.services[desk.service].starts.load(Ordering::Relaxed);
     let (desk, began) = (desk.clone(), starts(desk));
     let world = Arc::clone(&desk.world);
     world.spawn(async move {
@@ -236,10 +234,7 @@ async fn wait_in_memory(desk: &Desk, job: &Job) -> Result<(), LedgerError> {
 }
 
 /// Looks for a cycle, then writes the job as one that was looked at.
-pub(super) async fn submit_walking_first(
-    desk: &Desk,
-    content: &Content,
-) -> Reply<(Verdict, Job)> {
+pub(super) async fn submit_walking_first(desk: &Desk, content: &Content) -> Reply<(Verdict, Job)> {
     let (product, by) = (&desk.world.product, Actor::user("ada"));
     let id = JobId::of(product, &content.idempotency_key);
     let now = desk.clock.now();

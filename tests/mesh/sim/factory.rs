@@ -141,6 +141,10 @@ impl Factory {
                 Answer::No(_) => return,
                 Answer::Unknown => self.pending.push_back((request, late)),
             }
+            // Whoever gives a request up asks with a new one, and may be granted both.
+            if self.dice.chance(400) {
+                return;
+            }
             nap(&mut self.dice, 200, 1_500).await;
         }
     }
@@ -260,7 +264,7 @@ impl Factory {
     }
 }
 
-fn facts_of(grant: &Grant) -> Facts {
+pub(super) fn facts_of(grant: &Grant) -> Facts {
     Facts {
         epoch: Some(grant.holding.lease_epoch.get()),
         factory: Some(grant.holding.factory_id.to_string()),

@@ -62,7 +62,7 @@ async fn sweep(world: Arc<World>) {
 async fn restarts(world: Arc<World>) {
     let mut dice = world.dice(600);
     while !world.is_healed() {
-        nap(&mut dice, 4_000, 16_000).await;
+        nap(&mut dice, 2_000, 9_000).await;
         world.restart(dice.index(world.services.len()));
     }
 }

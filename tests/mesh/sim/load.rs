@@ -54,7 +54,7 @@ fn manifest(n: u64, dice: &mut Dice) -> Map<String, Value> {
     manifest
 }
 
-fn named(key: &str, rest: Value) -> Map<String, Value> {
+pub(super) fn named(key: &str, rest: Value) -> Map<String, Value> {
     let mut manifest = match rest {
         Value::Object(manifest) => manifest,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {

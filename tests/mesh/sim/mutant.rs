@@ -20,6 +20,7 @@ pub(super) enum Mutant {
     DepsBeforeWrite,
     CycleBeforeWrite,
     LockWithoutConfirm,
+    TwoFinishers,
     BeyondSeats,
     EventsAfterWrite,
     RetryInMemory,
@@ -85,15 +86,9 @@ pub(super) const WANTED: &[Wanted] = &[
         Mutant::ReleaseNotRepeatable,
         "complete not idempotent",
         &[Check::AppliedButRefused],
-        60,
-    ),
-    wanted(Mutant::SkewedExpiry, "expiry judged on a skewed clock", &[Check::LiveLeaseTaken], 20),
-    wanted(
-        Mutant::NoOfferedEpoch,
-        "claim without the epoch it was offered",
-        &[Check::OldOffer],
         120,
     ),
+    wanted(Mutant::SkewedExpiry, "expiry judged on a skewed clock", &[Check::LiveLeaseTaken], 20),
     wanted(Mutant::CycleBeforeWrite, "cycle check before write", &[Check::Cycle], 120),
     wanted(
         Mutant::BeyondSeats,
@@ -112,7 +107,7 @@ pub(super) const WANTED: &[Wanted] = &[
         Mutant::VolatileOutbox,
         "outbox of the factory not durable",
         &[Check::FinalWordLost],
-        60,
+        120,
     ),
     wanted(
         Mutant::StaleReplica,

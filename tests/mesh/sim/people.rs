@@ -61,7 +61,7 @@ async fn submit_one(world: &Arc<World>, by: &Arc<str>, content: &Content, dice: 
             let (product, sent) = (product.clone(), sent.clone());
             async move {
                 if desk.world.is(Mutant::CycleBeforeWrite) {
-                    return wrong::submit_walking_first(&desk, &sent).await;
+                    return wrong::submit_looking_first(&desk, &sent).await;
                 }
                 let reply = desk.ledger.submit(&product, &sent, &Actor::user("ada")).await?;
                 Ok(reply.map(|receipt| (receipt.verdict, receipt.job)))

@@ -68,7 +68,7 @@ impl Plan {
             factories: 2 + dice.below(2),
             faults,
             notices: !dice.chance(150),
-            dropped: dice.below(80),
+            dropped: dice.below(120),
             frozen: dice.below(120),
             doubled: dice.below(400),
             kills: dice.chance(600),

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::thread;
 
+use super::check::Check;
+use super::directed::{MOMENTS, SCENES, Scene};
 use super::mutant::{Mutant, WANTED};
 use super::plan::Plan;
 use super::run::run;
@@ -42,27 +44,61 @@ fn two_thousand_seeds_find_nothing_and_repeat_themselves() {
 
 #[test]
 fn every_wrong_design_is_caught_within_its_seeds() {
-    let mut missed = Vec::new();
-    println!("{:<46} {:>10}  {:>5}  said", "wrong design", "caught in", "first");
-    for wanted in WANTED {
-        let said = each(wanted.seeds, |seed| {
-            let found = run(Plan::of(seed, wanted.mutant)).found;
-            found
-                .into_iter()
-                .map(|finding| finding.check)
-                .find(|said| wanted.said_by.contains(said))
-        });
+    let rows: Vec<Row> = WANTED
+        .iter()
+        .map(|wanted| {
+            let said = each(wanted.seeds, |seed| {
+                let found = run(Plan::of(seed, wanted.mutant)).found;
+                let mut said = found.into_iter().map(|finding| finding.check);
+                said.find(|said| wanted.said_by.contains(said))
+            });
+            Row { name: wanted.name, of: "seeds", said }
+        })
+        .collect();
+    show(&rows);
+}
+
+#[test]
+fn every_scene_catches_its_wrong_design_and_no_right_one() {
+    let play = |scene: &Scene, mutant| {
+        each(MOMENTS, |moment| {
+            let found = (scene.play)(mutant, moment).found;
+            let mut said = found.into_iter().map(|finding| finding.check);
+            said.find(|said| *said == scene.said_by)
+        })
+    };
+    let rows: Vec<Row> = SCENES
+        .iter()
+        .map(|scene| Row { name: scene.name, of: "moments", said: play(scene, scene.mutant) })
+        .collect();
+    show(&rows);
+    for scene in SCENES {
+        let said = play(scene, Mutant::Right);
+        assert!(said.iter().all(Option::is_none), "{}: {said:?}", scene.name);
+    }
+}
+
+/// What was said of one wrong design, seed by seed.
+struct Row {
+    name: &'static str,
+    of: &'static str,
+    said: Vec<Option<Check>>,
+}
+
+/// Prints the table; everything in it must have been caught.
+fn show(rows: &[Row]) {
+    println!("{:<46} {:>18}  {:>5}  said", "wrong design", "caught in", "first");
+    for Row { name, of, said } in rows {
         let caught = said.iter().flatten().count();
         let first = said.iter().position(Option::is_some);
+        let first = first.map_or("-".to_owned(), |first| first.to_string());
         let words: BTreeSet<&str> = said.iter().flatten().map(|check| check.words()).collect();
         let words: Vec<&str> = words.into_iter().collect();
-        let shown = first.map_or("-".to_owned(), |first| first.to_string());
-        let share = format!("{caught} of {}", wanted.seeds);
-        println!("{:<46} {share:>10}  {shown:>5}  {}", wanted.name, words.join(", "));
-        if caught == 0 {
-            missed.push(wanted.name);
-        }
+        let share = format!("{caught} of {} {of}", said.len());
+        println!("{name:<46} {share:>18}  {first:>5}  {}", words.join(", "));
     }
+    let missed: Vec<_> = rows.iter().filter(|row| row.said.iter().all(Option::is_none)).collect();
+    let missed: Vec<_> = missed.iter().map(|row| row.name).collect();
     assert!(missed.is_empty(), "not caught: {missed:?}");
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fleet::{
     Actor, Admission, Bidder, Circumstances, Claim, Code, Command, Content, Holding, Job, JobId,
-    Nonce, Patch, Record, Rejection, Release, RequestId, Stage, Submitted, Timestamp, Walk, Wish,
-    submit, touched, unfit, waits_for,
+    Lock, LockCommand, Nonce, Owner, Patch, Record, Rejection, Release, RequestId, Slot, SlotState,
+    Stage, Submitted, Timestamp, Walk, Wish, submit, touched, unfit, waits_for,
 };
 use ledger::{ClaimRequest, Grant, LedgerError, Outcome, Verdict};
 use store::{Expect, Revision};
@@ -75,6 +75,9 @@ pub(super) async fn claim(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
     if desk.is(Mutant::NoClaimNonce) || desk.is(Mutant::ConflictFinalInClaim) {
         return claim_looking_once(desk, asked).await;
     }
+    if desk.is(Mutant::LockWithoutConfirm) {
+        return claim_unconfirmed(desk, asked).await;
+    }
     if desk.is(Mutant::NoOfferedEpoch) {
         let Some((job, _)) = desk.job(asked.job).await? else { return no(Code::NotFound) };
         let now = desk.clock.now().plus(Duration::from_secs(1));
@@ -116,6 +119,40 @@ async fn claim_looking_once(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
         },
         Wrote::Perhaps => Err(LedgerError::CommitUnknown),
     }
+}
+
+/// What was reserved is taken for what is held.
+async fn claim_unconfirmed(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
+    let (raw, product) = (desk.raw(), &desk.world.product);
+    let Some((job, _)) = desk.job(asked.job).await? else { return no(Code::NotFound) };
+    let now = desk.clock.now();
+    for name in &job.content.locks {
+        let found = raw.get::<Lock>(product, name).await?;
+        let expect = found.as_ref().map_or(Expect::Absent, |found| Expect::At(found.1.clone()));
+        let lock = found.map_or_else(|| Lock::absent(name.clone(), product.clone(), now), |f| f.0);
+        let owner = match lock.slot() {
+            Some(slot) => Owner::of(desk.job(slot.job_id).await?.as_ref().map(|f| &f.0), slot),
+            None => Owner::Gone,
+        };
+        let slot = Slot {
+            claim_nonce: Nonce::from_uuid(desk.ids.mint()),
+            job_id: job.id,
+            factory_id: asked.bidder.factory.clone(),
+            epoch: job.lease_epoch.next(),
+            state: SlotState::Reserved,
+            at: now,
+        };
+        match after(&lock, &LockCommand::Reserve { slot, owner }, now) {
+            Err(rejection) => return Ok(Outcome::Rejected(rejection)),
+            Ok(None) => {}
+            Ok(Some(reserved)) => match raw.put(&reserved, &expect).await? {
+                Wrote::Yes => {}
+                Wrote::No => return no(Code::Conflict),
+                Wrote::Perhaps => return Err(LedgerError::CommitUnknown),
+            },
+        }
+    }
+    claim_looking_once(desk, asked).await
 }
 
 fn granted(job: Job) -> Grant {
@@ -233,8 +270,13 @@ async fn wait_in_memory(desk: &Desk, job: &Job) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// Looks for a cycle, then writes the job as one that was looked at.
-pub(super) async fn submit_walking_first(desk: &Desk, content: &Content) -> Reply<(Verdict, Job)> {
+pub(super) async fn has_shipped(desk: &Desk, id: JobId) -> bool {
+    let found = desk.job(id).await.expect("no faults");
+    found.is_some_and(|(job, _)| job.stage == Stage::Shipped)
+}
+
+/// Looks for a cycle and at the dependencies, then writes the job as one that was looked at.
+pub(super) async fn submit_looking_first(desk: &Desk, content: &Content) -> Reply<(Verdict, Job)> {
     let (product, by) = (&desk.world.product, Actor::user("ada"));
     let id = JobId::of(product, &content.idempotency_key);
     let now = desk.clock.now();

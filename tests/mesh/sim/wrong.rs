@@ -37,6 +37,10 @@ fn no<T>(code: Code) -> Reply<T> {
     Ok(Outcome::Rejected(Rejection::new(code)))
 }
 
+fn minted(desk: &Desk) -> Nonce {
+    Nonce::from_uuid(desk.ids.mint())
+}
+
 fn command(by: &Actor, wish: Wish) -> Command {
     Command { by: by.clone(), given: Circumstances::default(), wish }
 }
@@ -64,7 +68,7 @@ pub(super) async fn claim_next(
             epoch_seen: job.lease_epoch,
             deadline,
         };
-        if let Outcome::Done(grant) = claim_looking_once(desk, &asked).await? {
+        if let Outcome::Done(grant) = claim_looking_once(desk, &asked, minted(desk)).await? {
             return Ok(Some(grant));
         }
     }
@@ -73,7 +77,7 @@ pub(super) async fn claim_next(
 
 pub(super) async fn claim(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
     if desk.is(Mutant::NoClaimNonce) || desk.is(Mutant::ConflictFinalInClaim) {
-        return claim_looking_once(desk, asked).await;
+        return claim_looking_once(desk, asked, minted(desk)).await;
     }
     if desk.is(Mutant::LockWithoutConfirm) {
         return claim_unconfirmed(desk, asked).await;
@@ -89,7 +93,7 @@ pub(super) async fn claim(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
 
 /// One look, one write: a conflict is taken for an answer. Without a nonce to look for, an unknown
 /// outcome is judged by whether the job is still to be had.
-async fn claim_looking_once(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
+async fn claim_looking_once(desk: &Desk, asked: &ClaimRequest, nonce: Nonce) -> Reply<Grant> {
     let Some((job, revision)) = desk.job(asked.job).await? else { return no(Code::NotFound) };
     let own = job.claim.claim_request_id == Some(asked.request);
     if own && !desk.is(Mutant::NoClaimNonce) && job.holder().is_some() {
@@ -97,7 +101,7 @@ async fn claim_looking_once(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
     }
     let claim = Claim {
         bidder: asked.bidder.clone(),
-        nonce: Nonce::from_uuid(desk.ids.mint()),
+        nonce,
         request: asked.request,
         epoch_seen: asked.epoch_seen,
         grant_deadline: desk.clock.now().plus(TERMS.grant),
@@ -125,7 +129,7 @@ async fn claim_looking_once(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
 async fn claim_unconfirmed(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
     let (raw, product) = (desk.raw(), &desk.world.product);
     let Some((job, _)) = desk.job(asked.job).await? else { return no(Code::NotFound) };
-    let now = desk.clock.now();
+    let (now, nonce) = (desk.clock.now(), minted(desk));
     for name in &job.content.locks {
         let found = raw.get::<Lock>(product, name).await?;
         let expect = found.as_ref().map_or(Expect::Absent, |found| Expect::At(found.1.clone()));
@@ -135,7 +139,7 @@ async fn claim_unconfirmed(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
             None => Owner::Gone,
         };
         let slot = Slot {
-            claim_nonce: Nonce::from_uuid(desk.ids.mint()),
+            claim_nonce: nonce,
             job_id: job.id,
             factory_id: asked.bidder.factory.clone(),
             epoch: job.lease_epoch.next(),
@@ -152,7 +156,7 @@ async fn claim_unconfirmed(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
             },
         }
     }
-    claim_looking_once(desk, asked).await
+    claim_looking_once(desk, asked, nonce).await
 }
 
 fn granted(job: Job) -> Grant {

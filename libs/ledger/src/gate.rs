@@ -154,11 +154,9 @@ impl Ledger {
         for budget in known.budgets.iter() {
             let found = self.gates.budgets.get(job.product(), &budget.id).await?;
             let Some(found) = found else { continue };
-            for kept in &found.record.reserved {
-                if kept.job_id == job.id {
-                    self.settle_budget(budget, kept).await?;
-                }
-            }
+            let reserved = found.record.reserved;
+            let ours: Vec<_> = reserved.iter().filter(|kept| kept.job_id == job.id).collect();
+            self.settle_all(budget, ours).await?;
         }
         Ok(())
     }
@@ -170,13 +168,22 @@ impl Ledger {
             let (page, next) = self.gates.budgets.page_of_all(cursor.as_ref(), PAGE).await?;
             let now = self.clock.now();
             for budget in page.iter().map(|found| &found.record) {
-                for kept in budget.old_reservations(now) {
-                    self.settle_budget(budget, kept).await?;
-                }
+                self.settle_all(budget, budget.old_reservations(now)).await?;
             }
             let Some(next) = next else { return Ok(()) };
             cursor = Some(next);
         }
+    }
+
+    async fn settle_all(
+        &self,
+        budget: &Budget,
+        reservations: Vec<&Reservation>,
+    ) -> Result<(), LedgerError> {
+        for kept in reservations {
+            self.settle_budget(budget, kept).await?;
+        }
+        Ok(())
     }
 
     async fn settle_budget(&self, budget: &Budget, kept: &Reservation) -> Result<(), LedgerError> {

@@ -38,15 +38,20 @@ impl World {
             let fuse = self.fuse(dice);
             let served = serve(self.desk(dice.index(AT_THE_DOOR)));
             let answer = answer.clone();
-            self.spawn(async move {
-                if let Some(reply) = under(fuse, served).await {
-                    let _too_late = answer.send(understood(reply)).await;
-                }
-            });
+            self.spawn(answer_with(answer, under(fuse, served)));
         }
         drop(answer);
         let first = timeout(ANSWER_WITHIN, answers.recv()).await;
         (first.ok().flatten().unwrap_or(Answer::Unknown), answers)
+    }
+}
+
+async fn answer_with<T: Send>(
+    answer: mpsc::Sender<Answer<T>>,
+    served: impl Future<Output = Option<Reply<T>>>,
+) {
+    if let Some(reply) = served.await {
+        let _too_late = answer.send(understood(reply)).await;
     }
 }
 

@@ -156,20 +156,22 @@ impl Checker {
     }
 
     fn waits_for_itself(&self, origin: JobId) -> bool {
-        let mut ahead = vec![origin];
+        let mut ahead = self.open_deps(origin);
         let mut seen = BTreeSet::new();
         while let Some(at) = ahead.pop() {
-            let open = self.jobs.get(&at).filter(|known| !known.has_ended());
-            for dep in open.and_then(|known| known.now.as_ref()).map_or(&[][..], |now| &now.deps) {
-                if *dep == origin {
-                    return true;
-                }
-                if seen.insert(*dep) {
-                    ahead.push(*dep);
-                }
+            if at == origin {
+                return true;
+            }
+            if seen.insert(at) {
+                ahead.extend(self.open_deps(at));
             }
         }
         false
+    }
+
+    fn open_deps(&self, id: JobId) -> Vec<JobId> {
+        let open = self.jobs.get(&id).filter(|known| !known.has_ended());
+        open.and_then(|known| known.now.as_ref()).map_or_else(Vec::new, |now| now.deps.clone())
     }
 
     /// Whoever takes a lease must have seen it silent for a term; a grant that was never
@@ -182,12 +184,15 @@ impl Checker {
         let ends =
             before.word.as_deref() == Some("Held") && line.result.word.as_deref() != Some("Held");
         let holds = known.now.as_ref().filter(|now| now.nonce.is_some() && now.epoch == epoch);
-        let Some(now) = holds.filter(|_| ends) else { return };
+        if holds.filter(|_| ends).is_none() {
+            return;
+        }
         let age = u64::try_from(line.at - since).unwrap_or(0);
         let silent = age >= millis(TERMS.ttl + TERMS.reap_allowance);
-        let lapsed = now.stage == Some(StageName::Assigned)
-            && before.number == Some(0)
-            && age >= millis(TERMS.grant);
+        let grant = millis(TERMS.grant);
+        let confirmed = known.confirmed_at.and_then(|at| u64::try_from(at - since).ok());
+        let in_time = known.confirmed_at.is_some() && confirmed.is_none_or(|after| after < grant);
+        let lapsed = before.number == Some(0) && age >= grant && !in_time;
         if !silent && !lapsed {
             self.add(Check::LiveLeaseTaken, line);
         }

@@ -29,7 +29,7 @@ fn twenty_damaged_histories_are_told_from_the_true_one() {
 const DAMAGES: &[(&str, Damage, Check)] = &[
     ("a version is missing", |lines| drop(lines.remove(version(lines, 1))), Check::LostUpdate),
     ("a version came twice", |lines| twice(lines, 1), Check::LostUpdate),
-    ("two versions changed places", swap_versions, Check::LostUpdate),
+    ("two versions changed places", |lines| swap_versions(lines), Check::LostUpdate),
     ("the epoch of a version fell", |lines| edit(lines, last_held, epoch_falls), Check::EpochFalls),
     ("another holder in the same epoch", |lines| edit(lines, last_held, steal), Check::TwoHolders),
     ("another nonce in the same epoch", |lines| edit(lines, last_held, renonce), Check::TwoHolders),
@@ -40,8 +40,8 @@ const DAMAGES: &[(&str, Damage, Check)] = &[
         Check::AcknowledgedButUndone,
     ),
     ("a grant of other content", |lines| edit(lines, grant, rehash), Check::OtherContent),
-    ("the holder had spoken of an older epoch", |lines| edit(lines, said, older), Check::StaleWord),
-    ("the holder had spoken as another", |lines| edit(lines, said, other), Check::StaleWord),
+    ("the holder had spoken of an older epoch", |lines| edit_said(lines, older), Check::StaleWord),
+    ("the holder had spoken as another", |lines| edit_said(lines, other), Check::StaleWord),
     ("a shipped job is queued", unship, Check::ShippedUndone),
     ("a job that never ended", |lines| edit(lines, end, reopen), Check::NeverEnds),
     ("a last word without answer", |lines| edit(lines, release, unsay), Check::FinalWordLost),
@@ -75,7 +75,7 @@ fn twice(lines: &mut Vec<Line>, n: usize) {
     lines.insert(index, lines[index].clone());
 }
 
-fn swap_versions(lines: &mut Vec<Line>) {
+fn swap_versions(lines: &mut [Line]) {
     let (one, two) = (version(lines, 1), version(lines, 2));
     lines.swap(one, two);
 }
@@ -119,8 +119,13 @@ fn rehash(line: &mut Line) {
     line.result.hash = Some("other".to_owned());
 }
 
-fn said(line: &Line) -> bool {
-    is(line, Op::Patch, Phase::Call) && line.args.stage == Some(StageName::Building)
+/// Every copy of the word with which a holder confirmed its grant.
+fn edit_said(lines: &mut [Line], how: fn(&mut Line)) {
+    let confirmed = |line: &Line| line.args.word.as_deref() == Some("Building");
+    let index = lines.iter().rposition(confirmed).expect("somebody confirms");
+    let id = lines[index].args.id;
+    let copies = lines.iter_mut().filter(|line| line.phase == Phase::Call && line.args.id == id);
+    copies.for_each(how);
 }
 
 fn older(line: &mut Line) {

@@ -232,7 +232,7 @@ impl Stage {
             checkpoint: None,
             reason: None,
         };
-        let said: ledger::Outcome<Job> =
+        let said: Outcome<Job> =
             self.desk.ledger.release(&self.world.product, job, release).await.expect("no faults");
         assert!(matches!(said, Outcome::Done(_)), "{said:?}");
     }

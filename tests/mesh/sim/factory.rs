@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use clock::Ids;
 use fleet::{
-    Bidder, Disposition, FactoryId, Health, Holding, JobId, Nonce, Release, RequestId, Stage,
+    Bidder, Disposition, Epoch, FactoryId, Health, Holding, JobId, Nonce, Release, RequestId, Stage,
 };
 use futures_util::FutureExt;
-use ledger::{ClaimRequest, Grant, Outcome};
+use ledger::{ClaimRequest, Grant};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::timeout;
 
@@ -150,7 +150,7 @@ impl Factory {
     }
 
     /// A job as it was seen a while ago.
-    async fn offer(&mut self) -> Option<(JobId, fleet::Epoch)> {
+    async fn offer(&mut self) -> Option<(JobId, Epoch)> {
         let desk = self.world.desk(0);
         let (jobs, _) = desk.ledger.jobs.page(&self.world.product, None, 64).await.ok()?;
         let queued: Vec<_> =
@@ -167,7 +167,7 @@ impl Factory {
     async fn claim(
         &mut self,
         request: RequestId,
-        offer: Option<(JobId, fleet::Epoch)>,
+        offer: Option<(JobId, Epoch)>,
     ) -> (Answer<Option<Grant>>, Late<Option<Grant>>) {
         let op = if offer.is_some() { Op::Claim } else { Op::ClaimNext };
         let key = offer.map(|(job, _)| job);
@@ -178,20 +178,19 @@ impl Factory {
             ..Facts::default()
         };
         self.world.history.call(&self.by, op, key, args.clone());
-        let bidder = self.bidder();
-        let deadline = self.world.clock.now().plus(Duration::from_secs(20));
-        let product = self.world.product.clone();
+        let asked = ClaimRequest {
+            product: self.world.product.clone(),
+            job: key
+                .unwrap_or_else(|| JobId::of(&self.world.product, &"any".parse().expect("a key"))),
+            bidder: self.bidder(),
+            request,
+            epoch_seen: offer.map_or(Epoch::ZERO, |(_, epoch)| epoch),
+            deadline: self.world.clock.now().plus(Duration::from_secs(20)),
+        };
+        let offered = offer.is_some();
         let serve = move |desk: Desk| {
-            let (product, bidder) = (product.clone(), bidder.clone());
-            async move {
-                let Some((job, epoch_seen)) = offer else {
-                    let found = wrong::claim_next(&desk, &bidder, request, deadline).await?;
-                    return Ok(Outcome::Done(found));
-                };
-                let asked = ClaimRequest { product, job, bidder, request, epoch_seen, deadline };
-                Ok(wrong::claim(&desk, &asked).await?.map(Some))
-            }
-            .boxed()
+            let asked = asked.clone();
+            async move { wrong::claim_or_any(&desk, &asked, offered).await }.boxed()
         };
         let (answer, late) = self.world.ask(&mut self.dice, serve).await;
         self.note_claim(op, key, &args, &answer);

@@ -13,6 +13,8 @@ pub(super) struct Known {
     pub now: Option<Facts>,
     /// The line with which the present hold began.
     pub held_since: usize,
+    /// When the present holder confirmed its grant.
+    pub confirmed_at: Option<i64>,
     pub by_epoch: BTreeMap<u64, (Option<String>, Nonce)>,
     /// The content that each claim handed over, and the request it answered.
     pub claims: BTreeMap<Nonce, (Option<String>, Option<Uuid>)>,
@@ -75,10 +77,15 @@ impl Known {
             && before != result.nonce
         {
             self.held_since = index;
+            self.confirmed_at = None;
             self.withheld_until = self.not_to_be_had;
             self.claims.insert(nonce, (result.hash.clone(), line.args.id));
             let epoch = result.epoch.unwrap_or(0);
-            self.by_epoch.entry(epoch).or_insert((result.factory.clone(), nonce));
+            self.by_epoch.entry(epoch).or_insert_with(|| (result.factory.clone(), nonce));
+        }
+        let confirmed = result.nonce.is_some() && result.stage != Some(StageName::Assigned);
+        if confirmed && self.confirmed_at.is_none() {
+            self.confirmed_at = Some(line.at);
         }
         self.now = Some(result.clone());
     }

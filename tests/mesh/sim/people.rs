@@ -11,7 +11,6 @@ use super::ask::Answer;
 use super::dice::Dice;
 use super::history::{Facts, Op, Phase};
 use super::load::{Order, orders};
-use super::mutant::Mutant;
 use super::world::{World, nap};
 use super::wrong;
 
@@ -56,17 +55,10 @@ async fn submit_one(world: &Arc<World>, by: &Arc<str>, content: &Content, dice: 
     let args = || Facts { hash: Some(content.content_hash.clone()), ..Facts::default() };
     loop {
         world.history.call(by, Op::Submit, key, args());
-        let (product, sent) = (world.product.clone(), content.clone());
+        let sent = content.clone();
         let serve = move |desk: super::world::Desk| {
-            let (product, sent) = (product.clone(), sent.clone());
-            async move {
-                if desk.world.is(Mutant::CycleBeforeWrite) {
-                    return wrong::submit_looking_first(&desk, &sent).await;
-                }
-                let reply = desk.ledger.submit(&product, &sent, &Actor::user("ada")).await?;
-                Ok(reply.map(|receipt| (receipt.verdict, receipt.job)))
-            }
-            .boxed()
+            let sent = sent.clone();
+            async move { wrong::submit(&desk, &sent).await }.boxed()
         };
         let (phase, result) = match world.ask(dice, serve).await.0 {
             Answer::Ok((verdict, job)) => {

@@ -20,6 +20,12 @@ pub(super) const TERMS: Terms = Terms {
 /// How far the wall clock of one reaper is off: several terms.
 pub(super) const SKEW: Duration = Duration::from_secs(40);
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Skew {
+    Ahead,
+    Behind,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub seed: u64,
@@ -36,9 +42,9 @@ pub(super) struct Plan {
     /// Factories die; zombies sleep beyond their lease; a clone of one runs beside it.
     pub kills: bool,
     pub zombies: u64,
-    pub clone: bool,
+    pub clones: u64,
     pub cycle: bool,
-    pub skewed_ahead: bool,
+    pub skew: Skew,
     /// How long the bad days last.
     pub bad: Duration,
 }
@@ -73,9 +79,9 @@ impl Plan {
             doubled: dice.below(400),
             kills: dice.chance(600),
             zombies: dice.below(400),
-            clone: dice.chance(400),
+            clones: u64::from(dice.chance(400)),
             cycle: dice.chance(300),
-            skewed_ahead: dice.chance(500),
+            skew: if dice.chance(500) { Skew::Ahead } else { Skew::Behind },
             bad: dice.millis(20_000, 45_000),
         }
     }
@@ -89,7 +95,7 @@ impl Plan {
             doubled: 0,
             kills: false,
             zombies: 0,
-            clone: false,
+            clones: 0,
             cycle: false,
             notices: true,
             ..Self::of(seed, mutant)

@@ -36,8 +36,8 @@ pub(super) fn run(plan: Plan) -> Report {
         for number in 0..world.plan.factories {
             hire(&world, number, number);
         }
-        if world.plan.clone {
-            hire(&world, 0, 50);
+        for clone in 0..world.plan.clones {
+            hire(&world, 0, 50 + clone);
         }
         sleep(world.plan.bad).await;
         world.heal();

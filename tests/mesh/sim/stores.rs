@@ -22,7 +22,7 @@ pub(super) fn mutated(mutant: Mutant, store: Arc<dyn Store>, seed: u64) -> Arc<d
         Arc::new(NoOutbox(store))
     } else if mutant == Mutant::StaleReplica {
         let dice = Mutex::new(Dice::new(seed, 9));
-        Arc::new(Replica { leader: store, before: Mutex::default(), dice })
+        Arc::new(Replica { leader: store, copies: Mutex::default(), dice })
     } else {
         store
     }
@@ -112,11 +112,18 @@ impl Store for NoOutbox {
     }
 }
 
+/// The last two versions that were read of a document.
+#[derive(Debug, Default)]
+struct Copies {
+    older: Option<Versioned>,
+    newer: Option<Versioned>,
+}
+
 /// Now and then a read of a job is answered from a copy that lags one version behind.
 #[derive(Debug)]
 struct Replica {
     leader: Arc<dyn Store>,
-    before: Mutex<BTreeMap<Key, (Option<Versioned>, Option<Versioned>)>>,
+    copies: Mutex<BTreeMap<Key, Copies>>,
     dice: Mutex<Dice>,
 }
 
@@ -125,8 +132,8 @@ impl Store for Replica {
     async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
         let found = self.leader.get(key).await?;
         let lags = self.dice.lock().expect("no panic inside").chance(80);
-        let mut copies = self.before.lock().expect("no panic inside");
-        let (older, newer) = copies.entry(key.clone()).or_default();
+        let mut copies = self.copies.lock().expect("no panic inside");
+        let Copies { older, newer } = copies.entry(key.clone()).or_default();
         if *newer != found {
             *older = std::mem::replace(newer, found.clone());
         }

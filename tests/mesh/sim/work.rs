@@ -1,7 +1,9 @@
 //! What a factory does with a grant: confirms it, renews, reports, sometimes sleeps beyond its
 //! lease and speaks on as if nothing had been, and says how it ended until somebody answers.
 
-use fleet::{Checkpoint, Disposition, Holding, JobId, OpId, Patch, Release, RunResult, StageName};
+use fleet::{
+    Checkpoint, Disposition, Holding, Job, JobId, OpId, Patch, Release, RunResult, StageName,
+};
 use futures_util::FutureExt;
 use ledger::{ProgressReport, Stop};
 
@@ -60,15 +62,16 @@ impl Factory {
             let known = disk.kept.len();
             self.take_late(disk);
             self.begin(disk, known);
-            // One that slept may speak on before it asks whether it still may.
-            if !zombie || self.dice.chance(500) {
-                match self.renewed(kept).await {
-                    Ok(None) => {}
-                    Ok(Some(end)) => return Some(end),
-                    Err(()) => return None,
-                }
-            }
             self.report(kept, step).await;
+            // One that slept may speak on before it asks whether it still may.
+            if zombie && self.dice.chance(500) {
+                continue;
+            }
+            match self.renewed(kept).await {
+                Ok(None) => {}
+                Ok(Some(end)) => return Some(end),
+                Err(()) => return None,
+            }
         }
         self.come_to_an_end(kept).await
     }
@@ -145,12 +148,7 @@ impl Factory {
         args.stage = patch.stage;
         for _ in 0..REPEATS {
             self.world.history.call(&self.by, Op::Patch, Some(job), args.clone());
-            let said = patch.clone();
-            let serve = move |desk: Desk| {
-                let said = said.clone();
-                async move { wrong::patch(&desk, job, said).await }.boxed()
-            };
-            let answer = self.world.ask(&mut self.dice, serve).await.0;
+            let answer = self.ask_patch(job, patch.clone()).await;
             let phase = self.answered(Op::Patch, job, args.clone(), &answer);
             if phase != Phase::Unknown {
                 return phase;
@@ -158,6 +156,14 @@ impl Factory {
             nap(&mut self.dice, 200, 1_000).await;
         }
         Phase::Unknown
+    }
+
+    async fn ask_patch(&mut self, job: JobId, patch: Patch) -> Answer<Job> {
+        let serve = move |desk: Desk| {
+            let said = patch.clone();
+            async move { wrong::patch(&desk, job, said).await }.boxed()
+        };
+        self.world.ask(&mut self.dice, serve).await.0
     }
 
     pub(super) async fn renew(&mut self, kept: &Kept) -> Phase {
@@ -184,10 +190,11 @@ impl Factory {
     /// In the order they were decided, each until it is answered, whatever the answer is.
     pub(super) async fn send_outbox(&mut self, disk: &mut Disk) {
         while let Some(word) = disk.outbox.front().cloned() {
+            // It has its log to bring away first.
+            nap(&mut self.dice, 100, 1_500).await;
             if self.say_release(&word).await != Phase::Unknown {
                 disk.outbox.pop_front();
             }
-            nap(&mut self.dice, 100, 700).await;
         }
     }
 

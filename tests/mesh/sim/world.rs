@@ -15,7 +15,7 @@ use super::dice::Dice;
 use super::fuse::{Brittle, Fuse, Then};
 use super::history::History;
 use super::mutant::Mutant;
-use super::plan::{Plan, SKEW, TERMS};
+use super::plan::{Plan, SKEW, Skew, TERMS};
 use super::stores::mutated;
 use super::witness::Witness;
 
@@ -72,7 +72,7 @@ impl World {
         let bus = Arc::new(bus::Memory::default());
         let service = |n: u64| {
             let clock = if usize::try_from(n) == Ok(SKEWED) {
-                skewed(&clock, plan.skewed_ahead)
+                skewed(&clock, plan.skew)
             } else {
                 Arc::clone(&clock)
             };
@@ -185,9 +185,12 @@ impl World {
     }
 }
 
-fn skewed(clock: &Arc<dyn Clock>, ahead: bool) -> Arc<dyn Clock> {
+fn skewed(clock: &Arc<dyn Clock>, skew: Skew) -> Arc<dyn Clock> {
     let clock = Arc::clone(clock);
-    Arc::new(if ahead { Skewed::ahead(clock, SKEW) } else { Skewed::behind(clock, SKEW) })
+    Arc::new(match skew {
+        Skew::Ahead => Skewed::ahead(clock, SKEW),
+        Skew::Behind => Skewed::behind(clock, SKEW),
+    })
 }
 
 /// A pause that every loop of this world makes.

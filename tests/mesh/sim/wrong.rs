@@ -8,7 +8,7 @@ use std::time::Duration;
 use fleet::{
     Actor, Admission, Bidder, Circumstances, Claim, Code, Command, Content, Holding, Job, JobId,
     Lock, LockCommand, Nonce, Owner, Patch, Record, Rejection, Release, RequestId, Slot, SlotState,
-    Stage, Submitted, Timestamp, Walk, Wish, submit, touched, unfit, waits_for,
+    Stage, Submitted, Timestamp, Walk, Wish, touched, unfit, waits_for,
 };
 use ledger::{ClaimRequest, Grant, LedgerError, Outcome, Verdict};
 use store::{Expect, Revision};
@@ -33,8 +33,8 @@ impl Desk {
     }
 }
 
-fn no<T>(code: Code) -> Reply<T> {
-    Ok(Outcome::Rejected(Rejection::new(code)))
+fn no<T>(code: Code) -> Outcome<T> {
+    Outcome::Rejected(Rejection::new(code))
 }
 
 fn minted(desk: &Desk) -> Nonce {
@@ -45,7 +45,27 @@ fn command(by: &Actor, wish: Wish) -> Command {
     Command { by: by.clone(), given: Circumstances::default(), wish }
 }
 
-pub(super) async fn claim_next(
+pub(super) async fn submit(desk: &Desk, content: &Content) -> Reply<(Verdict, Job)> {
+    if desk.is(Mutant::CycleBeforeWrite) {
+        return submit_looking_first(desk, content).await;
+    }
+    let reply = desk.ledger.submit(&desk.world.product, content, &Actor::user("ada")).await?;
+    Ok(reply.map(|receipt| (receipt.verdict, receipt.job)))
+}
+
+/// The job that was offered, or the best there is.
+pub(super) async fn claim_or_any(
+    desk: &Desk,
+    asked: &ClaimRequest,
+    offered: bool,
+) -> Reply<Option<Grant>> {
+    if offered {
+        return Ok(claim(desk, asked).await?.map(Some));
+    }
+    claim_next(desk, &asked.bidder, asked.request, asked.deadline).await.map(Outcome::Done)
+}
+
+async fn claim_next(
     desk: &Desk,
     bidder: &Bidder,
     request: RequestId,
@@ -83,7 +103,7 @@ pub(super) async fn claim(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
         return claim_unconfirmed(desk, asked).await;
     }
     if desk.is(Mutant::NoOfferedEpoch) {
-        let Some((job, _)) = desk.job(asked.job).await? else { return no(Code::NotFound) };
+        let Some((job, _)) = desk.job(asked.job).await? else { return Ok(no(Code::NotFound)) };
         let now = desk.clock.now().plus(Duration::from_secs(1));
         let asked = ClaimRequest { epoch_seen: job.lease_epoch, deadline: now, ..asked.clone() };
         return desk.ledger.claim(&asked).await;
@@ -94,7 +114,7 @@ pub(super) async fn claim(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
 /// One look, one write: a conflict is taken for an answer. Without a nonce to look for, an unknown
 /// outcome is judged by whether the job is still to be had.
 async fn claim_looking_once(desk: &Desk, asked: &ClaimRequest, nonce: Nonce) -> Reply<Grant> {
-    let Some((job, revision)) = desk.job(asked.job).await? else { return no(Code::NotFound) };
+    let Some((job, revision)) = desk.job(asked.job).await? else { return Ok(no(Code::NotFound)) };
     let own = job.claim.claim_request_id == Some(asked.request);
     if own && !desk.is(Mutant::NoClaimNonce) && job.holder().is_some() {
         return Ok(Outcome::Done(granted(job)));
@@ -109,7 +129,7 @@ async fn claim_looking_once(desk: &Desk, asked: &ClaimRequest, nonce: Nonce) -> 
     let wish = command(&Actor::service("scheduler"), Wish::Claim(Box::new(claim)));
     let taken = match after(&job, &wish, desk.clock.now()) {
         Err(rejection) => return Ok(Outcome::Rejected(rejection)),
-        Ok(None) => return no(Code::Conflict),
+        Ok(None) => return Ok(no(Code::Conflict)),
         Ok(Some(taken)) => taken,
     };
     match desk.raw().put(&taken, &Expect::At(revision)).await? {
@@ -128,7 +148,7 @@ async fn claim_looking_once(desk: &Desk, asked: &ClaimRequest, nonce: Nonce) -> 
 /// What was reserved is taken for what is held.
 async fn claim_unconfirmed(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
     let (raw, product) = (desk.raw(), &desk.world.product);
-    let Some((job, _)) = desk.job(asked.job).await? else { return no(Code::NotFound) };
+    let Some((job, _)) = desk.job(asked.job).await? else { return Ok(no(Code::NotFound)) };
     let (now, nonce) = (desk.clock.now(), minted(desk));
     for name in &job.content.locks {
         let found = raw.get::<Lock>(product, name).await?;
@@ -151,7 +171,7 @@ async fn claim_unconfirmed(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
             Ok(None) => {}
             Ok(Some(reserved)) => match raw.put(&reserved, &expect).await? {
                 Wrote::Yes => {}
-                Wrote::No => return no(Code::Conflict),
+                Wrote::No => return Ok(no(Code::Conflict)),
                 Wrote::Perhaps => return Err(LedgerError::CommitUnknown),
             },
         }
@@ -186,7 +206,7 @@ pub(super) async fn release(desk: &Desk, job: JobId, mut release: Release) -> Re
         let found = desk.job(job).await?;
         let holds = found.is_some_and(|(job, _)| holds(&job, &holding));
         if !holds {
-            return no(Code::LeaseNotHeld);
+            return Ok(no(Code::LeaseNotHeld));
         }
     }
     if desk.is(Mutant::ConflictFinalInRelease) {
@@ -224,7 +244,7 @@ async fn heard_as(desk: &Desk, id: JobId, said: Holding) -> Result<Holding, Ledg
 }
 
 async fn release_looking_once(desk: &Desk, id: JobId, release: Release) -> Reply<Job> {
-    let Some((job, revision)) = desk.job(id).await? else { return no(Code::NotFound) };
+    let Some((job, revision)) = desk.job(id).await? else { return Ok(no(Code::NotFound)) };
     let by = Actor::factory(&release.holding.factory_id);
     let wish = command(&by, Wish::Release(Box::new(release)));
     let left = match after(&job, &wish, desk.clock.now()) {
@@ -237,7 +257,7 @@ async fn release_looking_once(desk: &Desk, id: JobId, release: Release) -> Reply
             desk.ledger.follow(&desk.world.product, id).await?;
             Ok(Outcome::Done(left))
         }
-        Wrote::No => no(Code::Conflict),
+        Wrote::No => Ok(no(Code::Conflict)),
         Wrote::Perhaps => Err(LedgerError::CommitUnknown),
     }
 }
@@ -255,23 +275,26 @@ async fn wait_in_memory(desk: &Desk, job: &Job) -> Result<(), LedgerError> {
     if desk.raw().put(&touched(job, now), &Expect::At(revision)).await? == Wrote::No {
         return Ok(());
     }
-    let starts = |desk: &Desk| desk.world.services[desk.service].starts.load(Ordering::Relaxed);
-    let (desk, began) = (desk.clone(), starts(desk));
     let world = Arc::clone(&desk.world);
-    world.spawn(async move {
-        tokio::time::sleep(due.since(now)).await;
-        while starts(&desk) == began {
-            if let Ok(Some((mut job, revision))) = desk.job(id).await {
-                job.retry_not_before = Some(due);
-                let job = touched(job, desk.clock.now());
-                if let Ok(Wrote::Yes) = desk.raw().put(&job, &Expect::At(revision)).await {
-                    return;
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    });
+    world.spawn(bring_back(desk.clone(), id, due, due.since(now)));
     Ok(())
+}
+
+/// As long as the process lives that meant to.
+async fn bring_back(desk: Desk, id: JobId, due: Timestamp, after: Duration) {
+    let starts = || desk.world.services[desk.service].starts.load(Ordering::Relaxed);
+    let began = starts();
+    tokio::time::sleep(after).await;
+    while starts() == began && !is_back(&desk, id, due).await {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn is_back(desk: &Desk, id: JobId, due: Timestamp) -> bool {
+    let Ok(Some((mut job, revision))) = desk.job(id).await else { return false };
+    job.retry_not_before = Some(due);
+    let job = touched(job, desk.clock.now());
+    matches!(desk.raw().put(&job, &Expect::At(revision)).await, Ok(Wrote::Yes))
 }
 
 pub(super) async fn has_shipped(desk: &Desk, id: JobId) -> bool {
@@ -284,7 +307,7 @@ pub(super) async fn submit_looking_first(desk: &Desk, content: &Content) -> Repl
     let (product, by) = (&desk.world.product, Actor::user("ada"));
     let id = JobId::of(product, &content.idempotency_key);
     let now = desk.clock.now();
-    let created = match submit(None, content, product, &by, now) {
+    let created = match fleet::submit(None, content, product, &by, now) {
         Ok(Submitted::Create(job)) if !job.admitted => *job,
         Ok(Submitted::Create(_) | Submitted::Existing | Submitted::Supersede) | Err(_) => {
             let reply = desk.ledger.submit(product, content, &by).await?;
@@ -304,7 +327,7 @@ pub(super) async fn submit_looking_first(desk: &Desk, content: &Content) -> Repl
         walk.visit(at, &edges).expect("a small graph");
     }
     if walk.cycle().is_some() {
-        return no(Code::DependencyCycle);
+        return Ok(no(Code::DependencyCycle));
     }
     let given = Circumstances { ready, ..Circumstances::default() };
     let wish = Command { by, given, wish: Wish::Admit(Admission::Acyclic) };
@@ -312,7 +335,7 @@ pub(super) async fn submit_looking_first(desk: &Desk, content: &Content) -> Repl
     let admitted = touched(events.iter().fold(created, Job::evolve), now);
     match desk.raw().put(&admitted, &Expect::Absent).await? {
         Wrote::Yes => Ok(Outcome::Done((Verdict::Created, admitted))),
-        Wrote::No => no(Code::ConcurrentUpdate),
+        Wrote::No => Ok(no(Code::ConcurrentUpdate)),
         Wrote::Perhaps => Err(LedgerError::CommitUnknown),
     }
 }

@@ -106,7 +106,7 @@ impl Factory {
                 self.ask_for_work(disk).await;
             }
             if disk.kept.is_empty() {
-                nap(&mut self.dice, 800, 4_000).await;
+                nap(&mut self.dice, 1_500, 5_000).await;
             } else {
                 self.work(disk).await;
             }
@@ -129,7 +129,7 @@ impl Factory {
     }
 
     async fn ask_for_work(&mut self, disk: &mut Disk) {
-        let request = RequestId::from_uuid(self.ids.mint());
+        let mut request = RequestId::from_uuid(self.ids.mint());
         let offer = if self.dice.chance(400) { self.offer().await } else { None };
         for _ in 0..REPEATS {
             let (answer, late) = self.claim(request, offer).await;
@@ -142,8 +142,8 @@ impl Factory {
                 Answer::Unknown => self.pending.push_back((request, late)),
             }
             // Whoever gives a request up asks with a new one, and may be granted both.
-            if self.dice.chance(400) {
-                return;
+            if self.dice.chance(500) {
+                request = RequestId::from_uuid(self.ids.mint());
             }
             nap(&mut self.dice, 200, 1_500).await;
         }

@@ -73,7 +73,7 @@ async fn reap(world: Arc<World>, service: usize, number: u64) {
     let mut keeper = None;
     let mut watch = Watch::default();
     loop {
-        nap(&mut dice, 900, 1_700).await;
+        nap(&mut dice, 1_000, 2_000).await;
         let now = world.services[service].starts.load(Ordering::Relaxed);
         let desk = world.desk(service);
         if keeper.is_none() || now != starts {

@@ -40,7 +40,7 @@ fn manifest(n: u64, dice: &mut Dice) -> Map<String, Value> {
         (0..n).filter(|_| dice.chance(350)).map(|dep| format!("k{dep}")).collect();
     let mut manifest = named(&format!("k{n}"), json!({"deps": deps, "onDepFailure": "fail"}));
     if dice.chance(600) {
-        let retry = json!({"max": 3, "backoff": "4s", "on": ["crash"]});
+        let retry = json!({"max": 3, "backoff": "6s", "on": ["crash"]});
         manifest.insert("retry".into(), retry);
     }
     if dice.chance(400) {

@@ -74,7 +74,7 @@ pub(super) const WANTED: &[Wanted] = &[
         Mutant::ConflictFinalInRelease,
         "conflict treated as final in complete",
         &[Check::ToldItLost],
-        150,
+        250,
     ),
     wanted(
         Mutant::LeaseWithoutRepair,
@@ -94,7 +94,7 @@ pub(super) const WANTED: &[Wanted] = &[
         Mutant::BeyondSeats,
         "factory keeps a grant beyond its seats",
         &[Check::TooManySeats],
-        250,
+        400,
     ),
     wanted(
         Mutant::EventsAfterWrite,
@@ -102,7 +102,7 @@ pub(super) const WANTED: &[Wanted] = &[
         &[Check::Log],
         60,
     ),
-    wanted(Mutant::RetryInMemory, "retry timer held in memory", &[Check::NeverEnds], 200),
+    wanted(Mutant::RetryInMemory, "retry timer held in memory", &[Check::NeverEnds], 300),
     wanted(
         Mutant::VolatileOutbox,
         "outbox of the factory not durable",

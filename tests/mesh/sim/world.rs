@@ -198,4 +198,4 @@ pub(super) async fn nap(dice: &mut Dice, least: u64, end: u64) {
     tokio::time::sleep(dice.millis(least, end)).await;
 }
 
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(2);

@@ -154,8 +154,10 @@ impl Ledger {
         for budget in known.budgets.iter() {
             let found = self.gates.budgets.get(job.product(), &budget.id).await?;
             let Some(found) = found else { continue };
-            for kept in found.record.reserved.iter().filter(|kept| kept.job_id == job.id) {
-                self.settle_budget(budget, kept).await?;
+            for kept in &found.record.reserved {
+                if kept.job_id == job.id {
+                    self.settle_budget(budget, kept).await?;
+                }
             }
         }
         Ok(())
@@ -167,12 +169,10 @@ impl Ledger {
         loop {
             let (page, next) = self.gates.budgets.page_of_all(cursor.as_ref(), PAGE).await?;
             let now = self.clock.now();
-            let budgets = page.iter().map(|found| &found.record);
-            let old = budgets.flat_map(|budget| {
-                budget.old_reservations(now).into_iter().map(move |kept| (budget, kept))
-            });
-            for (budget, kept) in old {
-                self.settle_budget(budget, kept).await?;
+            for budget in page.iter().map(|found| &found.record) {
+                for kept in budget.old_reservations(now) {
+                    self.settle_budget(budget, kept).await?;
+                }
             }
             let Some(next) = next else { return Ok(()) };
             cursor = Some(next);

@@ -188,7 +188,7 @@ impl Record for Job {
 
     fn decide(&self, command: &Command, now: Timestamp) -> Result<Vec<Event>, Rejection> {
         if self.purged {
-            return Err(self.reject(Code::InvalidTransition).because("purged"));
+            return self.answer_from_the_grave(&command.wish);
         }
         if self.answered(command)? {
             return Ok(Vec::new());

@@ -158,7 +158,8 @@ impl Job {
                 self.admitted = false;
             }
             Change::Trimmed { through } => self.outbox.retain(|entry| entry.seq > *through),
-            Change::Purged => self.bury(),
+            // A stone has no log to tell it in.
+            Change::Purged => return self.buried(),
         }
         self.chronicle(event);
         self.remember_answer(event);

@@ -4,21 +4,26 @@
 //! writing, retrying and telling. Nothing here waits, reads a clock or draws a random number:
 //! time, ids and chance are arguments.
 
+mod artifact;
 mod audit;
 mod budget;
 mod capability;
 mod content;
+mod control;
 mod dependency;
 mod digest;
+mod entry;
 mod event;
 mod factory;
 mod id;
 mod job;
+mod kinds;
 mod lease;
 mod lock;
 mod money;
 mod offer;
 mod product;
+mod profile;
 mod record;
 mod rejection;
 mod run;
@@ -26,6 +31,7 @@ mod stage;
 mod steps;
 mod time;
 
+pub use artifact::{Artifact, ArtifactCommand, ArtifactEvent, ArtifactKind, ArtifactState};
 pub use audit::{Invariant, Violation, audit, audit_dependencies};
 pub use budget::{AppliesTo, Budget, BudgetCommand, BudgetEvent, Reservation, Window};
 pub use capability::{Capability, NotACapability, unmet};
@@ -33,13 +39,15 @@ pub use content::{
     Backoff, Ceiling, CommandLine, Content, DepsMode, EngineClass, Kind, OnDepFailure, Priority,
     ProfileRef, RetryClass, RetryPolicy, ReviewPolicy,
 };
+pub use control::{Control, ControlCommand, ControlEvent};
 pub use dependency::{DepsView, GRAPH_LIMIT, GraphTooLarge, Walk, satisfies, waits_for};
 pub use digest::sha256_hex;
+pub use entry::AuditEntry;
 pub use event::{Actor, ActorKind, Data, Entry, EventRecord, EventType, Refused};
 pub use factory::{Descriptor, Factory, FactoryCommand, FactoryEvent, Heartbeat, STALE_AFTER};
 pub use id::{
-    BadId, BudgetId, EngineName, Epoch, FactoryId, Incarnation, JobId, Key, LockName, Nonce, OpId,
-    ProductId, ProfileName, RequestId,
+    ArtifactId, BadId, BudgetId, EngineName, Epoch, FactoryId, Incarnation, JobId, Key, LockName,
+    Nonce, OpId, ProductId, ProfileName, RequestId,
 };
 pub use job::{
     Action, Admission, Bidder, CancelRequest, Cause, Change, Checkpoint, Circumstances, Claim,
@@ -47,6 +55,7 @@ pub use job::{
     Left, OUTBOX_LIMIT, Operation, Patch, Release, Report, Rest, Submitted, TakeBack, Tally,
     Tombstone, Used, Wish, submit,
 };
+pub use kinds::{CONTAINERS, Container, Partition};
 pub use lease::{Lease, LeaseCommand, LeaseEvent, LeaseStatus};
 pub use lock::{
     LOCK_GRACE, Lock, LockCommand, LockEvent, Owner, RESERVATION_LIFE, Slot, SlotState,
@@ -54,6 +63,7 @@ pub use lock::{
 pub use money::{MAX_COUNT, MicroUsd, NotAnAmount};
 pub use offer::{Rank, Unfit, unclaimable, unfit, unsuited};
 pub use product::{Product, ProductCommand, ProductEvent};
+pub use profile::{Profile, ProfileCommand, ProfileEvent, Snapshot};
 pub use record::{Head, Record, SCHEMA_VERSION, touched};
 pub use rejection::{Code, Current, Rejection};
 pub use run::{Exit, Insights, Progress, Run, RunCommand, RunEvent, RunResult, VerifyResult};

@@ -8,7 +8,7 @@ mod world;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use fleet::{Actor, Circumstances, Claim, Command, Job, Nonce, Record, RequestId, Wish};
+use fleet::{Actor, Board, Circumstances, Claim, Command, Job, Nonce, Record, RequestId, Wish};
 use serde_json::json;
 use world::{World, bidder, content, job_id};
 
@@ -58,5 +58,27 @@ fn codec(bench: &mut Criterion) {
     bench.bench_function("encode the same", |bench| bench.iter(|| black_box(&job).encode()));
 }
 
-criterion_group!(core, claim, codec);
+/// A hundred thousand queued jobs in twelve classes and four ranks.
+fn pick(bench: &mut Criterion) {
+    let world = World::new();
+    let mut board = Board::new();
+    board.settle(&world::product(), std::time::Duration::from_secs(1800), false);
+    for n in 0..100_000u32 {
+        let capabilities: Vec<String> = (0..n % 12).map(|c| format!("has:{c}")).collect();
+        let with = json!({"capabilities": capabilities, "priorityRank": n % 4});
+        let mut one = World::new();
+        one.submit(content(&format!("k{n}"), &with)).unwrap();
+        board.upsert(one.job(job_id(&format!("k{n}"))));
+    }
+    let mut bidder = bidder("f1");
+    bidder.capabilities.extend((0..6).map(|c| format!("has:{c}").parse().unwrap()));
+    bench.bench_function("pick one of 100,000", |bench| {
+        bench.iter(|| board.pick(&world::product(), black_box(&bidder), 1, world.now));
+    });
+    bench.bench_function("pick five of 100,000", |bench| {
+        bench.iter(|| board.pick(&world::product(), black_box(&bidder), 5, world.now));
+    });
+}
+
+criterion_group!(core, claim, codec, pick);
 criterion_main!(core);

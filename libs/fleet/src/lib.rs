@@ -6,6 +6,7 @@
 
 mod artifact;
 mod audit;
+mod board;
 mod budget;
 mod capability;
 mod content;
@@ -33,6 +34,7 @@ mod time;
 
 pub use artifact::{Artifact, ArtifactCommand, ArtifactEvent, ArtifactKind, ArtifactState};
 pub use audit::{Invariant, Violation, audit, audit_dependencies};
+pub use board::{Board, Candidate};
 pub use budget::{AppliesTo, Budget, BudgetCommand, BudgetEvent, Reservation, Window};
 pub use capability::{Capability, NotACapability, unmet};
 pub use content::{

@@ -176,6 +176,8 @@ pub struct EventRecord {
     pub epoch: Epoch,
     #[serde(default, skip_serializing_if = "Data::is_empty")]
     pub data: Data,
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 impl EventRecord {
@@ -191,6 +193,7 @@ impl EventRecord {
             actor: entry.actor.clone(),
             epoch: entry.epoch,
             data: entry.data.clone(),
+            unknown: BTreeMap::new(),
         }
     }
 
@@ -207,6 +210,7 @@ impl EventRecord {
             seq: None,
             kind: EventType::Fenced,
             data: Data { refused: Some(refused), ..Data::default() },
+            unknown: BTreeMap::new(),
         }
     }
 

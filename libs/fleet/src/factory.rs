@@ -20,6 +20,8 @@ const HIGHEST_LOAD: f64 = 1000.0;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Factory {
+    /// The name once more.
+    pub id: FactoryId,
     pub factory_id: FactoryId,
     #[serde(flatten)]
     pub head: Head,
@@ -90,6 +92,7 @@ impl Factory {
     #[must_use]
     pub fn absent(factory: FactoryId, product: ProductId, now: Timestamp) -> Self {
         Self {
+            id: factory.clone(),
             factory_id: factory,
             head: Head::new(product, now),
             incarnation: None,

@@ -24,7 +24,7 @@ use crate::content::Content;
 use crate::event::{Actor, Entry};
 use crate::id::{Epoch, JobId, Nonce, OpId, ProductId, RequestId};
 use crate::money::MicroUsd;
-use crate::record::{Head, Record};
+use crate::record::{Head, Record, naming_the_field};
 use crate::rejection::{Code, Current, Rejection};
 use crate::run::RunResult;
 use crate::stage::{Holder, Stage, StageName};
@@ -139,7 +139,7 @@ pub struct Used {
 
 /// Where the next attempt resumes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Checkpoint {
     pub wip_branch: String,
     pub wip_base: String,
@@ -188,7 +188,7 @@ impl Record for Job {
 
     fn decide(&self, command: &Command, now: Timestamp) -> Result<Vec<Event>, Rejection> {
         if self.purged {
-            return Err(self.reject(Code::InvalidTransition).because("purged"));
+            return self.answer_from_the_grave(&command.wish);
         }
         if self.answered(command)? {
             return Ok(Vec::new());
@@ -236,8 +236,10 @@ impl Record for Job {
     fn decode(bytes: &[u8]) -> serde_json::Result<Self> {
         match serde_json::from_slice(bytes) {
             Ok(job) => Ok(job),
-            Err(error) => serde_json::from_slice::<Tombstone>(bytes)
-                .map_or(Err(error), |stone| Ok(stone.into())),
+            Err(error) => serde_json::from_slice::<Tombstone>(bytes).map_or_else(
+                |_| Err(naming_the_field::<Self>(bytes, error)),
+                |stone| Ok(stone.into()),
+            ),
         }
     }
 }

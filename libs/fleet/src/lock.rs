@@ -1,9 +1,11 @@
 //! A named mutex across a product. Reserved before the claim, confirmed after it, so that neither
 //! a lost reply nor a crash leaves two holders or a lock that nobody can take.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::id::{Epoch, FactoryId, JobId, LockName, Nonce, ProductId};
 use crate::job::{FencedBy, Job};
@@ -18,11 +20,15 @@ pub const LOCK_GRACE: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lock {
+    /// The name once more.
+    pub id: LockName,
     pub name: LockName,
     #[serde(flatten)]
     pub head: Head,
     /// At most one.
     pub slots: Vec<Slot>,
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +105,13 @@ impl Owner {
 impl Lock {
     #[must_use]
     pub fn absent(name: LockName, product: ProductId, now: Timestamp) -> Self {
-        Self { name, head: Head::new(product, now), slots: Vec::new() }
+        Self {
+            id: name.clone(),
+            name,
+            head: Head::new(product, now),
+            slots: Vec::new(),
+            unknown: BTreeMap::new(),
+        }
     }
 
     #[must_use]

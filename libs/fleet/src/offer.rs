@@ -11,7 +11,7 @@ use crate::stage::Stage;
 use crate::time::Timestamp;
 
 /// What a degraded factory leaves to healthier ones first.
-const DEGRADED_WAITS: Duration = Duration::from_secs(5);
+pub(crate) const DEGRADED_WAITS: Duration = Duration::from_secs(5);
 
 /// Where a job stands in the queue; smaller goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,18 +121,22 @@ fn has_engine(job: &Job, bidder: &Bidder) -> bool {
 
 impl Job {
     /// Since when it could have been claimed, for ageing: a requeue keeps its age.
-    fn waiting_since(&self) -> Timestamp {
+    pub(crate) fn waiting_since(&self) -> Timestamp {
         let queued = self.first_queued_at.unwrap_or(self.head.created_at);
         self.content.not_before.map_or(queued, |start| start.max(queued))
     }
 
-    fn is_for_the_degraded(&self, now: Timestamp) -> bool {
+    /// Since when, in its present wait, anyone could have claimed it.
+    pub(crate) fn claimable_since(&self) -> Timestamp {
         let claimable = [self.queued_at, self.content.not_before, self.retry_not_before];
-        let since = claimable.into_iter().flatten().max().unwrap_or(self.head.created_at);
+        claimable.into_iter().flatten().max().unwrap_or(self.head.created_at)
+    }
+
+    fn is_for_the_degraded(&self, now: Timestamp) -> bool {
         let urgent = match self.content.priority {
             Priority::Critical | Priority::High => true,
             Priority::Medium | Priority::Low => false,
         };
-        urgent && now.since(since) >= DEGRADED_WAITS
+        urgent && now.since(self.claimable_since()) >= DEGRADED_WAITS
     }
 }

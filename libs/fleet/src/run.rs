@@ -80,7 +80,6 @@ pub enum RunResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Exit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<i32>,
@@ -89,7 +88,7 @@ pub struct Exit {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct VerifyResult {
     pub passed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,7 +101,7 @@ pub struct VerifyResult {
 
 /// What an agent reports of itself. Unknown is absent; an unpriced token is not a free one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Insights {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -302,6 +301,9 @@ impl Record for Run {
             }
             RunCommand::Progress(_) if self.ended_at.is_some() => {
                 Err(Rejection::new(Code::RunClosed))
+            }
+            RunCommand::Progress(progress) if progress.percent > 100 => {
+                Err(Rejection::new(Code::Validation).because("percent"))
             }
             RunCommand::Progress(progress) => {
                 let old = self.progress.as_ref().is_some_and(|had| had.seq >= progress.seq);

@@ -122,6 +122,12 @@ impl Job {
         fresh.head.rev = self.head.rev;
         fresh.head.created_at = self.head.created_at;
         fresh.lease_epoch = self.lease_epoch;
+        fresh.generation = self.generation.saturating_add(1);
+        // Its runs are named by their attempt, and its old holders may still ask.
+        fresh.attempts = self.attempts;
+        fresh.attempts_base = self.attempts;
+        fresh.claim = self.claim.clone();
+        fresh.last_ops.clone_from(&self.last_ops);
         fresh.outbox.iter_mut().for_each(|entry| {
             entry.seq += self.event_seq;
             entry.epoch = self.lease_epoch;

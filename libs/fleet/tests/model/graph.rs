@@ -320,18 +320,22 @@ impl Model for Graph {
     }
 
     fn show(&self, state: &Waiting) -> String {
-        let jobs =
-            (0u8..).zip(&state.jobs).map(|(number, job)| {
-                let Some(job) = job else { return format!("job{number} absent") };
-                let admitted = if job.record.admitted { "" } else { ", not admitted" };
-                let mode = job.record.content.deps_mode;
-                let met =
-                    job.record.content.dep_ids.iter().all(|id| {
-                        state.find(id).is_some_and(|dep| satisfies(dep.stage.name(), mode))
-                    });
-                let ready = if met { "" } else { ", unmet" };
-                format!("job{number} {}{admitted}{ready}", stage_word(&job.record.stage))
-            });
+        let jobs = (0u8..).zip(&state.jobs).map(|(number, job)| {
+            let Some(job) = job else { return format!("job{number} absent") };
+            let admitted = if job.record.admitted { "" } else { ", not admitted" };
+            let mode = job.record.content.deps_mode;
+            let met = job
+                .record
+                .content
+                .dep_ids
+                .iter()
+                .all(|id| state.find(id).is_some_and(|dep| satisfies(dep.stage.name(), mode)));
+            let ready = if met { "" } else { ", unmet" };
+            let deps: Vec<u8> =
+                (0..9).filter(|dep| job.record.content.dep_ids.contains(&job_id(*dep))).collect();
+            let after = if deps.is_empty() { String::new() } else { format!(" after {deps:?}") };
+            format!("job{number} {}{after}{admitted}{ready}", stage_word(&job.record.stage))
+        });
         jobs.collect::<Vec<_>>().join("; ")
     }
 }

@@ -179,3 +179,24 @@ fn a_lock_keeps_its_grace_after_a_reap() {
         Cast { agents: &[1, 2], jobs: 2, keeps: 1, crashes: 1, locks: true, stalls: true, ..SMALL };
     holds("a lock, a keeper, a crash", &cast, &[UNCONFIRMED]);
 }
+
+#[test]
+fn a_replayed_claim_confirms_its_lock_again() {
+    let cast = Cast { agents: &[1, 2], jobs: 2, copies: 1, locks: true, stalls: true, ..SMALL };
+    let reached = [RECOGNISED, "a lock was lost before the grant"];
+    holds("a lock and a late copy", &cast, &reached);
+}
+
+#[test]
+fn an_unknown_reservation_is_found_out() {
+    let cast = Cast {
+        agents: &[1, 2],
+        jobs: 2,
+        unknowns: 1,
+        crashes: 1,
+        locks: true,
+        stalls: true,
+        ..SMALL
+    };
+    holds("a lock and unknown outcomes", &cast, &["a lock was lost before the grant"]);
+}

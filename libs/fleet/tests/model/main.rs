@@ -33,11 +33,17 @@ mod judge;
 #[cfg(test)]
 mod mutant;
 #[cfg(test)]
+mod relay;
+#[cfg(test)]
+mod relayed;
+#[cfg(test)]
 mod rescue;
 #[cfg(test)]
 mod search;
 #[cfg(test)]
 mod steps;
+#[cfg(test)]
+mod story;
 #[cfg(test)]
 mod turns;
 #[cfg(test)]

@@ -36,6 +36,10 @@ pub(crate) enum Mutant {
     /// The verdict of an old walk is written on a fresh revision.
     AdmitOnFreshRead,
     NoSecondLook,
+    /// The relay trims the outbox before the events are recorded.
+    TrimBeforeTelling,
+    /// A run takes in whatever entries it is shown, again and over its result.
+    RunFollowsBlindly,
     /// Dependencies are read first, and what they said is written on whatever stands by then.
     DependentReadLast,
     /// A finisher looks at the other dependencies before its own end is written.

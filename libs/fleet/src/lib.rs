@@ -47,7 +47,7 @@ pub use job::{
 };
 pub use lease::{Lease, LeaseCommand, LeaseEvent, LeaseStatus};
 pub use lock::{
-    LOCK_GRACE, Lock, LockCommand, LockEvent, Owner, RESERVATION_LIFE, Slot, SlotState,
+    Fenced, LOCK_GRACE, Lock, LockCommand, LockEvent, Owner, RESERVATION_LIFE, Slot, SlotState,
 };
 pub use money::{MAX_COUNT, MicroUsd, NotAnAmount};
 pub use offer::{Rank, Unfit, unclaimable, unfit, unsuited};

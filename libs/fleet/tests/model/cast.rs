@@ -216,7 +216,7 @@ pub(crate) fn stored_lease(mut lease: Lease) -> Stored<Lease> {
 
 pub(crate) fn stored_lock(lock: Lock) -> Stored<Lock> {
     let slot = lock.slot().map(|slot| (slot.claim_nonce, slot.job_id, slot.state as u8));
-    let key = hash_of(&slot);
+    let key = hash_of(&(slot, lock.fenced.map(|fenced| fenced.job_id)));
     Stored { record: Rc::new(lock), key }
 }
 

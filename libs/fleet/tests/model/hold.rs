@@ -28,9 +28,9 @@ impl Model for Hold {
             }
             stored_job(submitted(&content))
         });
-        let agent = |factory: &u8| Agent {
+        let agent = |(number, factory): (usize, &u8)| Agent {
             factory: *factory,
-            asks: cast.asks,
+            asks: if cast.stalls && number == 0 { 1 } else { cast.asks },
             belief: Belief::Idle,
             aside: false,
         };
@@ -39,7 +39,7 @@ impl Model for Hold {
             leases: vec![None; usize::from(cast.jobs)],
             lock: stored_lock(Lock::absent(lock_name(), product(), now())),
             procs: Vec::new(),
-            agents: cast.agents.iter().map(agent).collect(),
+            agents: cast.agents.iter().enumerate().map(agent).collect(),
             sent: BTreeSet::new(),
             grants: BTreeSet::new(),
             left: Left::of(cast),
@@ -199,4 +199,11 @@ fn an_unknown_reservation_is_found_out() {
         ..SMALL
     };
     holds("a lock and unknown outcomes", &cast, &["a lock was lost before the grant"]);
+}
+
+#[test]
+fn a_lock_keeps_its_grace_when_the_fenced_job_takes_it_in_between() {
+    let cast =
+        Cast { agents: &[1, 2], asks: 2, jobs: 2, keeps: 1, locks: true, stalls: true, ..SMALL };
+    holds("a lock taken again within its grace", &cast, &[UNCONFIRMED]);
 }

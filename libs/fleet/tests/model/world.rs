@@ -35,7 +35,7 @@ pub(crate) struct Cast {
     pub(crate) requeues: u8,
     pub(crate) supersedes: u8,
     pub(crate) yields: bool,
-    /// Agents do nothing with what they get.
+    /// Agents do nothing with what they get, and the first of them asks but once.
     pub(crate) stalls: bool,
     pub(crate) mutant: Option<Mutant>,
 }

@@ -24,6 +24,18 @@ fn a_check_followed_by_an_unconditional_write_is_caught() {
 }
 
 #[test]
+fn a_supersede_that_only_checks_is_caught() {
+    let cast = Cast { supersedes: 1, ..SMALL };
+    caught(Mutant::CheckThenWrite, "supersede_over_a_claim", &cast, "I3");
+}
+
+#[test]
+fn a_cancel_that_only_checks_is_caught() {
+    let cast = Cast { cancels: 1, ..SMALL };
+    caught(Mutant::CheckThenWrite, "cancel_over_a_claim", &cast, "I3");
+}
+
+#[test]
 fn a_fence_on_a_smaller_epoch_alone_is_caught() {
     let cast = Cast { agents: &[1, 1], bluffs: 1, ..SMALL };
     caught(Mutant::FenceOnSmallerEpochOnly, "fence_on_smaller_epoch_only", &cast, "I4");

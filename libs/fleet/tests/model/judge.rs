@@ -150,6 +150,14 @@ impl World {
         }
     }
 
+    /// A yes is a lie when nothing was applied.
+    pub(crate) fn judge_answer(&mut self, task: Task, refused: bool) {
+        if let Task::Confirm { op, .. } | Task::Note { op, .. } | Task::Release { op, .. } = task {
+            let honest = refused || self.ghost.applied.contains(&op);
+            self.judge(honest, "a call is answered with yes, and was never applied");
+        }
+    }
+
     /// "Nothing for you" must be true of the moment at which it is decided.
     pub(crate) fn tell_no(&mut self, proc: &Proc) {
         let Task::Claim { agent, job, request, .. } = proc.task else { return };

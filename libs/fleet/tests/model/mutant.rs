@@ -18,7 +18,8 @@ pub(crate) enum Mutant {
     ReaperRaisesLeaseFirst,
     /// The lease is raised to the job's epoch as it stands by then.
     ReaperCopiesJobsEpoch,
-    /// A lease is due by a clock, not after a whole term of silence.
+    /// A lease is due by a clock, not after a whole term of silence. What silence is, is judged by
+    /// the ledger and not by these rules: here the keeper merely did not watch.
     ReaperTrustsAClock,
     /// A claim cannot tell its own write from another's.
     ClaimWithoutNonce,

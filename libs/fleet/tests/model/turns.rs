@@ -170,6 +170,7 @@ impl Cast {
         let mut world = at.clone();
         let proc = world.procs[p].clone();
         let refused = matches!(proc.seen, Seen::Answering { refused: true });
+        world.judge_answer(proc.task, refused);
         world.tell(proc.task, refused);
         if refused {
             world.procs.remove(p);

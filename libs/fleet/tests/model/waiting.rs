@@ -134,13 +134,17 @@ fn of_two_who_close_a_circle_one_is_refused() {
 #[test]
 fn of_three_who_close_a_circle_one_is_refused() {
     let errands = vec![submission(0, 1, &[1]), submission(1, 1, &[2]), submission(2, 1, &[0])];
-    let graph = Graph { jobs: vec![None; 3], errands, ..circle() };
-    holds("three close a circle", &graph, &["a cycle was refused"]);
+    let graph = Graph { jobs: vec![None; 3], errands, crashes: 1, ..circle() };
+    holds("three close a circle, with a crash", &graph, &["a cycle was refused"]);
 }
 
 #[test]
 fn a_verdict_is_written_only_on_what_was_walked() {
-    holds("two rewire one job", &rewired(), &["a cycle was refused", "a job was superseded"]);
+    let graph = Graph { crashes: 1, ..rewired() };
+    holds("two rewire one job", &graph, &["a cycle was refused", "a job was superseded"]);
+    let errands = vec![submission(0, 2, &[1]), submission(0, 3, &[2]), submission(2, 1, &[0])];
+    let graph = Graph { errands, ..rewired() };
+    holds("three rewire two jobs", &graph, &["a cycle was refused", "a job was superseded"]);
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! What a job is asked to do: frozen by submit, changed only by supersede. Holds no rule of its
 //! own; `manifest` makes it and `job` carries it.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
 use crate::capability::Capability;
+use crate::grammar::{Glob, Span};
 use crate::id::{EngineName, JobId, Key, LockName, ProfileName};
 use crate::money::MicroUsd;
 use crate::time::Timestamp;
@@ -60,8 +63,8 @@ pub struct Content {
     pub repo: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_branch: Option<String>,
-    pub allowed_scope: Vec<String>,
-    pub artifact_globs: Vec<String>,
+    pub allowed_scope: Vec<Glob>,
+    pub artifact_globs: Vec<Glob>,
     pub submitted_by: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
@@ -138,7 +141,7 @@ impl TryFrom<String> for ProfileRef {
         match (name.parse(), number) {
             (Ok(name), Ok(version)) if version != Some(0) => Ok(Self { name, version }),
             (Ok(_), _) => Err("a version is a whole number from 1, as in name@3".into()),
-            (Err(bad), _) => Err(format!("{bad}")),
+            (Err(bad), _) => Err(bad.why.into()),
         }
     }
 }
@@ -216,11 +219,95 @@ pub enum RetryClass {
     Crash,
 }
 
-/// How long to wait before the next attempt: `exp`, or the same span each time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// How long to wait before the next attempt. Stored as the word `exp` or a number of seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backoff {
+    /// 30 s, doubled after each charged failure, at most an hour.
     Exp,
-    /// Seconds.
+    /// The same number of seconds each time.
     Fixed(u64),
+}
+
+/// A text or number that is no wait between attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a backoff: write exp, a number of seconds up to 604800 or a duration like 30s")]
+pub struct NotABackoff;
+
+impl Backoff {
+    const EXP: &str = "exp";
+    /// A week: as long as the longest attempt.
+    const LONGEST: u64 = 604_800;
+
+    /// # Errors
+    /// Longer than a week.
+    pub fn fixed(seconds: u64) -> Result<Self, NotABackoff> {
+        if seconds <= Self::LONGEST { Ok(Self::Fixed(seconds)) } else { Err(NotABackoff) }
+    }
+}
+
+impl FromStr for Backoff {
+    type Err = NotABackoff;
+
+    fn from_str(text: &str) -> Result<Self, NotABackoff> {
+        if text == Self::EXP {
+            return Ok(Self::Exp);
+        }
+        let span: Span = text.parse().map_err(|_| NotABackoff)?;
+        Self::fixed(span.whole_seconds().ok_or(NotABackoff)?)
+    }
+}
+
+impl Serialize for Backoff {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Exp => out.serialize_str(Self::EXP),
+            Self::Fixed(seconds) => out.serialize_u64(*seconds),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Backoff {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl de::Visitor<'_> for Either {
+            type Value = Backoff;
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("exp or a number of seconds")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Backoff, E> {
+                text.parse().map_err(E::custom)
+            }
+            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Backoff, E> {
+                Backoff::fixed(seconds).map_err(E::custom)
+            }
+        }
+        input.deserialize_any(Either)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_backoff_is_stored_as_a_word_or_a_number() {
+        for (written, stored) in [("exp", "\"exp\""), ("30s", "30"), ("2m", "120")] {
+            let backoff: Backoff = written.parse().unwrap();
+            assert_eq!(serde_json::to_string(&backoff).unwrap(), stored);
+        }
+        for text in ["fast", "", "0s", "10ms", "8d", "-1s"] {
+            assert_eq!(text.parse::<Backoff>(), Err(NotABackoff), "{text}");
+        }
+        assert!(serde_json::from_str::<Backoff>("604801").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_stored_backoff_reads_back(seconds in 0..=604_800_u64) {
+            let backoff = Backoff::fixed(seconds).unwrap();
+            let stored = serde_json::to_string(&backoff).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Backoff>(&stored).unwrap(), backoff);
+        }
+    }
 }

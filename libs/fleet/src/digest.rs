@@ -1,5 +1,9 @@
-//! Digests as text: hex for content hashes, base32 for ids.
+//! Digests as text: hex for content hashes, base32 for ids; and the one spelling of a JSON value
+//! that a digest may be taken of.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// SHA-256 in lower-case hex.
@@ -12,6 +16,47 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
         .flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]])
         .map(char::from)
         .collect()
+}
+
+/// The value without spaces and with sorted keys: equal values give equal bytes.
+#[must_use]
+pub fn canonical_json(value: &Value) -> String {
+    let mut out = String::new();
+    write_canonical(value, &mut out);
+    out
+}
+
+// Callers bound the depth: what the readers let in nests 32 levels at most.
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(fields) => {
+            // Sorted here: whether the map is depends on a feature that any crate may turn on.
+            let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
+            out.push('{');
+            for (at, (key, field)) in sorted.into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_canonical(field, out);
+            }
+            out.push('}');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            out.push_str(&value.to_string());
+        }
+    }
 }
 
 /// The first `N` letters of the digest in RFC 4648 base32, lower case, without padding.
@@ -28,6 +73,41 @@ pub(crate) fn base32<const N: usize>(bytes: &[u8]) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn canonical_json_is_sorted_and_tight() {
+        let value = json!({"b": [1, {"z": null, "y": 0.5}], "a": "x\n\"", "B": true});
+        assert_eq!(canonical_json(&value), r#"{"B":true,"a":"x\n\"","b":[1,{"y":0.5,"z":null}]}"#);
+    }
+
+    fn fields() -> impl Strategy<Value = Vec<(String, Value)>> {
+        let leaf = prop_oneof![
+            any::<i64>().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            ".{0,6}".prop_map(Value::from),
+        ];
+        let value = leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(".{0,4}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        });
+        prop::collection::btree_map(".{0,4}", value, 0..6).prop_map(|map| map.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn canonical_json_does_not_depend_on_the_order_of_keys(fields in fields()) {
+            let forward = Value::Object(fields.iter().cloned().collect());
+            let backward = Value::Object(fields.into_iter().rev().collect());
+            let text = canonical_json(&forward);
+            prop_assert_eq!(&text, &canonical_json(&backward));
+            prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), forward);
+        }
+    }
 
     #[test]
     fn hex_and_base32_match_their_standards() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::digest::base32;
+use crate::digest::{base32, sha256_hex};
 
 /// Why a text cannot be the name or id it was given as.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -183,11 +183,23 @@ pub struct Key(Arc<str>);
 
 impl Key {
     const AUTO: &'static str = "auto:";
+    const LONGEST: usize = 256;
 
     /// The key of a submission that brought none.
     #[must_use]
     pub fn auto(id: Uuid) -> Self {
         Self(format!("{}{}", Self::AUTO, id.hyphenated()).into())
+    }
+
+    /// The key of a child that brings none: the same for each submission of its parent.
+    #[must_use]
+    pub(crate) fn of_child(&self, index: usize) -> Self {
+        let number = index + 1;
+        let key = format!("{}/{number}", self.0);
+        if key.chars().count() <= Self::LONGEST {
+            return Self(key.into());
+        }
+        Self(format!("{}/{number}", sha256_hex(self.0.as_bytes())).into())
     }
 
     #[must_use]
@@ -206,7 +218,7 @@ impl FromStr for Key {
 
     fn from_str(text: &str) -> Result<Self, BadId> {
         let length = text.chars().count();
-        let fits = (1..=256).contains(&length)
+        let fits = (1..=Self::LONGEST).contains(&length)
             && text.trim() == text
             && !text.chars().any(char::is_control)
             && text.parse::<JobId>().is_err();

@@ -263,7 +263,6 @@ impl Job {
             holder_factory_id: self.holder().map(|holder| holder.factory.clone()),
             content_hash: Some(self.content.content_hash.clone()),
             result: self.claim.last_result,
-            path: Vec::new(),
         }
     }
 
@@ -284,7 +283,7 @@ impl Job {
     }
 
     pub(crate) fn reject(&self, code: Code) -> Rejection {
-        Rejection { code, reason: None, current: Some(self.current()) }
+        Rejection::new(code).about(self.current())
     }
 
     pub(crate) fn no_transition(&self, reason: &'static str) -> Rejection {

@@ -92,6 +92,11 @@ impl Lease {
     }
 
     #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.status == LeaseStatus::Held
+    }
+
+    #[must_use]
     pub fn is_held_for(&self, epoch: Epoch) -> bool {
         self.status == LeaseStatus::Held && self.lease_epoch == epoch
     }

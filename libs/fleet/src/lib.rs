@@ -11,10 +11,12 @@ mod dependency;
 mod digest;
 mod event;
 mod factory;
+mod grammar;
 mod id;
 mod job;
 mod lease;
 mod lock;
+mod manifest;
 mod money;
 mod offer;
 mod product;
@@ -23,18 +25,20 @@ mod rejection;
 mod run;
 mod stage;
 mod steps;
+mod submission;
 mod time;
 
 pub use budget::{AppliesTo, Budget, BudgetCommand, BudgetEvent, Reservation, Window};
 pub use capability::{Capability, NotACapability, unmet};
 pub use content::{
-    Backoff, Ceiling, CommandLine, Content, DepsMode, EngineClass, Kind, OnDepFailure, Priority,
-    ProfileRef, RetryClass, RetryPolicy, ReviewPolicy,
+    Backoff, Ceiling, CommandLine, Content, DepsMode, EngineClass, Kind, NotABackoff, OnDepFailure,
+    Priority, ProfileRef, RetryClass, RetryPolicy, ReviewPolicy,
 };
 pub use dependency::{DepsView, GRAPH_LIMIT, GraphTooLarge, Walk, satisfies, waits_for};
-pub use digest::sha256_hex;
+pub use digest::{canonical_json, sha256_hex};
 pub use event::{Actor, ActorKind, Data, Entry, EventRecord, EventType, Refused};
 pub use factory::{Descriptor, Factory, FactoryCommand, FactoryEvent, Heartbeat, STALE_AFTER};
+pub use grammar::{Glob, NotAGlob, NotASpan, Span};
 pub use id::{
     BadId, BudgetId, EngineName, Epoch, FactoryId, Incarnation, JobId, Key, LockName, Nonce, OpId,
     ProductId, ProfileName, RequestId,
@@ -49,12 +53,14 @@ pub use lease::{Lease, LeaseCommand, LeaseEvent, LeaseStatus};
 pub use lock::{
     Fenced, LOCK_GRACE, Lock, LockCommand, LockEvent, Owner, RESERVATION_LIFE, Slot, SlotState,
 };
+pub use manifest::{Fault, Invalid, Reason};
 pub use money::{MAX_COUNT, MicroUsd, NotAnAmount};
 pub use offer::{Rank, Unfit, unclaimable, unfit, unsuited};
 pub use product::{Product, ProductCommand, ProductEvent};
-pub use record::{Head, Record, SCHEMA_VERSION, touched};
+pub use record::{Head, Record, SCHEMA_VERSION, schema_version_of, touched};
 pub use rejection::{Code, Current, Rejection};
 pub use run::{Exit, Insights, Progress, Run, RunCommand, RunEvent, RunResult, VerifyResult};
 pub use stage::{DeadReason, FailureReason, Holder, Stage, StageName};
 pub use steps::{CLAIM, OVERRULE, REAP, RELEASE, RENEW, REPAIR, SUBMIT, Step};
+pub use submission::{Accepted, ProfileTerms, Submission, Terms, check_defaults, normalise};
 pub use time::{NotATime, Timestamp};

@@ -85,3 +85,14 @@ impl Head {
         }
     }
 }
+
+/// The schema version that stored bytes claim to have, whatever else they hold.
+#[must_use]
+pub fn schema_version_of(bytes: &[u8]) -> Option<u32> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Claimed {
+        schema_version: u32,
+    }
+    serde_json::from_slice::<Claimed>(bytes).ok().map(|claimed| claimed.schema_version)
+}

@@ -12,6 +12,8 @@ pub struct Rejection {
     pub reason: Option<&'static str>,
     /// What a refusal about a job always carries.
     pub current: Option<Current>,
+    /// The way round, for a dependency cycle.
+    pub path: Vec<JobId>,
 }
 
 /// The codes of the one error table that a rule can answer with.
@@ -49,15 +51,19 @@ pub struct Current {
     pub content_hash: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<crate::run::RunResult>,
-    /// The way round, for a dependency cycle.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub path: Vec<JobId>,
 }
 
 impl Rejection {
     #[must_use]
     pub fn new(code: Code) -> Self {
-        Self { code, reason: None, current: None }
+        Self { code, reason: None, current: None, path: Vec::new() }
+    }
+
+    /// With the truth about the job.
+    #[must_use]
+    pub fn about(mut self, current: Current) -> Self {
+        self.current = Some(current);
+        self
     }
 
     #[must_use]

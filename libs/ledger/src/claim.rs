@@ -1,0 +1,199 @@
+//! Giving a job to a factory: reserve what it names, write the job, confirm, grant. The job's
+//! conditional write is the claim; everything before can be undone and everything after repaired.
+
+use std::time::Duration;
+
+use fleet::{
+    Actor, Bidder, CLAIM, Circumstances, Claim, Code, Epoch, Holding, Job, JobId, Nonce, ProductId,
+    Rank, Rejection, RequestId, Step, Timestamp, Wish, unfit,
+};
+
+use crate::Ledger;
+use crate::commit::{Patience, Turn};
+use crate::course::{Course, Next};
+use crate::outcome::{LedgerError, Outcome};
+use crate::submit::not_found;
+use crate::table::PAGE;
+
+/// A factory's wish for one job.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    pub product: ProductId,
+    pub job: JobId,
+    pub bidder: Bidder,
+    /// The same for every copy of this request.
+    pub request: RequestId,
+    /// The epoch at which the job was offered or believed.
+    pub epoch_seen: Epoch,
+    pub deadline: Timestamp,
+}
+
+/// What a successful claim hands over.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// As the claim wrote it, never as it was read before.
+    pub job: Job,
+    pub holding: Holding,
+    pub attempt: u32,
+    pub expires_at: Timestamp,
+    pub ttl: Duration,
+}
+
+/// Candidates that one request tries before it says "nothing now".
+const CANDIDATES: usize = 5;
+
+impl Ledger {
+    /// # Errors
+    /// The store is away, or the outcome cannot be known; the same request may be repeated.
+    pub async fn claim(&self, request: &ClaimRequest) -> Result<Outcome<Grant>, LedgerError> {
+        if self.clock.now() > request.deadline {
+            return Ok(refused("deadline"));
+        }
+        let found = self.jobs.get(&request.product, request.job).await?;
+        let Some(found) = found else { return Ok(not_found()) };
+        let repeated = found.record.answers(&request.bidder, request.request);
+        let standing = found.record.holder().map(|holder| holder.nonce).filter(|_| repeated);
+        let nonce = standing.unwrap_or_else(|| Nonce::from_uuid(self.ids.mint()));
+        let mut course = Course::new(
+            &request.product,
+            request.job,
+            Actor::service("scheduler"),
+            Wish::Claim(Box::new(self.claim_of(request, nonce))),
+        );
+        course.judged = Some(found);
+        let steps: &[Step] = if repeated { &CLAIM[1..] } else { CLAIM };
+        match self.run(steps, &mut course).await? {
+            Outcome::Done(()) => Ok(self.grant(&course, nonce)),
+            Outcome::Rejected(rejection) => {
+                self.undo_gates(&course, nonce).await?;
+                Ok(Outcome::Rejected(rejection))
+            }
+        }
+    }
+
+    /// The best of the product's queue that fits, found by a scan.
+    ///
+    /// # Errors
+    /// As for [`Ledger::claim`].
+    pub async fn claim_next(
+        &self,
+        product: &ProductId,
+        bidder: &Bidder,
+        request: RequestId,
+        deadline: Timestamp,
+    ) -> Result<Option<Grant>, LedgerError> {
+        for (job, epoch_seen) in self.candidates(product, bidder, request).await? {
+            let asked = ClaimRequest {
+                product: product.clone(),
+                job,
+                bidder: bidder.clone(),
+                request,
+                epoch_seen,
+                deadline,
+            };
+            if let Outcome::Done(grant) = self.claim(&asked).await? {
+                return Ok(Some(grant));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn candidates(
+        &self,
+        product: &ProductId,
+        bidder: &Bidder,
+        request: RequestId,
+    ) -> Result<Vec<(JobId, Epoch)>, LedgerError> {
+        let known = self.belief.of(product, &*self.clock).await?;
+        let given = Circumstances { paused: known.product.paused, ..Circumstances::default() };
+        let ageing = known.product.ageing();
+        let now = self.clock.now();
+        let mut ranked: Vec<(Rank, Epoch)> = Vec::new();
+        let mut cursor = None;
+        loop {
+            let (jobs, next) = self.jobs.page(product, cursor.as_ref(), PAGE).await?;
+            if let Some(granted) = jobs.iter().find(|job| job.record.answers(bidder, request)) {
+                return Ok(vec![(granted.record.id, granted.record.lease_epoch)]);
+            }
+            let fitting = jobs.iter().map(|found| &found.record);
+            let fitting = fitting.filter(|job| unfit(job, bidder, &given, now).is_none());
+            ranked.extend(fitting.map(|job| (Rank::of(job, ageing, now), job.lease_epoch)));
+            let Some(next) = next else { break };
+            cursor = Some(next);
+        }
+        ranked.sort_unstable();
+        Ok(ranked.into_iter().take(CANDIDATES).map(|(rank, epoch)| (rank.job, epoch)).collect())
+    }
+
+    fn claim_of(&self, request: &ClaimRequest, nonce: Nonce) -> Claim {
+        Claim {
+            bidder: request.bidder.clone(),
+            nonce,
+            request: request.request,
+            epoch_seen: request.epoch_seen,
+            grant_deadline: self.clock.now().plus(self.terms.grant),
+        }
+    }
+
+    /// The commit. On a conflict the job is read and judged again: our nonce in it means that we
+    /// won, whoever's answer came back.
+    pub(crate) async fn claim_job(&self, course: &mut Course) -> Result<Next, LedgerError> {
+        let mut patience = Patience::brief();
+        let mut found = course.judged.take();
+        let hash = found.as_ref().map(|found| found.record.content.content_hash.clone());
+        loop {
+            let Some(judged) = found else {
+                return Ok(Next::Refused(Rejection::new(Code::NotFound)));
+            };
+            // Its locks and budgets were reserved for other content.
+            if hash.as_ref() != Some(&judged.record.content.content_hash) {
+                return Ok(Next::Refused(Rejection::new(Code::Conflict).because("changed")));
+            }
+            match self.turn_on_job(&judged, &course.by, &course.wish).await? {
+                Turn::Settled(outcome) => return Ok(course.settle(outcome)),
+                Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
+                Turn::Again(_) => {
+                    return Ok(Next::Refused(Rejection::new(Code::Conflict).because("contended")));
+                }
+            }
+            found = self.jobs.get(&course.product, course.job).await?;
+        }
+    }
+
+    /// Only a claim that still stands is granted: after an unknown outcome it may have been taken
+    /// back before we looked.
+    fn grant(&self, course: &Course, nonce: Nonce) -> Outcome<Grant> {
+        let Some(done) = &course.done else { return refused("lost") };
+        let job = &done.record;
+        let Some(holder) = job.holder().filter(|holder| holder.nonce == nonce) else {
+            return refused("lost");
+        };
+        Outcome::Done(Grant {
+            holding: Holding {
+                lease_epoch: job.lease_epoch,
+                factory_id: holder.factory.clone(),
+                claim_nonce: nonce,
+            },
+            attempt: job.attempts,
+            expires_at: self.clock.now().plus(self.terms.ttl),
+            ttl: self.terms.ttl,
+            job: job.clone(),
+        })
+    }
+}
+
+trait Granted {
+    /// Whether this very request holds the job already.
+    fn answers(&self, bidder: &Bidder, request: RequestId) -> bool;
+}
+
+impl Granted for Job {
+    fn answers(&self, bidder: &Bidder, request: RequestId) -> bool {
+        self.claim.claim_request_id == Some(request)
+            && self.holder().is_some_and(|holder| holder.factory == bidder.factory)
+    }
+}
+
+fn refused(why: &'static str) -> Outcome<Grant> {
+    Outcome::Rejected(Rejection::new(Code::Conflict).because(why))
+}

@@ -1,0 +1,94 @@
+//! Families: a composite waits for its children. Everyone is written before anyone is admitted, so
+//! that a crash leaves a family that the same submission, or the sweep, completes.
+
+use fleet::{Actor, Content, Job, JobId, ProductId, Rejection, Wish};
+
+use crate::Ledger;
+use crate::commit::Patience;
+use crate::job::Ask;
+use crate::outcome::{LedgerError, Outcome};
+use crate::submit::Receipt;
+
+impl Ledger {
+    /// Children first, then the parent, all unadmitted; then they are admitted in that order.
+    ///
+    /// # Errors
+    /// The store is away, or the outcome cannot be known; the same family may be repeated.
+    pub async fn submit_family(
+        &self,
+        product: &ProductId,
+        parent: &Content,
+        children: &[Content],
+        by: &Actor,
+    ) -> Result<Outcome<Receipt>, LedgerError> {
+        let mut ids = Vec::with_capacity(children.len());
+        for child in children {
+            match self.submit(product, child, by).await? {
+                Outcome::Done(receipt) => ids.push(receipt.job.id),
+                Outcome::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
+            }
+        }
+        let receipt = match self.submit(product, parent, by).await? {
+            Outcome::Done(receipt) => receipt,
+            Outcome::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
+        };
+        ids.push(receipt.job.id);
+        match self.admit_all(product, &ids, by).await? {
+            Some(rejection) => Ok(Outcome::Rejected(rejection)),
+            None => Ok(self.as_it_stands(product, receipt).await?),
+        }
+    }
+
+    /// Adds children to a composite that is still blocked.
+    ///
+    /// # Errors
+    /// As for [`Ledger::submit_family`].
+    pub async fn add_children(
+        &self,
+        product: &ProductId,
+        parent: JobId,
+        children: &[Content],
+        by: &Actor,
+    ) -> Result<Outcome<Job>, LedgerError> {
+        let mut ids = Vec::with_capacity(children.len());
+        for child in children {
+            match self.submit(product, child, by).await? {
+                Outcome::Done(receipt) => ids.push(receipt.job.id),
+                Outcome::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
+            }
+        }
+        let wish = Wish::AddChildren(ids.clone());
+        let outcome =
+            self.change(&Ask { product, job: parent, by, wish: &wish }, Patience::short()).await?;
+        let Outcome::Done(done) = outcome else { return Ok(outcome.map(|done| done.record)) };
+        ids.push(parent);
+        match self.admit_all(product, &ids, by).await? {
+            Some(rejection) => Ok(Outcome::Rejected(rejection)),
+            None => Ok(Outcome::Done(done.record)),
+        }
+    }
+
+    async fn admit_all(
+        &self,
+        product: &ProductId,
+        ids: &[JobId],
+        by: &Actor,
+    ) -> Result<Option<Rejection>, LedgerError> {
+        for id in ids {
+            if let Outcome::Rejected(rejection) = self.admit(product, *id, by).await? {
+                return Ok(Some(rejection));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn as_it_stands(
+        &self,
+        product: &ProductId,
+        receipt: Receipt,
+    ) -> Result<Outcome<Receipt>, LedgerError> {
+        let found = self.jobs.get(product, receipt.job.id).await?;
+        let job = found.map_or_else(|| receipt.job.clone(), |found| found.record);
+        Ok(Outcome::Done(Receipt { job, ..receipt }))
+    }
+}

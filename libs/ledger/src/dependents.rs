@@ -1,0 +1,84 @@
+//! Who waits for whom. The index is a hint that makes release quick; the sweep finds everyone
+//! without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use fleet::{Actor, Job, JobId, ProductId, Stage, Wish};
+
+use crate::Ledger;
+use crate::commit::Patience;
+use crate::job::Ask;
+use crate::outcome::LedgerError;
+
+/// Dependencies known to be waited for; beyond these the sweep is left to it.
+const INDEX_LIMIT: usize = 1 << 20;
+
+/// From a dependency to the jobs that wait for it.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(Mutex<BTreeMap<JobId, BTreeSet<JobId>>>);
+
+impl Waiting {
+    pub(crate) fn note(&self, job: &Job) {
+        if job.stage != Stage::Blocked {
+            return;
+        }
+        let mut index = self.lock();
+        for dep in &job.content.dep_ids {
+            if index.len() < INDEX_LIMIT || index.contains_key(dep) {
+                index.entry(*dep).or_default().insert(job.id);
+            }
+        }
+    }
+
+    fn on(&self, dep: JobId) -> BTreeSet<JobId> {
+        self.lock().get(&dep).cloned().unwrap_or_default()
+    }
+
+    fn forget(&self, dep: JobId, job: JobId) {
+        let mut index = self.lock();
+        if let Some(waiting) = index.get_mut(&dep) {
+            waiting.remove(&job);
+            if waiting.is_empty() {
+                index.remove(&dep);
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<JobId, BTreeSet<JobId>>> {
+        self.0.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+impl Ledger {
+    /// Those who wait for `job` look again. It was written before, so of two last dependencies
+    /// that end together the later one sees both.
+    pub(crate) async fn settle_dependents(&self, job: &Job) -> Result<(), LedgerError> {
+        for dependent in self.waiting.on(job.id) {
+            let waits = self.settle_one(job.product(), dependent).await?;
+            if !waits {
+                self.waiting.forget(job.id, dependent);
+            }
+        }
+        Ok(())
+    }
+
+    /// One job agrees with its dependencies as they stand; says whether it still waits.
+    pub(crate) async fn settle_one(
+        &self,
+        product: &ProductId,
+        id: JobId,
+    ) -> Result<bool, LedgerError> {
+        let Some(found) = self.jobs.get(product, id).await? else { return Ok(false) };
+        let job = found.record;
+        if job.content.dep_ids.is_empty() || job.stage.has_ended() {
+            return Ok(false);
+        }
+        self.waiting.note(&job);
+        let wish = Wish::Settle(self.deps(&job).await?);
+        let by = Actor::service("scheduler");
+        let outcome =
+            self.change(&Ask { product, job: id, by: &by, wish: &wish }, Patience::short()).await?;
+        Ok(outcome.done().is_none_or(|done| done.record.stage == Stage::Blocked))
+    }
+}

@@ -1,0 +1,137 @@
+//! Everything that follows a job's deciding write: its lease, its runs, its events, its gates and
+//! those who wait for it. An entry on the agenda is a wish to agree, not a write: its turn reads
+//! the job as last written, so that repeating or losing an entry costs time only.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use fleet::{Holding, Job, JobId, Lease, LeaseCommand, ProductId, Stage};
+use futures_util::future::join_all;
+
+use crate::Ledger;
+use crate::outcome::LedgerError;
+
+/// Jobs that wait for their followers; beyond these the sweep finds them.
+const AGENDA_LIMIT: usize = 1 << 16;
+
+/// Jobs seen to together, so that their writes share the store's groups.
+const AT_ONCE: usize = 64;
+
+/// The jobs whose followers are due, each once.
+#[derive(Debug, Default)]
+pub struct Agenda {
+    due: Mutex<BTreeSet<(ProductId, JobId)>>,
+    added: tokio::sync::Notify,
+}
+
+impl Agenda {
+    pub(crate) fn add(&self, product: ProductId, job: JobId) {
+        let mut due = self.due.lock().expect("nothing panics while it holds this lock");
+        if due.len() < AGENDA_LIMIT {
+            due.insert((product, job));
+        }
+        drop(due);
+        self.added.notify_one();
+    }
+
+    /// Waits until there is something to do.
+    pub async fn added(&self) {
+        self.added.notified().await;
+    }
+
+    fn take(&self, most: usize) -> Vec<(ProductId, JobId)> {
+        let mut due = self.due.lock().expect("nothing panics while it holds this lock");
+        std::iter::from_fn(|| due.pop_first()).take(most).collect()
+    }
+}
+
+impl Ledger {
+    /// What is due, for the loop that calls [`Ledger::follow_all`].
+    #[must_use]
+    pub fn agenda(&self) -> &Agenda {
+        &self.agenda
+    }
+
+    /// Works the agenda off; says how many jobs were seen to. A job whose turn failed is due
+    /// again.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn follow_all(&self) -> Result<usize, LedgerError> {
+        let mut seen = 0;
+        loop {
+            let due = self.agenda.take(AT_ONCE);
+            if due.is_empty() {
+                return Ok(seen);
+            }
+            seen += due.len();
+            let turns = due.into_iter().map(|(product, job)| self.take_turn(product, job));
+            for turn in join_all(turns).await {
+                turn?;
+            }
+        }
+    }
+
+    async fn take_turn(&self, product: ProductId, job: JobId) -> Result<(), LedgerError> {
+        let outcome = Box::pin(self.follow(&product, job)).await;
+        if outcome.is_err() {
+            self.agenda.add(product, job);
+        }
+        outcome
+    }
+
+    /// One job's followers, brought into agreement with it.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn follow(&self, product: &ProductId, id: JobId) -> Result<(), LedgerError> {
+        let Some(found) = self.jobs.get(product, id).await? else { return Ok(()) };
+        let job = found.record;
+        self.agree_lease(&job).await?;
+        self.tell(&job).await?;
+        self.free_gates(&job).await?;
+        match job.stage {
+            Stage::Blocked | Stage::Queued => self.waiting.note(&job),
+            Stage::Testing(_) | Stage::Shipped | Stage::Failed(_) | Stage::DeadLetter(_) => {
+                self.settle_dependents(&job).await?;
+            }
+            Stage::Assigned(_) | Stage::Building(_) | Stage::Review(_) => {}
+        }
+        // Last: an empty outbox says that everything above was done.
+        self.trim(&job).await
+    }
+
+    /// The lease says what the job implies: held for the holder's epoch, or not held.
+    async fn agree_lease(&self, job: &Job) -> Result<(), LedgerError> {
+        if job.lease_epoch == fleet::Epoch::ZERO {
+            return Ok(());
+        }
+        let stands = self.leases.get(job.id, job.id).await?.map(|found| found.record);
+        let absent = Lease::absent(job.id, job.product().clone(), self.clock.now());
+        let lease = stands.unwrap_or_else(|| absent.clone());
+        let agrees = match job.holder() {
+            Some(_) => lease.is_held_for(job.lease_epoch),
+            None => !lease.is_held(),
+        };
+        if !agrees {
+            self.commit(&self.leases, absent, &self.implied(job, &lease)).await?;
+        }
+        Ok(())
+    }
+
+    /// What a job says of its lease.
+    fn implied(&self, job: &Job, lease: &Lease) -> LeaseCommand {
+        match job.holder() {
+            Some(holder) => {
+                let holding = Holding {
+                    lease_epoch: job.lease_epoch,
+                    factory_id: holder.factory.clone(),
+                    claim_nonce: holder.nonce,
+                };
+                LeaseCommand::Hold(holding, self.clock.now().plus(self.terms.ttl))
+            }
+            None if lease.is_held_for(job.lease_epoch) => LeaseCommand::Release(job.lease_epoch),
+            None => LeaseCommand::Expire(lease.lease_epoch),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The commit loop for jobs: what a job's rules need to know beside the job is found out anew for
+//! each version that is judged.
+
+use fleet::{Actor, Circumstances, Command, DepsView, Jitter, Job, JobId, ProductId, Wish};
+
+use crate::Ledger;
+use crate::commit::{Committed, Patience, Turn};
+use crate::outcome::{LedgerError, Outcome};
+use crate::submit::not_found;
+use crate::table::Found;
+
+/// Chance is drawn as a share of this.
+const WHOLE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Who wishes what of which job.
+pub(crate) struct Ask<'a> {
+    pub(crate) product: &'a ProductId,
+    pub(crate) job: JobId,
+    pub(crate) by: &'a Actor,
+    pub(crate) wish: &'a Wish,
+}
+
+impl Ledger {
+    /// One wish on one job, decided again for as long as `patience` lasts.
+    pub(crate) async fn change(
+        &self,
+        ask: &Ask<'_>,
+        mut patience: Patience,
+    ) -> Result<Outcome<Committed<Job>>, LedgerError> {
+        loop {
+            let found = Box::pin(self.roomy_job(ask.product, ask.job)).await?;
+            let Some(found) = found else { return Ok(not_found()) };
+            match Box::pin(self.turn_on_job(&found, ask.by, ask.wish)).await? {
+                Turn::Settled(outcome) => return Ok(outcome),
+                Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
+                Turn::Again(_) => return Ok(Outcome::Rejected(too_busy(&found.record))),
+            }
+        }
+    }
+
+    pub(crate) async fn turn_on_job(
+        &self,
+        found: &Found<Job>,
+        by: &Actor,
+        wish: &Wish,
+    ) -> Result<Turn<Job>, LedgerError> {
+        let job = &found.record;
+        let given = self.circumstances(job, wish).await?;
+        let command = Command { by: by.clone(), given, wish: wish.clone() };
+        let turn = self.jobs.turn(Some(found), || job.clone(), &command, self.clock.now()).await?;
+        if turn.may_have_written() {
+            self.agenda.add(job.product().clone(), job.id);
+        }
+        Ok(turn)
+    }
+
+    /// What the rules need to know and cannot see in the job.
+    async fn circumstances(&self, job: &Job, wish: &Wish) -> Result<Circumstances, LedgerError> {
+        let known = self.belief.of(job.product(), &*self.clock).await?;
+        let ready = match wish {
+            Wish::Settle(view) => view.is_satisfied(),
+            Wish::Supersede(content) => {
+                content.dep_ids.is_empty() || self.deps(job).await?.is_satisfied()
+            }
+            Wish::Renew(_) | Wish::Trim { .. } | Wish::Purge | Wish::AddChildren(_) => true,
+            Wish::Admit(_)
+            | Wish::Claim(_)
+            | Wish::Patch(_)
+            | Wish::Release(_)
+            | Wish::TakeBack(_)
+            | Wish::Operate(_) => self.deps(job).await?.is_satisfied(),
+        };
+        Ok(Circumstances {
+            ready,
+            paused: known.product.paused,
+            max_reaps: known.product.max_reaps,
+            jitter: Jitter::of(self.ids.jitter(WHOLE), WHOLE),
+        })
+    }
+
+    /// How the job's dependencies stand, each read on its own.
+    pub(crate) async fn deps(&self, job: &Job) -> Result<DepsView, LedgerError> {
+        let mut read = std::collections::BTreeMap::new();
+        for id in &job.content.dep_ids {
+            if let Some(found) = self.jobs.get(job.product(), id).await? {
+                read.insert(*id, found.record);
+            }
+        }
+        Ok(DepsView::of(job, |id| read.get(id)))
+    }
+
+    /// The job, with room for the events of one more write.
+    async fn roomy_job(
+        &self,
+        product: &ProductId,
+        id: JobId,
+    ) -> Result<Option<Found<Job>>, LedgerError> {
+        let found = self.jobs.get(product, id).await?;
+        match found {
+            Some(found) if found.record.outbox.len() + EVENTS_PER_WRITE > fleet::OUTBOX_LIMIT => {
+                self.follow(product, id).await?;
+                self.jobs.get(product, id).await
+            }
+            found => Ok(found),
+        }
+    }
+}
+
+/// The most entries that one change can add.
+const EVENTS_PER_WRITE: usize = 4;
+
+fn too_busy(job: &Job) -> fleet::Rejection {
+    crate::commit::too_busy().about(job.current())
+}

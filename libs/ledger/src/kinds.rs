@@ -1,0 +1,84 @@
+//! Where each record lives: its kind, its partition, its id. The one list of what the ledger
+//! stores.
+
+use fleet::{Budget, EventRecord, Factory, Job, Lease, Lock, Product, Record, Run};
+use store::{Kind, Spread};
+
+/// A record that has a place in the store.
+pub trait Placed: Record {
+    const KIND: Kind;
+    /// The most bytes that it may have.
+    const LARGEST: usize = 1 << 20;
+
+    /// Its partition and its id.
+    fn place(&self) -> (String, String);
+}
+
+const fn kind(name: &'static str, spread: Spread) -> Kind {
+    Kind { name, spread }
+}
+
+impl Placed for Job {
+    const KIND: Kind = kind("fleet_jobs", Spread::ById);
+    const LARGEST: usize = 900 << 10;
+
+    fn place(&self) -> (String, String) {
+        (self.product().to_string(), self.id.to_string())
+    }
+}
+
+impl Placed for Run {
+    const KIND: Kind = kind("fleet_runs", Spread::ByPartition);
+
+    fn place(&self) -> (String, String) {
+        (self.job_id.to_string(), self.id.clone())
+    }
+}
+
+impl Placed for Lease {
+    const KIND: Kind = kind("fleet_leases", Spread::ByPartition);
+
+    fn place(&self) -> (String, String) {
+        (self.job_id.to_string(), self.job_id.to_string())
+    }
+}
+
+impl Placed for EventRecord {
+    const KIND: Kind = kind("fleet_events", Spread::ByPartition);
+
+    fn place(&self) -> (String, String) {
+        (self.job_id.to_string(), self.id.clone())
+    }
+}
+
+impl Placed for Factory {
+    const KIND: Kind = kind("fleet_factories", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        (self.head.product_id.to_string(), self.factory_id.to_string())
+    }
+}
+
+impl Placed for Lock {
+    const KIND: Kind = kind("fleet_locks", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        (self.head.product_id.to_string(), self.name.to_string())
+    }
+}
+
+impl Placed for Budget {
+    const KIND: Kind = kind("fleet_budgets", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        (self.head.product_id.to_string(), self.id.to_string())
+    }
+}
+
+impl Placed for Product {
+    const KIND: Kind = kind("fleet_products", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        (self.head.product_id.to_string(), self.head.product_id.to_string())
+    }
+}

@@ -1,0 +1,98 @@
+//! The shell round the core, and the only code that writes a record. One file per protocol, one
+//! commit loop under them all: read, decide, evolve, put if nothing changed.
+//!
+//! The shell owns waiting, writing, retrying and telling. It never decides what may happen: every
+//! answer here was given by `fleet`.
+
+mod claim;
+mod commit;
+mod composite;
+mod course;
+mod dependents;
+mod factory;
+mod follow;
+mod gate;
+mod job;
+mod kinds;
+mod operate;
+mod outcome;
+mod patch;
+mod purge;
+mod reap;
+mod refusal;
+mod relay;
+mod release;
+mod renew;
+mod settings;
+mod submit;
+mod sweep;
+mod table;
+
+use std::sync::Arc;
+
+use bus::Bus;
+use clock::{Clock, Ids};
+use fleet::{EventRecord, Job, Lease, Run};
+use store::Store;
+
+use crate::settings::Belief;
+pub use claim::{ClaimRequest, Grant};
+pub use follow::Agenda;
+pub use kinds::Placed;
+pub use outcome::{LedgerError, Outcome};
+pub use patch::ProgressReport;
+pub use reap::{Reaped, Reaper};
+pub use renew::{Renewed, Stop};
+pub use settings::Terms;
+pub use submit::{Receipt, Verdict};
+pub use sweep::Swept;
+pub use table::{Found, Table};
+
+/// The door to every record of a job. Cheap to clone; shares nothing but the store and the bus.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pub jobs: Table<Job>,
+    pub runs: Table<Run>,
+    pub leases: Table<Lease>,
+    pub events: Table<EventRecord>,
+    gates: gate::Gates,
+    factories: Table<fleet::Factory>,
+    products: Table<fleet::Product>,
+    belief: Arc<Belief>,
+    agenda: Arc<Agenda>,
+    waiting: Arc<dependents::Waiting>,
+    refusals: Arc<refusal::Refusals>,
+    bus: Arc<dyn Bus>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    terms: Terms,
+}
+
+impl Ledger {
+    #[must_use]
+    pub fn new(
+        store: &Arc<dyn Store>,
+        bus: Arc<dyn Bus>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        terms: Terms,
+    ) -> Self {
+        Self {
+            jobs: Table::over(store),
+            runs: Table::over(store),
+            leases: Table::over(store),
+            events: Table::over(store),
+            gates: gate::Gates::over(store),
+            factories: Table::over(store),
+            products: Table::over(store),
+            belief: Arc::new(Belief::over(store)),
+            agenda: Arc::new(Agenda::default()),
+            waiting: Arc::default(),
+            refusals: Arc::default(),
+            bus,
+            clock,
+            ids,
+            terms,
+        }
+    }
+}

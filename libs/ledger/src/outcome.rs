@@ -1,0 +1,45 @@
+//! What a ledger verb answers: done, an expected no, or a trouble that is nobody's decision.
+
+use bus::BusError;
+use fleet::Rejection;
+use store::StoreError;
+
+/// Both are answers; neither is an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<T> {
+    Done(T),
+    Rejected(Rejection),
+}
+
+impl<T> Outcome<T> {
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
+        match self {
+            Self::Done(done) => Outcome::Done(change(done)),
+            Self::Rejected(rejection) => Outcome::Rejected(rejection),
+        }
+    }
+
+    pub fn done(self) -> Option<T> {
+        match self {
+            Self::Done(done) => Some(done),
+            Self::Rejected(_) => None,
+        }
+    }
+}
+
+/// Each variant is a different thing for the caller to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("the store cannot be reached; try again later")]
+    Unavailable(#[source] StoreError),
+    #[error("the bus cannot be reached; what was not told is told later")]
+    BusAway(#[source] BusError),
+    #[error("it is not known whether the write happened; repeat it with the same id")]
+    CommitUnknown,
+    #[error("a {what} of {actual} bytes is over the limit of {limit}")]
+    TooLarge { what: &'static str, limit: usize, actual: usize },
+    #[error("the stored {what} {id} was written by a newer version; upgrade before touching it")]
+    SchemaTooNew { what: &'static str, id: String },
+    #[error("the stored {what} {id} cannot be read: {why}")]
+    Corrupt { what: &'static str, id: String, why: String },
+}

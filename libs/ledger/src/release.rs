@@ -1,0 +1,36 @@
+//! A holder lets go. One write of the job decides it; lease, run, locks and dependents follow.
+
+use fleet::{Actor, Job, JobId, ProductId, RELEASE, Release, Wish};
+
+use crate::Ledger;
+use crate::course::Course;
+use crate::outcome::{LedgerError, Outcome};
+use crate::submit::not_found;
+
+impl Ledger {
+    /// Goes on for as long as the epoch is the caller's own: losing to one's own renewal or patch
+    /// never loses a completion.
+    ///
+    /// # Errors
+    /// The store is away, or the outcome cannot be known; repeat with the same operation id.
+    pub async fn release(
+        &self,
+        product: &ProductId,
+        job: JobId,
+        release: Release,
+    ) -> Result<Outcome<Job>, LedgerError> {
+        let holding = release.holding.clone();
+        let by = Actor::factory(&holding.factory_id);
+        let mut course = Course::new(product, job, by, Wish::Release(Box::new(release)));
+        match self.run(RELEASE, &mut course).await? {
+            Outcome::Rejected(rejection) => {
+                self.note_refusal(product, job, &holding, &rejection).await;
+                Ok(Outcome::Rejected(rejection))
+            }
+            Outcome::Done(()) => Ok(match course.done {
+                Some(done) => Outcome::Done(done.record),
+                None => not_found(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The holder lives: one read of the job, one write of the lease. The job says whether the caller
+//! holds it, the lease says until when.
+
+use fleet::{
+    Actor, Command, Holding, Job, JobId, Lease, LeaseCommand, ProductId, RENEW, Record, Timestamp,
+    Wish,
+};
+
+use crate::Ledger;
+use crate::course::{Course, Next};
+use crate::outcome::{LedgerError, Outcome};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// For people; the holder counts from when it sent the request.
+    pub expires_at: Timestamp,
+    pub stop: Option<Stop>,
+}
+
+/// Why a holder is asked to come to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    Cancel,
+    Budget,
+    Drain,
+}
+
+impl Ledger {
+    /// # Errors
+    /// The store is away, or the outcome cannot be known; renewing again is harmless.
+    pub async fn renew(
+        &self,
+        product: &ProductId,
+        job: JobId,
+        holding: &Holding,
+    ) -> Result<Outcome<Renewed>, LedgerError> {
+        let by = Actor::factory(&holding.factory_id);
+        let mut course = Course::new(product, job, by, Wish::Renew(holding.clone()));
+        let outcome = self.run(RENEW, &mut course).await?;
+        if let Outcome::Rejected(rejection) = outcome {
+            self.note_refusal(product, job, holding, &rejection).await;
+            return Ok(Outcome::Rejected(rejection));
+        }
+        let expires_at = course.expires_at;
+        let draining = self.is_draining(product, holding).await?;
+        let stop = course.judged.as_ref().and_then(|found| self.stop(&found.record, draining));
+        Ok(Outcome::Done(Renewed {
+            expires_at: expires_at.unwrap_or_else(|| self.clock.now()),
+            stop,
+        }))
+    }
+
+    pub(crate) async fn renew_lease(&self, course: &mut Course) -> Result<Next, LedgerError> {
+        let Wish::Renew(holding) = &course.wish else { return Ok(Next::Enough) };
+        let holding = holding.clone();
+        let Some(found) = self.jobs.get(&course.product, course.job).await? else {
+            return Ok(Next::Refused(fleet::Rejection::new(fleet::Code::NotFound)));
+        };
+        let now = self.clock.now();
+        let asked = Command {
+            by: course.by.clone(),
+            given: fleet::Circumstances::default(),
+            wish: course.wish.clone(),
+        };
+        if let Err(rejection) = found.record.decide(&asked, now) {
+            return Ok(Next::Refused(rejection));
+        }
+        if found.record.holder().is_none() {
+            return Ok(Next::Refused(fleet::Rejection::new(fleet::Code::LeaseNotHeld)));
+        }
+        let absent = Lease::absent(course.job, course.product.clone(), now);
+        let until = now.plus(self.terms.ttl);
+        let command = LeaseCommand::Renew(holding, until);
+        match self.commit(&self.leases, absent, &command).await? {
+            Outcome::Done(done) => {
+                course.expires_at = done.record.expires_at;
+                course.judged = Some(found);
+                Ok(Next::On)
+            }
+            Outcome::Rejected(rejection) => {
+                Ok(Next::Refused(rejection.about(found.record.current())))
+            }
+        }
+    }
+
+    fn stop(&self, job: &Job, draining: bool) -> Option<Stop> {
+        let budget = job.content.budget.unwrap_or_default();
+        if job.cancel_requested.is_some() {
+            Some(Stop::Cancel)
+        } else if job.used_by(self.clock.now()).exhausts(&budget) {
+            Some(Stop::Budget)
+        } else {
+            draining.then_some(Stop::Drain)
+        }
+    }
+}

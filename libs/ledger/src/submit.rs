@@ -1,0 +1,231 @@
+//! From a submission to a job that may be claimed. A job with dependencies is written first and
+//! judged afterwards, so that of two submitters who close a cycle at least one sees the other.
+
+use fleet::{
+    Actor, Admission, Code, Content, Job, JobId, Kind, ProductId, Rejection, SUBMIT, Stage,
+    Submitted, Walk, Wish, submit, touched, waits_for,
+};
+
+use crate::Ledger;
+use crate::commit::{Committed, Miss, Patience, Turn, too_busy};
+use crate::course::{Course, Next};
+use crate::outcome::{LedgerError, Outcome};
+use crate::table::{Found, Written};
+
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    pub verdict: Verdict,
+    pub job: Job,
+    /// Dependencies that nobody has submitted yet.
+    pub unknown_deps: Vec<JobId>,
+    pub warnings: Vec<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Created,
+    Existing,
+    Superseded,
+}
+
+impl Ledger {
+    /// Creates, finds or replaces the one job of this product and key.
+    ///
+    /// # Errors
+    /// The store is away, or the outcome cannot be known; the same submission may be repeated.
+    pub async fn submit(
+        &self,
+        product: &ProductId,
+        content: &Content,
+        by: &Actor,
+    ) -> Result<Outcome<Receipt>, LedgerError> {
+        let id = JobId::of(product, &content.idempotency_key);
+        let wish = Wish::Supersede(Box::new(content.clone()));
+        let mut course = Course::new(product, id, by.clone(), wish);
+        let steps = if content.kind == Kind::Composite || content.parent_id.is_some() {
+            // The family admits its members together, once all of them are written.
+            &SUBMIT[..1]
+        } else {
+            SUBMIT
+        };
+        match self.run(steps, &mut course).await? {
+            Outcome::Rejected(rejection) => Ok(Outcome::Rejected(rejection)),
+            Outcome::Done(()) => self.receipt(&course).await,
+        }
+    }
+
+    /// Judges an unadmitted job: the dependencies of a cycle are refused, all others admitted.
+    ///
+    /// # Errors
+    /// The store is away, or the outcome cannot be known.
+    pub async fn admit(
+        &self,
+        product: &ProductId,
+        id: JobId,
+        by: &Actor,
+    ) -> Result<Outcome<()>, LedgerError> {
+        let mut course = Course::new(product, id, by.clone(), Wish::Admit(Admission::Acyclic));
+        self.run(&SUBMIT[1..], &mut course).await
+    }
+
+    async fn receipt(&self, course: &Course) -> Result<Outcome<Receipt>, LedgerError> {
+        let Some(found) = self.jobs.get(&course.product, course.job).await? else {
+            return Ok(not_found());
+        };
+        let job = found.record;
+        let verdict = course.verdict.unwrap_or(Verdict::Existing);
+        let ended = verdict == Verdict::Existing && job.stage.has_ended();
+        let warnings = if ended { vec!["ended: use redrive"] } else { Vec::new() };
+        let unknown_deps = self.deps(&job).await?.absent;
+        Ok(Outcome::Done(Receipt { verdict, job, unknown_deps, warnings }))
+    }
+
+    pub(crate) async fn create_job(&self, course: &mut Course) -> Result<Next, LedgerError> {
+        let mut patience = Patience::short();
+        loop {
+            match self.try_to_create(course).await? {
+                Ok(next) => return Ok(next),
+                Err(miss) if patience.again(miss, &*self.ids).await? => {}
+                Err(_) => return Ok(Next::Refused(too_busy())),
+            }
+        }
+    }
+
+    async fn try_to_create(&self, course: &mut Course) -> Result<Result<Next, Miss>, LedgerError> {
+        let Wish::Supersede(content) = &course.wish else { return Ok(Ok(Next::Enough)) };
+        let found = self.jobs.get(&course.product, course.job).await?;
+        let standing = found.as_ref().map(|found| &found.record);
+        // Our own first write, whose answer was lost.
+        let ours = standing.filter(|job| course.created == Some(job.head.created_at));
+        if ours.is_some_and(|job| job.content.content_hash == content.content_hash) {
+            return Ok(Ok(course.stands(Verdict::Created)));
+        }
+        let now = self.clock.now();
+        match submit(standing, content, &course.product, &course.by, now) {
+            Err(rejection) => Ok(Ok(Next::Refused(rejection))),
+            Ok(Submitted::Existing) => Ok(Ok(course.stands(Verdict::Existing))),
+            Ok(Submitted::Supersede) => match self.supersede(course, found.as_ref()).await? {
+                Turn::Settled(outcome) => {
+                    course.verdict = Some(Verdict::Superseded);
+                    Ok(Ok(course.settle(outcome)))
+                }
+                Turn::Again(miss) => Ok(Err(miss)),
+            },
+            Ok(Submitted::Create(job)) => self.create(course, &touched(*job, now), found).await,
+        }
+    }
+
+    async fn create(
+        &self,
+        course: &mut Course,
+        job: &Job,
+        rejected: Option<Found<Job>>,
+    ) -> Result<Result<Next, Miss>, LedgerError> {
+        Ok(match self.write_first(job, rejected.as_ref()).await? {
+            Written::Yes => {
+                self.agenda.add(course.product.clone(), course.job);
+                Ok(course.stands(Verdict::Created))
+            }
+            Written::No => Err(Miss::Conflict),
+            Written::Perhaps => {
+                self.agenda.add(course.product.clone(), course.job);
+                course.created = Some(job.head.created_at);
+                Err(Miss::Unknown)
+            }
+        })
+    }
+
+    async fn write_first(
+        &self,
+        job: &Job,
+        rejected: Option<&Found<Job>>,
+    ) -> Result<Written, LedgerError> {
+        match rejected {
+            Some(rejected) => self.jobs.replace(job, &rejected.revision).await,
+            None => self.jobs.create(job).await,
+        }
+    }
+
+    async fn supersede(
+        &self,
+        course: &Course,
+        found: Option<&Found<Job>>,
+    ) -> Result<Turn<Job>, LedgerError> {
+        match found {
+            Some(found) => self.turn_on_job(found, &course.by, &course.wish).await,
+            None => Ok(Turn::Again(Miss::Conflict)),
+        }
+    }
+
+    /// Reads everything the job waits for. Unadmitted jobs count, unknown ones are leaves.
+    pub(crate) async fn walk_graph(&self, course: &mut Course) -> Result<Next, LedgerError> {
+        let Some(found) = self.jobs.get(&course.product, course.job).await? else {
+            return Ok(Next::Enough);
+        };
+        if found.record.admitted || found.record.stage != Stage::Blocked {
+            return Ok(Next::Enough);
+        }
+        let mut walk = Walk::from(course.job);
+        while let Some(at) = walk.next() {
+            let edges = if at == course.job {
+                waits_for(&found.record)
+            } else {
+                let node = self.jobs.get(&course.product, at).await?;
+                node.map_or_else(Vec::new, |node| waits_for(&node.record))
+            };
+            if walk.visit(at, &edges).is_err() {
+                let why = Rejection::new(Code::Validation).because("graph_too_large");
+                return Ok(Next::Refused(why));
+            }
+        }
+        course.cycle = walk.cycle();
+        course.judged = Some(found);
+        Ok(Next::On)
+    }
+
+    /// Conditional on the version that was walked from; if that moved, the walk begins again.
+    pub(crate) async fn admit_job(&self, course: &mut Course) -> Result<Next, LedgerError> {
+        let mut patience = Patience::short();
+        while let Some(found) = course.judged.take() {
+            let admission = course.cycle.clone().map_or(Admission::Acyclic, Admission::Cycle);
+            let wish = Wish::Admit(admission);
+            match self.turn_on_job(&found, &course.by, &wish).await? {
+                Turn::Settled(outcome) => return Ok(course.admitted(outcome)),
+                Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
+                Turn::Again(_) => {
+                    return Ok(Next::Refused(Rejection::new(Code::ConcurrentUpdate)));
+                }
+            }
+            if let Next::Refused(rejection) = Box::pin(self.walk_graph(course)).await? {
+                return Ok(Next::Refused(rejection));
+            }
+        }
+        Ok(Next::On)
+    }
+
+    /// A dependency that shipped between the look and the write is seen here.
+    pub(crate) async fn look_again(&self, course: &mut Course) -> Result<Next, LedgerError> {
+        self.settle_one(&course.product, course.job).await?;
+        Ok(Next::On)
+    }
+}
+
+impl Course {
+    fn stands(&mut self, verdict: Verdict) -> Next {
+        self.verdict = Some(verdict);
+        Next::On
+    }
+
+    /// A cycle is an answer that names the way round.
+    fn admitted(&mut self, outcome: Outcome<Committed<Job>>) -> Next {
+        let next = self.settle(outcome);
+        let (Some(path), Some(done)) = (&self.cycle, &self.done) else { return next };
+        let mut rejection = Rejection::new(Code::DependencyCycle).about(done.record.current());
+        rejection.path.clone_from(path);
+        Next::Refused(rejection)
+    }
+}
+
+pub(crate) fn not_found<T>() -> Outcome<T> {
+    Outcome::Rejected(Rejection::new(Code::NotFound))
+}

@@ -1,0 +1,121 @@
+//! The net under everything: a paged look at every job that finds what a lost message, a lost
+//! follower or a crash left undone, and finishes it. Slow and sure; nothing depends on its speed.
+
+use fleet::{Action, Actor, Cause, Job, Operation, Stage, Timestamp, Walk, waits_for};
+
+use crate::Ledger;
+use crate::outcome::LedgerError;
+use crate::reap::Reaped;
+use crate::table::PAGE;
+
+/// What one pass did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    pub seen: u32,
+    pub reaped: Reaped,
+}
+
+impl Ledger {
+    /// One pass over all jobs of all products.
+    ///
+    /// # Errors
+    /// The store is away; what was not reached is seen in the next pass.
+    pub async fn sweep(&self) -> Result<Swept, LedgerError> {
+        let mut swept = Swept::default();
+        let mut cursor = None;
+        loop {
+            let (jobs, next) = self.jobs.page_of_all(cursor.as_ref(), PAGE).await?;
+            for found in jobs {
+                swept.seen += 1;
+                self.mend(&found.record, &mut swept.reaped).await?;
+            }
+            match next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        self.sweep_budgets().await?;
+        Ok(swept)
+    }
+
+    async fn mend(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
+        if job.purged {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        match job.stage {
+            Stage::Blocked if !job.admitted => self.finish_admission(job, now).await?,
+            Stage::Blocked | Stage::Queued => self.mend_waiting(job, reaped).await?,
+            Stage::Assigned(_) | Stage::Building(_) => self.mend_held(job, now, reaped).await?,
+            Stage::Review(_) | Stage::Testing(_) => self.mend_held(job, now, reaped).await?,
+            Stage::Shipped | Stage::Failed(_) | Stage::DeadLetter(_) => {}
+        }
+        let found = self.jobs.get(job.product(), job.id).await?;
+        match found {
+            Some(found) if !found.record.outbox.is_empty() => {
+                self.follow(job.product(), job.id).await
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// A submitter that did not come back within the span is not coming.
+    async fn finish_admission(&self, job: &Job, now: Timestamp) -> Result<(), LedgerError> {
+        if now.since(job.head.updated_at) < self.terms.admission {
+            return Ok(());
+        }
+        self.admit(job.product(), job.id, &Actor::service("scheduler")).await?;
+        Ok(())
+    }
+
+    async fn mend_waiting(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
+        self.settle_one(job.product(), job.id).await?;
+        let budget = job.content.budget.unwrap_or_default();
+        if job.used.exhausts(&budget) {
+            self.overrule(job, Cause::BudgetSpent, reaped).await?;
+        }
+        if job.stage == Stage::Blocked && self.waits_for_itself(job).await? {
+            let operation =
+                Operation { action: Action::Reject, op: None, reason: Some("cycle".to_owned()) };
+            let by = Actor::service("scheduler");
+            self.operate(job.product(), job.id, &by, operation).await?;
+        }
+        Ok(())
+    }
+
+    /// A cycle that slipped in can never end by itself.
+    async fn waits_for_itself(&self, job: &Job) -> Result<bool, LedgerError> {
+        let mut walk = Walk::from(job.id);
+        while let Some(at) = walk.next() {
+            let node = self.jobs.get(job.product(), at).await?.map(|found| found.record);
+            let open = node.filter(|node| !node.stage.has_ended());
+            let edges = open.map_or_else(Vec::new, |node| waits_for(&node));
+            if walk.visit(at, &edges).is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(walk.cycle().is_some())
+    }
+
+    async fn mend_held(
+        &self,
+        job: &Job,
+        now: Timestamp,
+        reaped: &mut Reaped,
+    ) -> Result<(), LedgerError> {
+        self.settle_one(job.product(), job.id).await?;
+        let budget = job.content.budget.unwrap_or_default();
+        let wall_over = budget.wall.is_some_and(|wall| job.used_by(now).wall_used_sec >= wall);
+        if job.is_cancel_overdue(now) {
+            self.overrule(job, Cause::CancelOverdue, reaped).await
+        } else if wall_over {
+            self.overrule(job, Cause::BudgetSpent, reaped).await
+        } else if job.overruns(now) {
+            self.overrule(job, Cause::Overrun, reaped).await
+        } else if self.lacks_lease(job, now).await? {
+            self.repair(job, reaped).await
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! One kind of record over the store: bytes to records and back. Knows no rule and retries
+//! nothing.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fleet::SCHEMA_VERSION;
+use store::{Cursor, Expect, Key, Put, Revision, Scope, Store, StoreError, Versioned};
+
+use crate::kinds::Placed;
+use crate::outcome::LedgerError;
+
+pub struct Table<R> {
+    store: Arc<dyn Store>,
+    record: PhantomData<fn() -> R>,
+}
+
+/// A record as it was read, with what a write may depend on.
+#[derive(Clone, Debug)]
+pub struct Found<R> {
+    pub record: R,
+    pub revision: Revision,
+}
+
+/// What became of a conditional write.
+#[derive(Debug)]
+pub(crate) enum Written {
+    Yes,
+    /// The record moved on, or is gone: look again.
+    No,
+    /// It may have happened: look for our own mark.
+    Perhaps,
+}
+
+impl<R: Placed> Table<R> {
+    pub(crate) fn over(store: &Arc<dyn Store>) -> Self {
+        Self { store: Arc::clone(store), record: PhantomData }
+    }
+
+    /// The record as of every write completed before this call.
+    ///
+    /// # Errors
+    /// The store is away, or the stored bytes are no such record.
+    pub async fn get(
+        &self,
+        partition: impl fmt::Display,
+        id: impl fmt::Display,
+    ) -> Result<Option<Found<R>>, LedgerError> {
+        let key = key_of::<R>(&partition.to_string(), &id.to_string());
+        let found = self.store.get(&key).await.map_err(read_failed)?;
+        found.map(|found| decode(&key, &found)).transpose()
+    }
+
+    /// Writes a record that nothing was read for.
+    pub(crate) async fn create(&self, record: &R) -> Result<Written, LedgerError> {
+        self.put(record, &Expect::Absent).await
+    }
+
+    pub(crate) async fn replace(&self, record: &R, at: &Revision) -> Result<Written, LedgerError> {
+        self.put(record, &Expect::At(at.clone())).await
+    }
+
+    async fn put(&self, record: &R, expect: &Expect) -> Result<Written, LedgerError> {
+        let (partition, id) = record.place();
+        let key = key_of::<R>(&partition, &id);
+        let bytes = record.encode().expect("string keys and finite numbers always encode");
+        if bytes.len() > R::LARGEST {
+            let (what, limit, actual) = (R::KIND.name, R::LARGEST, bytes.len());
+            return Err(LedgerError::TooLarge { what, limit, actual });
+        }
+        match self.store.put(&key, Bytes::from(bytes), expect).await {
+            Ok(Put::Written(_)) => Ok(Written::Yes),
+            Ok(Put::Conflict | Put::Missing) => Ok(Written::No),
+            Err(StoreError::Unknown(_)) => Ok(Written::Perhaps),
+            Err(error) => Err(write_failed::<R>(error)),
+        }
+    }
+
+    /// Removes a record at the revision it was read at.
+    pub(crate) async fn remove(&self, found: &Found<R>) -> Result<Written, LedgerError> {
+        let (partition, id) = found.record.place();
+        match self.store.remove(&key_of::<R>(&partition, &id), &found.revision).await {
+            Ok(Put::Written(_)) => Ok(Written::Yes),
+            Ok(Put::Conflict | Put::Missing) => Ok(Written::No),
+            Err(StoreError::Unknown(_)) => Ok(Written::Perhaps),
+            Err(error) => Err(write_failed::<R>(error)),
+        }
+    }
+
+    /// One page of a partition, in key order.
+    ///
+    /// # Errors
+    /// As for [`Table::get`].
+    pub async fn page(
+        &self,
+        partition: impl fmt::Display,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Found<R>>, Option<Cursor>), LedgerError> {
+        self.scan(&Scope::Partition(R::KIND, partition.to_string().into()), from, limit).await
+    }
+
+    /// One page of everything of this kind, in any order; each record at least once.
+    ///
+    /// # Errors
+    /// As for [`Table::get`].
+    pub async fn page_of_all(
+        &self,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Found<R>>, Option<Cursor>), LedgerError> {
+        self.scan(&Scope::Kind(R::KIND), from, limit).await
+    }
+
+    /// A whole partition; for those that are small by their limits.
+    ///
+    /// # Errors
+    /// As for [`Table::get`].
+    pub async fn all_of(&self, partition: impl fmt::Display) -> Result<Vec<Found<R>>, LedgerError> {
+        let scope = Scope::Partition(R::KIND, partition.to_string().into());
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let (items, next) = self.scan(&scope, cursor.as_ref(), PAGE).await?;
+            all.extend(items);
+            match next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    async fn scan(
+        &self,
+        scope: &Scope,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Found<R>>, Option<Cursor>), LedgerError> {
+        let page = self.store.scan(scope, from, limit).await.map_err(read_failed)?;
+        let items: Result<Vec<_>, _> =
+            page.items.iter().map(|(key, found)| decode(key, found)).collect();
+        Ok((items?, page.next))
+    }
+}
+
+/// Records read at once by a sweep.
+pub(crate) const PAGE: usize = 256;
+
+fn key_of<R: Placed>(partition: &str, id: &str) -> Key {
+    Key::new(R::KIND, partition, id).expect("names and ids are made of the store's alphabet")
+}
+
+fn decode<R: Placed>(key: &Key, found: &Versioned) -> Result<Found<R>, LedgerError> {
+    let id = || key.id().to_owned();
+    match R::decode(&found.value) {
+        Ok(record) if record.head().schema_version <= SCHEMA_VERSION => {
+            Ok(Found { record, revision: found.revision.clone() })
+        }
+        Ok(_) => Err(LedgerError::SchemaTooNew { what: R::KIND.name, id: id() }),
+        Err(_) if is_too_new(&found.value) => {
+            Err(LedgerError::SchemaTooNew { what: R::KIND.name, id: id() })
+        }
+        Err(why) => {
+            Err(LedgerError::Corrupt { what: R::KIND.name, id: id(), why: why.to_string() })
+        }
+    }
+}
+
+/// A version that this code does not know may have any form; only its number is asked for.
+fn is_too_new(bytes: &[u8]) -> bool {
+    fleet::schema_version_of(bytes).is_some_and(|version| version > SCHEMA_VERSION)
+}
+
+fn read_failed(error: StoreError) -> LedgerError {
+    LedgerError::Unavailable(error)
+}
+
+fn write_failed<R: Placed>(error: StoreError) -> LedgerError {
+    match error {
+        StoreError::TooLarge { limit, actual } => {
+            LedgerError::TooLarge { what: R::KIND.name, limit, actual }
+        }
+        StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Corrupt(_) => {
+            LedgerError::Unavailable(error)
+        }
+    }
+}
+
+impl<R> Clone for Table<R> {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store), record: PhantomData }
+    }
+}
+
+impl<R> fmt::Debug for Table<R> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Table").field("store", &self.store).finish()
+    }
+}

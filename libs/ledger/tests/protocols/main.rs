@@ -1,0 +1,7 @@
+//! The protocols on real providers of the store's seam: what each promises, and that the races
+//! among them are lost on a store that checks before it writes.
+
+#[cfg(test)]
+mod claim;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,79 @@
+//! Which subjects a listener wants: a subject whose names may stand open. Never built from text.
+
+use std::fmt;
+
+use fleet::{FactoryId, JobId, ProductId};
+
+use crate::subject::{ROOT, Row, Subject};
+
+/// A set of subjects. Printed, `*` stands for one token and a closing `>` for all that follow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Filter {
+    row: Option<Row>,
+    text: Box<str>,
+}
+
+impl Filter {
+    /// This one subject.
+    #[must_use]
+    pub fn exact(subject: &Subject) -> Self {
+        Self { row: Some(subject.row()), text: subject.to_string().into() }
+    }
+
+    /// One line of the table, of every product.
+    #[must_use]
+    pub fn every(row: Row) -> Self {
+        Self { row: Some(row), text: format!("{ROOT}.*.{}", row.tail()).into() }
+    }
+
+    /// One line of the table, of one product.
+    #[must_use]
+    pub fn within(row: Row, product: &ProductId) -> Self {
+        Self { row: Some(row), text: format!("{ROOT}.{product}.{}", row.tail()).into() }
+    }
+
+    /// The live log of a job, whoever runs it.
+    #[must_use]
+    pub fn log_of(product: &ProductId, job: &JobId) -> Self {
+        Self { row: Some(Row::Log), text: format!("{ROOT}.{product}.f.*.log.{job}.*").into() }
+    }
+
+    /// All that one factory says, and the commands to it: the part of the tree that is its own.
+    #[must_use]
+    pub fn of_factory(product: &ProductId, factory: &FactoryId) -> Self {
+        Self { row: None, text: format!("{ROOT}.{product}.f.{factory}.>").into() }
+    }
+
+    /// Everything.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { row: None, text: format!("{ROOT}.>").into() }
+    }
+
+    /// The line of the table that this stays within, if it is one.
+    #[must_use]
+    pub fn row(&self) -> Option<Row> {
+        self.row
+    }
+
+    #[must_use]
+    pub fn matches(&self, subject: &Subject) -> bool {
+        let subject = subject.to_string();
+        let mut tokens = subject.split('.');
+        for wanted in self.text.split('.') {
+            match (wanted, tokens.next()) {
+                (">", Some(_)) => return true,
+                ("*", Some(_)) => {}
+                (wanted, Some(token)) if wanted == token => {}
+                (_, _) => return false,
+            }
+        }
+        tokens.next().is_none()
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}

@@ -1,0 +1,252 @@
+//! The one table of subjects: where each message goes, of what kind it is, and between whom.
+//! Every token comes from a type that was parsed, so that no name can bring in `.`, `*` or `>`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use fleet::{Epoch, FactoryId, JobId, ProductId};
+
+use crate::verb::{Operation, Query, Reason, Word};
+
+pub(crate) const ROOT: &str = "fleet.v1";
+
+/// The address of one message.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject {
+    product: ProductId,
+    topic: Topic,
+}
+
+/// What a message is about, within its product.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    Submit,
+    Plan,
+    Intake,
+    Query(Query),
+    Operate(Operation),
+    Offer(FactoryId),
+    OfferAny,
+    Spoken(FactoryId, Word),
+    Log(FactoryId, JobId, Epoch),
+    Command(FactoryId),
+    Event(JobId),
+    Kick(Reason),
+    DeadLetter,
+}
+
+/// One line of the table: a topic without its names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Row {
+    Submit,
+    Plan,
+    Intake,
+    Query(Query),
+    Operate,
+    Offer,
+    OfferAny,
+    Spoken(Word),
+    Log,
+    Command,
+    Event,
+    Kick,
+    DeadLetter,
+}
+
+/// How a message is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One asks, one answers.
+    Request,
+    /// News, at most once; losing it costs time only.
+    Notice,
+    /// Kept until it was settled or is too old.
+    Stream,
+}
+
+/// What a line of the table says beside its pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub kind: Kind,
+    pub from: &'static str,
+    pub to: &'static str,
+}
+
+/// A text that is the address of nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a subject of this fleet")]
+pub struct BadSubject;
+
+impl Subject {
+    #[must_use]
+    pub fn new(product: &ProductId, topic: Topic) -> Self {
+        Self { product: product.clone(), topic }
+    }
+
+    /// The address of one word of a factory.
+    #[must_use]
+    pub fn spoken(product: &ProductId, factory: &FactoryId, word: Word) -> Self {
+        Self::new(product, Topic::Spoken(factory.clone(), word))
+    }
+
+    #[must_use]
+    pub fn claim(product: &ProductId, factory: &FactoryId) -> Self {
+        Self::spoken(product, factory, Word::Claim)
+    }
+
+    #[must_use]
+    pub fn product(&self) -> &ProductId {
+        &self.product
+    }
+
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    #[must_use]
+    pub fn row(&self) -> Row {
+        match &self.topic {
+            Topic::Submit => Row::Submit,
+            Topic::Plan => Row::Plan,
+            Topic::Intake => Row::Intake,
+            Topic::Query(verb) => Row::Query(*verb),
+            Topic::Operate(_) => Row::Operate,
+            Topic::Offer(_) => Row::Offer,
+            Topic::OfferAny => Row::OfferAny,
+            Topic::Spoken(_, word) => Row::Spoken(*word),
+            Topic::Log(..) => Row::Log,
+            Topic::Command(_) => Row::Command,
+            Topic::Event(_) => Row::Event,
+            Topic::Kick(_) => Row::Kick,
+            Topic::DeadLetter => Row::DeadLetter,
+        }
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.row().route().kind
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{ROOT}.{}.", self.product)?;
+        match &self.topic {
+            Topic::Submit => out.write_str("submit"),
+            Topic::Plan => out.write_str("plan"),
+            Topic::Intake => out.write_str("in"),
+            Topic::Query(verb) => write!(out, "q.{}", verb.as_str()),
+            Topic::Operate(verb) => write!(out, "op.{}", verb.as_str()),
+            Topic::Offer(factory) => write!(out, "offer.f.{factory}"),
+            Topic::OfferAny => out.write_str("offer.any"),
+            Topic::Spoken(factory, word) => write!(out, "f.{factory}.{}", word.as_str()),
+            Topic::Log(factory, job, epoch) => write!(out, "f.{factory}.log.{job}.{epoch}"),
+            Topic::Command(factory) => write!(out, "f.{factory}.cmd"),
+            Topic::Event(job) => write!(out, "ev.{job}"),
+            Topic::Kick(reason) => write!(out, "kick.{}", reason.as_str()),
+            Topic::DeadLetter => out.write_str("dlq"),
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = BadSubject;
+
+    fn from_str(text: &str) -> Result<Self, BadSubject> {
+        let tokens: Vec<&str> = text.split('.').collect();
+        let ["fleet", "v1", product, topic @ ..] = tokens.as_slice() else {
+            return Err(BadSubject);
+        };
+        let topic = parse_topic(topic).ok_or(BadSubject)?;
+        Ok(Self { product: product.parse().map_err(|_| BadSubject)?, topic })
+    }
+}
+
+impl Row {
+    /// Every line of the table, in its order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let words = Word::ALL.into_iter().map(Self::Spoken);
+        [Self::Submit, Self::Plan, Self::Intake]
+            .into_iter()
+            .chain(Query::ALL.into_iter().map(Self::Query))
+            .chain([Self::Operate, Self::Offer, Self::OfferAny])
+            .chain(words)
+            .chain([Self::Log, Self::Command, Self::Event, Self::Kick, Self::DeadLetter])
+    }
+
+    /// The tokens after the product; each `*` stands for one name.
+    pub(crate) fn tail(self) -> String {
+        match self {
+            Self::Submit => "submit".into(),
+            Self::Plan => "plan".into(),
+            Self::Intake => "in".into(),
+            Self::Query(verb) => format!("q.{}", verb.as_str()),
+            Self::Operate => "op.*".into(),
+            Self::Offer => "offer.f.*".into(),
+            Self::OfferAny => "offer.any".into(),
+            Self::Spoken(word) => format!("f.*.{}", word.as_str()),
+            Self::Log => "f.*.log.*.*".into(),
+            Self::Command => "f.*.cmd".into(),
+            Self::Event => "ev.*".into(),
+            Self::Kick => "kick.*".into(),
+            Self::DeadLetter => "dlq".into(),
+        }
+    }
+
+    #[must_use]
+    pub fn route(self) -> Route {
+        use Kind::{Notice, Request, Stream};
+        let (kind, from, to) = match self {
+            Self::Submit | Self::Plan => (Request, "producer", "submit"),
+            Self::Intake => (Stream, "producer", "submit"),
+            Self::Query(Query::Why | Query::Stats) => (Request, "viewer", "scheduler"),
+            Self::Query(_) => (Request, "viewer", "submit"),
+            Self::Operate => (Request, "operator", "lease-keeper"),
+            Self::Offer | Self::OfferAny => (Notice, "scheduler", "factory"),
+            Self::Spoken(word) => (Request, "factory", listener(word)),
+            Self::Log => (Notice, "factory", "gateway"),
+            Self::Command => (Request, "lease-keeper, scheduler", "factory"),
+            Self::Event => (Stream, "relay", "gateway, scheduler, viewer"),
+            Self::Kick => (Notice, "any service", "scheduler"),
+            Self::DeadLetter => (Stream, "any service", "operator"),
+        };
+        Route { kind, from, to }
+    }
+}
+
+fn listener(word: Word) -> &'static str {
+    match word {
+        Word::Claim => "scheduler",
+        Word::Renew | Word::Patch | Word::Progress | Word::Release => "lease-keeper",
+        Word::Heartbeat | Word::Deregister | Word::Get => "lease-keeper",
+        Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink => "artifact",
+    }
+}
+
+fn parse_topic(tokens: &[&str]) -> Option<Topic> {
+    Some(match tokens {
+        ["submit"] => Topic::Submit,
+        ["plan"] => Topic::Plan,
+        ["in"] => Topic::Intake,
+        ["q", verb] => Topic::Query(Query::parse(verb)?),
+        ["op", verb] => Topic::Operate(Operation::parse(verb)?),
+        ["offer", "f", factory] => Topic::Offer(factory.parse().ok()?),
+        ["offer", "any"] => Topic::OfferAny,
+        ["f", factory, "log", job, epoch] => {
+            Topic::Log(factory.parse().ok()?, job.parse().ok()?, parse_epoch(epoch)?)
+        }
+        ["f", factory, "cmd"] => Topic::Command(factory.parse().ok()?),
+        ["f", factory, word @ ..] => Topic::Spoken(factory.parse().ok()?, Word::parse(word)?),
+        ["ev", job] => Topic::Event(job.parse().ok()?),
+        ["kick", reason] => Topic::Kick(Reason::parse(reason)?),
+        ["dlq"] => Topic::DeadLetter,
+        _ => return None,
+    })
+}
+
+/// One spelling per epoch: no sign, no leading zero, nothing that would be cut to size.
+fn parse_epoch(token: &str) -> Option<Epoch> {
+    let epoch = Epoch::new(token.parse().ok()?);
+    (epoch.to_string() == token).then_some(epoch)
+}

@@ -1,0 +1,77 @@
+//! `cargo xtask <verb>`: the one way to check, test and measure this workspace.
+//!
+//! Owns the order of the checks and the closing line. Holds no rule of the product: what may be
+//! wrong is said by the tests themselves.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for the command line speaks"
+)]
+
+mod linker;
+mod run;
+mod steps;
+mod tally;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::run::Outcome;
+use crate::steps::Step;
+use crate::tally::Tally;
+
+const HELP: &str = "\
+cargo xtask <verb>
+
+  test          everything: fmt, clippy, doc, deny, all tests; the command that must be green
+  ci            the same
+  fmt [--fix]   check the formatting, or mend it
+  lint          clippy and rustdoc, warnings are errors
+  tests         all tests, without the checks before them
+  house         the rules of the house: crate arrows, purity, sizes, names, coverage
+  deny          licences, sources and banned crates, where cargo-deny is installed
+  bench         the benchmarks; programs, never part of the test run
+";
+
+fn main() -> Result<ExitCode> {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let steps: &[Step] = match words.as_slice() {
+        ["test" | "ci"] => &steps::EVERYTHING,
+        ["fmt"] => &[steps::FMT],
+        ["fmt", "--fix"] => &[steps::FMT_FIX],
+        ["lint"] => &[steps::CLIPPY, steps::DOC],
+        ["tests"] => &[steps::TESTS],
+        ["house"] => &[steps::HOUSE],
+        ["deny"] => &[steps::DENY],
+        ["bench"] => &[steps::BENCH],
+        [] | ["help" | "-h" | "--help"] => {
+            print!("{HELP}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        unknown => {
+            eprint!("no such verb: {}\n\n{HELP}", unknown.join(" "));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let outcomes = steps.iter().map(run::step).collect::<Result<Vec<Outcome>>>()?;
+    Ok(close(&outcomes))
+}
+
+/// Says what failed and how to run only that, why anything was skipped, and then the one line.
+fn close(outcomes: &[Outcome]) -> ExitCode {
+    println!();
+    for outcome in outcomes {
+        for line in &outcome.notes {
+            println!("{line}");
+        }
+    }
+    let total = tally::sum(outcomes.iter().map(|outcome| outcome.tally));
+    if total != Tally::default() {
+        println!("{total}");
+    }
+    if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,141 @@
+//! Runs one step: shows all that it prints as it comes, and counts while it passes by.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result};
+
+use crate::linker;
+use crate::steps::{Kind, Step};
+use crate::tally::{self, Runner, Tally};
+
+/// How a step ended, and what has to be said about it at the end.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub tally: Tally,
+    pub notes: Vec<String>,
+}
+
+/// # Errors
+/// Only when the command could not be started or watched; a failing step is an outcome.
+pub(crate) fn step(step: &Step) -> Result<Outcome> {
+    match step.kind {
+        Kind::Optional { tool, install } if linker::on_path(tool).is_none() => {
+            Ok(skipped(step, &format!("{tool} is not installed ({install})")))
+        }
+        Kind::Check | Kind::Docs | Kind::Optional { .. } => check(step),
+        Kind::Tests => tests(step),
+    }
+}
+
+fn check(step: &Step) -> Result<Outcome> {
+    let status = announced(step, step.cargo).status().context("cargo does not start")?;
+    Ok(judged(step, status.success(), Tally::default()))
+}
+
+fn tests(step: &Step) -> Result<Outcome> {
+    let mut words = step.cargo.to_vec();
+    let mut runner = Runner::Plain;
+    if linker::on_path("cargo-nextest").is_some() {
+        words.splice(..1, ["nextest", "run"]);
+        runner = Runner::Nextest;
+    }
+    let mut child = announced(step, &words)
+        .env("CARGO_TERM_COLOR", "never")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cargo does not start")?;
+    let out = child.stdout.take().context("the command has no output")?;
+    let err = child.stderr.take().context("the command has no error output")?;
+    let err = thread::spawn(move || shown(err, runner));
+    let seen = tally::sum([shown(out, runner), err.join().unwrap_or_default()]);
+    Ok(judged(step, child.wait()?.success(), seen))
+}
+
+fn announced(step: &Step, words: &[&str]) -> Command {
+    println!("\n== {}: cargo {}", step.name, words.join(" "));
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(cargo);
+    command.args(words);
+    if let Some(flags) = linker::flags() {
+        command.env("RUSTFLAGS", flags);
+    }
+    if step.kind == Kind::Docs {
+        command.env("RUSTDOCFLAGS", "-D warnings");
+    }
+    command
+}
+
+/// Passes every line on at once and adds up the summaries among them.
+fn shown(stream: impl Read, runner: Runner) -> Tally {
+    let lines = BufReader::new(stream).split(b'\n').map_while(Result::ok);
+    tally::sum(lines.filter_map(|line| {
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        runner.summary(&line)
+    }))
+}
+
+/// A command that failed without naming a failed test (it did not compile, say) is one failure;
+/// a test step that counted nothing has not proved anything and fails as well.
+fn judged(step: &Step, succeeded: bool, mut seen: Tally) -> Outcome {
+    let mut notes = Vec::new();
+    let silent = step.kind == Kind::Tests && seen == Tally::default();
+    if !succeeded || silent {
+        seen.failed = seen.failed.max(1);
+    }
+    if seen.failed > 0 {
+        notes.push(format!("FAILED {}: run only this with `cargo xtask {}`", step.name, step.verb));
+    }
+    if seen.skipped > 0 {
+        notes.push(format!("SKIPPED {}: {} tests, named above", step.name, seen.skipped));
+    }
+    Outcome { tally: seen, notes }
+}
+
+fn skipped(step: &Step, why: &str) -> Outcome {
+    println!("\n== {}: SKIPPED, {why}", step.name);
+    let tally = Tally { skipped: 1, ..Tally::default() };
+    Outcome { tally, notes: vec![format!("SKIPPED {}: {why}", step.name)] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::{FMT, HOUSE};
+
+    #[test]
+    fn a_check_that_fails_counts_as_one_failure_and_names_its_verb() {
+        let outcome = judged(&FMT, false, Tally::default());
+        assert_eq!(outcome.tally.failed, 1);
+        assert_eq!(outcome.notes, ["FAILED fmt: run only this with `cargo xtask fmt`"]);
+    }
+
+    #[test]
+    fn failed_tests_are_counted_once() {
+        let seen = Tally { passed: 4, failed: 2, skipped: 0 };
+        assert_eq!(judged(&HOUSE, false, seen).tally, seen);
+    }
+
+    #[test]
+    fn a_test_step_without_a_single_test_is_a_failure() {
+        assert_eq!(judged(&HOUSE, true, Tally::default()).tally.failed, 1);
+    }
+
+    #[test]
+    fn a_missing_tool_is_skipped_aloud() {
+        let outcome = skipped(&FMT, "not installed");
+        assert_eq!(outcome.tally, Tally { passed: 0, failed: 0, skipped: 1 });
+        assert_eq!(outcome.notes, ["SKIPPED fmt: not installed"]);
+    }
+
+    #[test]
+    fn summaries_are_counted_wherever_they_pass_by() {
+        let text = "x\ntest result: ok. 2 passed; 0 failed; 0 ignored\ny\ntest result: ok. 1 passed; 0 failed; 0 ignored\n";
+        assert_eq!(shown(text.as_bytes(), Runner::Plain).passed, 3);
+    }
+}

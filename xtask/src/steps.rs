@@ -1,0 +1,77 @@
+//! The steps, one constant each, and the order in which `test` takes them.
+//!
+//! Every step names the whole workspace, so that all of them resolve one feature set and share
+//! one build. A step for a part (`-p fleet`) would compile that part's dependencies again.
+
+/// One command of a check.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    /// What it is called in the output.
+    pub name: &'static str,
+    /// The verb that runs only this step.
+    pub verb: &'static str,
+    /// The arguments for `cargo`.
+    pub cargo: &'static [&'static str],
+    pub kind: Kind,
+}
+
+/// What is expected of the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Passes or fails.
+    Check,
+    /// Rustdoc, which takes its strictness from the environment.
+    Docs,
+    /// Prints summaries of tests, which are counted.
+    Tests,
+    /// Needs a subcommand that may be absent; then it is skipped aloud.
+    Optional { tool: &'static str, install: &'static str },
+}
+
+pub(crate) const FMT: Step =
+    Step { name: "fmt", verb: "fmt", cargo: &["fmt", "--all", "--check"], kind: Kind::Check };
+
+pub(crate) const FMT_FIX: Step =
+    Step { name: "fmt", verb: "fmt --fix", cargo: &["fmt", "--all"], kind: Kind::Check };
+
+pub(crate) const CLIPPY: Step = Step {
+    name: "clippy",
+    verb: "lint",
+    cargo: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+    kind: Kind::Check,
+};
+
+pub(crate) const DOC: Step = Step {
+    name: "doc",
+    verb: "lint",
+    cargo: &["doc", "--workspace", "--no-deps"],
+    kind: Kind::Docs,
+};
+
+pub(crate) const DENY: Step = Step {
+    name: "deny",
+    verb: "deny",
+    cargo: &["deny", "check", "bans", "licenses", "sources"],
+    kind: Kind::Optional { tool: "cargo-deny", install: "cargo install --locked cargo-deny" },
+};
+
+pub(crate) const HOUSE: Step = Step {
+    name: "house",
+    verb: "house",
+    cargo: &["test", "--workspace", "--test", "house", "--no-fail-fast"],
+    kind: Kind::Tests,
+};
+
+/// Through nextest where it is installed; the house's tests and the simulation are among them.
+/// Benchmarks are not: clippy compiles them, `bench` runs them.
+pub(crate) const TESTS: Step = Step {
+    name: "tests",
+    verb: "tests",
+    cargo: &["test", "--workspace", "--no-fail-fast"],
+    kind: Kind::Tests,
+};
+
+pub(crate) const BENCH: Step =
+    Step { name: "bench", verb: "bench", cargo: &["bench", "--workspace"], kind: Kind::Check };
+
+pub(crate) const EVERYTHING: [Step; 5] = [FMT, CLIPPY, DOC, DENY, TESTS];

@@ -64,7 +64,7 @@ pub use job::{
 pub use kinds::{CONTAINERS, Container, Partition};
 pub use lease::{Lease, LeaseCommand, LeaseEvent, LeaseStatus};
 pub use lock::{
-    LOCK_GRACE, Lock, LockCommand, LockEvent, Owner, RESERVATION_LIFE, Slot, SlotState,
+    Fenced, LOCK_GRACE, Lock, LockCommand, LockEvent, Owner, RESERVATION_LIFE, Slot, SlotState,
 };
 pub use manifest::{Fault, Invalid, Reason};
 pub use money::{MAX_COUNT, MicroUsd, NotAnAmount};

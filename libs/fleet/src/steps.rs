@@ -23,9 +23,13 @@ pub enum Step {
     /// † the locks name a nonce that no job carries: anyone may take them.
     CloseRun,
     FreeGates,
+    /// Of a job that was taken back: its locks stay where they are, since their grace binds all
+    /// other jobs; whoever comes next judges it. † the reservation: swept.
+    FreeBudgets,
     /// † job held, lease dead: repair.
     ExpireLease,
-    /// The lease is missing or older than the job's epoch. † as after `ExpireLease`.
+    /// The lease is missing or older than the job's epoch. Held for it by now: the protocol ends
+    /// here, a late first renewal won. † as after `ExpireLease`.
     MarkLease,
     /// † the lease stands an epoch behind: harmless.
     TakeJobBack,
@@ -33,13 +37,17 @@ pub enum Step {
     RaiseLease,
     /// † unadmitted: finished by the next submit or by the sweep.
     CreateJob,
-    /// Reads the graph after the write, so that of two who close a cycle one must see it.
+    /// Reads the graph after the write, so that of two who close a cycle one must see it. Begins
+    /// with the job itself.
     WalkGraph,
-    /// † dependencies that were satisfied meanwhile: the sweep.
+    /// Upon the version that `WalkGraph` began with; a conflict walks again, since the verdict is
+    /// on that version's dependencies. † dependencies that were satisfied meanwhile: the sweep.
     AdmitJob,
-    /// Without it a dependency that ships in between is a lost wake-up.
+    /// Without it a dependency that ships in between is a lost wake-up. Reads the job first, then
+    /// its dependencies, and writes upon that version: the other way round, an old look at them
+    /// puts a job back to sleep that another one just woke.
     LookAgain,
-    /// † the same for whoever is next.
+    /// Reads as `LookAgain` does. † the same for whoever is next.
     SettleDependents,
 }
 
@@ -55,11 +63,11 @@ pub const RELEASE: &[Step] = &[
 ];
 /// For a lease that was silent for a whole term.
 pub const REAP: &[Step] =
-    &[Step::ExpireLease, Step::TakeJobBack, Step::RaiseLease, Step::CloseRun, Step::FreeGates];
+    &[Step::ExpireLease, Step::TakeJobBack, Step::RaiseLease, Step::CloseRun, Step::FreeBudgets];
 /// For a job that is held while no lease says so.
 pub const REPAIR: &[Step] =
-    &[Step::MarkLease, Step::TakeJobBack, Step::RaiseLease, Step::CloseRun, Step::FreeGates];
+    &[Step::MarkLease, Step::TakeJobBack, Step::RaiseLease, Step::CloseRun, Step::FreeBudgets];
 /// For a holder that overstays, whatever it renews: the job is fenced first.
 pub const OVERRULE: &[Step] =
-    &[Step::TakeJobBack, Step::ExpireLease, Step::RaiseLease, Step::CloseRun, Step::FreeGates];
+    &[Step::TakeJobBack, Step::ExpireLease, Step::RaiseLease, Step::CloseRun, Step::FreeBudgets];
 pub const SUBMIT: &[Step] = &[Step::CreateJob, Step::WalkGraph, Step::AdmitJob, Step::LookAgain];

@@ -335,7 +335,7 @@ proptest! {
         drawn in 0..=1000u64,
         fixed in prop::option::of(1..5000u64),
     ) {
-        let backoff = fixed.map_or_else(|| json!("exp"), |seconds| json!({"fixed": seconds}));
+        let backoff = fixed.map_or_else(|| json!("exp"), |seconds| json!(seconds));
         let retry = json!({"max": 99, "backoff": backoff, "on": ["crash"]});
         let mut world = World::new();
         let id = job_id("j");

@@ -22,10 +22,9 @@ pub enum Step {
     ReleaseLease,
     /// † the locks name a nonce that no job carries: anyone may take them.
     CloseRun,
+    /// A lock whose owner was fenced for its silence stays where it is, since its grace binds all
+    /// other jobs: whoever comes next judges it.
     FreeGates,
-    /// Of a job that was taken back: its locks stay where they are, since their grace binds all
-    /// other jobs; whoever comes next judges it. † the reservation: swept.
-    FreeBudgets,
     /// † job held, lease dead: repair.
     ExpireLease,
     /// The lease is missing or older than the job's epoch. Held for it by now: the protocol ends
@@ -63,11 +62,11 @@ pub const RELEASE: &[Step] = &[
 ];
 /// For a lease that was silent for a whole term.
 pub const REAP: &[Step] =
-    &[Step::ExpireLease, Step::TakeJobBack, Step::RaiseLease, Step::CloseRun, Step::FreeBudgets];
+    &[Step::ExpireLease, Step::TakeJobBack, Step::RaiseLease, Step::CloseRun, Step::FreeGates];
 /// For a job that is held while no lease says so.
 pub const REPAIR: &[Step] =
-    &[Step::MarkLease, Step::TakeJobBack, Step::RaiseLease, Step::CloseRun, Step::FreeBudgets];
+    &[Step::MarkLease, Step::TakeJobBack, Step::RaiseLease, Step::CloseRun, Step::FreeGates];
 /// For a holder that overstays, whatever it renews: the job is fenced first.
 pub const OVERRULE: &[Step] =
-    &[Step::TakeJobBack, Step::ExpireLease, Step::RaiseLease, Step::CloseRun, Step::FreeBudgets];
+    &[Step::TakeJobBack, Step::ExpireLease, Step::RaiseLease, Step::CloseRun, Step::FreeGates];
 pub const SUBMIT: &[Step] = &[Step::CreateJob, Step::WalkGraph, Step::AdmitJob, Step::LookAgain];

@@ -34,8 +34,6 @@ const LOCK_LOST: usize = 91;
 
 const UNCONFIRMED: &[Step] = &[Step::ReserveGates, Step::ClaimJob, Step::HoldLease];
 const LEASE_FIRST: &[Step] = &[Step::ExpireLease, Step::RaiseLease, Step::TakeJobBack];
-const FREEING: &[Step] = &[Step::ExpireLease, Step::TakeJobBack, Step::RaiseLease, Step::FreeGates];
-
 impl Cast {
     fn list(&self, task: Task) -> &'static [Step] {
         match task {
@@ -44,7 +42,6 @@ impl Cast {
             Task::Renew { .. } => RENEW,
             Task::Release { .. } => RELEASE,
             Task::Reap { .. } if self.is(Mutant::ReaperRaisesLeaseFirst) => LEASE_FIRST,
-            Task::Reap { .. } if self.is(Mutant::ReaperFreesLocks) => FREEING,
             Task::Reap { .. } => REAP,
             Task::Repair { .. } => REPAIR,
             Task::Overrule { .. } => OVERRULE,
@@ -69,9 +66,7 @@ impl Cast {
     /// Runs and dependents have models of their own; without locks there are no gates.
     fn is_elsewhere(&self, act: Act) -> bool {
         match act {
-            Act::Listed(
-                Step::OpenRun | Step::CloseRun | Step::SettleDependents | Step::FreeBudgets,
-            ) => true,
+            Act::Listed(Step::OpenRun | Step::CloseRun | Step::SettleDependents) => true,
             Act::Listed(Step::ReserveGates | Step::ConfirmLocks | Step::FreeGates) => !self.locks,
             Act::Listed(_) | Act::JobAlone | Act::Undo | Act::LockLost => false,
         }
@@ -129,6 +124,7 @@ impl Cast {
                 Step::ConfirmLocks => {
                     self.read_lock(&mut next, p, &LockCommand::Confirm(nonce_of(&proc)));
                 }
+                Step::FreeGates if self.leaves_lock(world) => self.advance(&mut next, p),
                 Step::FreeGates => {
                     self.read_lock(&mut next, p, &LockCommand::Free(nonce_of(&proc)));
                 }
@@ -140,7 +136,6 @@ impl Cast {
                 | Step::RaiseLease => self.read_lease(&mut next, p, step),
                 Step::OpenRun
                 | Step::CloseRun
-                | Step::FreeBudgets
                 | Step::CreateJob
                 | Step::WalkGraph
                 | Step::AdmitJob
@@ -254,7 +249,6 @@ impl Cast {
             | Step::ReleaseJob
             | Step::CloseRun
             | Step::FreeGates
-            | Step::FreeBudgets
             | Step::TakeJobBack
             | Step::CreateJob
             | Step::WalkGraph
@@ -342,6 +336,14 @@ impl Cast {
             ways.push((how, next));
         }
         ways
+    }
+
+    /// A holder that was fenced for its silence may still be running in its lock.
+    fn leaves_lock(&self, world: &World) -> bool {
+        let Some(slot) = world.lock.record.slot() else { return true };
+        let owner = world.jobs.iter().find(|job| job.record.id == slot.job_id);
+        let owner = Owner::of(owner.map(|job| &*job.record), slot);
+        owner != Owner::Gone && !self.is(Mutant::ReaperFreesLocks)
     }
 
     fn read_lock(&self, world: &mut World, p: usize, command: &LockCommand) {

@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::content::Priority;
+use crate::factory::Health;
 use crate::id::{Epoch, FactoryId, JobId, ProductId};
-use crate::job::{Bidder, Health, Job};
-use crate::offer::DEGRADED_WAITS;
+use crate::job::DEGRADED_WAITS;
+use crate::job::{Bidder, Job};
 use crate::stage::Stage;
 use crate::time::Timestamp;
 

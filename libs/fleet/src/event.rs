@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::{Epoch, FactoryId, JobId, Nonce, ProductId};
-use crate::job::Checkpoint;
 use crate::record::{Head, Record};
-use crate::run::{Exit, Insights, RunResult, VerifyResult};
+use crate::report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};
 use crate::time::Timestamp;
 
 /// Who did it.

@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::capability::Capability;
 use crate::id::{EngineName, FactoryId, Incarnation, ProductId};
-use crate::job::Health;
 use crate::record::{Head, Record};
 use crate::rejection::{Code, Rejection};
 use crate::time::Timestamp;
@@ -40,6 +39,15 @@ pub struct Factory {
     pub retired_at: Option<Timestamp>,
     #[serde(flatten)]
     pub unknown: BTreeMap<String, Value>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    #[default]
+    Ok,
+    Degraded,
+    Down,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,9 @@ mod admit;
 mod chronicle;
 mod claim;
 mod create;
+mod depend;
 mod evolve;
+mod fit;
 mod guard;
 mod operate;
 mod patch;
@@ -26,16 +28,19 @@ use crate::id::{Epoch, JobId, Nonce, OpId, ProductId, RequestId};
 use crate::money::MicroUsd;
 use crate::record::{Head, Record, naming_the_field};
 use crate::rejection::{Code, Current, Rejection};
-use crate::run::RunResult;
+use crate::report::{Checkpoint, RunResult};
 use crate::stage::{Holder, Stage, StageName};
 use crate::time::Timestamp;
 
 pub use create::{Submitted, submit};
+pub use depend::waits_for;
 pub use evolve::{Change, Event, Leaving, Left, Report, Rest, Tally};
+pub(crate) use fit::DEGRADED_WAITS;
+pub use fit::{Unfit, unclaimable, unfit, unsuited};
 pub use purge::Tombstone;
 pub use retry::Jitter;
 pub use wish::{
-    Action, Admission, Bidder, Cause, Circumstances, Claim, Command, Disposition, Health, Holding,
+    Action, Admission, Bidder, Cause, Circumstances, Claim, Command, Disposition, Holding,
     Operation, Patch, Release, TakeBack, Wish,
 };
 
@@ -135,15 +140,6 @@ pub struct Used {
     pub wall_used_sec: u64,
     pub usd_used: MicroUsd,
     pub tokens_used: u64,
-}
-
-/// Where the next attempt resumes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Checkpoint {
-    pub wip_branch: String,
-    pub wip_base: String,
-    pub wip_commit: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

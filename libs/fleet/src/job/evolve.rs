@@ -4,8 +4,8 @@ use crate::content::Content;
 use crate::event::Actor;
 use crate::id::{JobId, OpId};
 use crate::job::wish::Claim;
-use crate::job::{CancelRequest, Checkpoint, Claimed, DoneOp, FencedBy, Job, OPS_KEPT, Used};
-use crate::run::{Exit, Insights, RunResult, VerifyResult};
+use crate::job::{CancelRequest, Claimed, DoneOp, FencedBy, Job, OPS_KEPT, Used};
+use crate::report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};
 use crate::stage::{DeadReason, FailureReason, Holder, Stage, StageName};
 use crate::time::Timestamp;
 

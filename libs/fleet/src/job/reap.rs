@@ -7,7 +7,7 @@ use crate::job::evolve::{Change, Leaving, Left, Rest, Tally};
 use crate::job::retry::Verdict;
 use crate::job::wish::{Cause, Circumstances, TakeBack};
 use crate::job::{FencedBy, Job};
-use crate::run::RunResult;
+use crate::report::RunResult;
 use crate::stage::{DeadReason, FailureReason, Stage};
 use crate::time::Timestamp;
 

@@ -7,7 +7,7 @@ use crate::job::Job;
 use crate::job::Used;
 use crate::job::evolve::Rest;
 use crate::job::wish::Circumstances;
-use crate::run::RunResult;
+use crate::report::RunResult;
 use crate::stage::{DeadReason, FailureReason};
 use crate::time::Timestamp;
 

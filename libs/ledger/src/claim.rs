@@ -66,9 +66,19 @@ impl Ledger {
             Outcome::Done(()) => Ok(self.grant(&course, nonce)),
             Outcome::Rejected(rejection) => {
                 self.undo_gates(&course, nonce).await?;
+                // A copy of this very request may have won: then the request has, and no copy may
+                // deny it.
+                if !repeated && self.has_granted(request).await? {
+                    return Box::pin(self.claim(request)).await;
+                }
                 Ok(Outcome::Rejected(rejection))
             }
         }
+    }
+
+    async fn has_granted(&self, request: &ClaimRequest) -> Result<bool, LedgerError> {
+        let found = self.jobs.get(&request.product, request.job).await?;
+        Ok(found.is_some_and(|found| found.record.answers(&request.bidder, request.request)))
     }
 
     /// The best of the product's queue that fits, found by a scan.

@@ -7,9 +7,8 @@ use std::sync::Mutex;
 use fleet::{Actor, Job, JobId, ProductId, Stage, Wish};
 
 use crate::Ledger;
-use crate::commit::Patience;
-use crate::job::Ask;
-use crate::outcome::LedgerError;
+use crate::commit::{Patience, Turn};
+use crate::outcome::{LedgerError, Outcome};
 
 /// Dependencies known to be waited for; beyond these the sweep is left to it.
 const INDEX_LIMIT: usize = 1 << 20;
@@ -69,16 +68,26 @@ impl Ledger {
         product: &ProductId,
         id: JobId,
     ) -> Result<bool, LedgerError> {
-        let Some(found) = self.jobs.get(product, id).await? else { return Ok(false) };
-        let job = found.record;
-        if job.content.dep_ids.is_empty() || job.stage.has_ended() {
-            return Ok(false);
-        }
-        self.waiting.note(&job);
-        let wish = Wish::Settle(self.deps(&job).await?);
         let by = Actor::service("scheduler");
-        let outcome =
-            self.change(&Ask { product, job: id, by: &by, wish: &wish }, Patience::short()).await?;
-        Ok(outcome.done().is_none_or(|done| done.record.stage == Stage::Blocked))
+        let mut patience = Patience::short();
+        loop {
+            let found = Box::pin(self.roomy_job(product, id)).await?;
+            let Some(found) = found else { return Ok(false) };
+            let job = &found.record;
+            if job.content.dep_ids.is_empty() || job.stage.has_ended() {
+                return Ok(false);
+            }
+            self.waiting.note(job);
+            // Anew for each version: what was seen before must not undo what came since.
+            let wish = Wish::Settle(self.deps(job).await?);
+            match Box::pin(self.turn_on_job(&found, &by, &wish)).await? {
+                Turn::Settled(Outcome::Done(done)) => {
+                    return Ok(done.record.stage == Stage::Blocked);
+                }
+                Turn::Settled(Outcome::Rejected(_)) => return Ok(true),
+                Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
+                Turn::Again(_) => return Ok(true),
+            }
+        }
     }
 }

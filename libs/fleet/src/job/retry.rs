@@ -73,6 +73,12 @@ impl Job {
         Verdict::Again(self.waiting(given, Some(now.plus(wait))))
     }
 
+    /// Whether the next charged failure is the last.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.content.retry.as_ref().is_some_and(|policy| self.failures >= policy.max)
+    }
+
     /// When a job that was just taken back for silence may be claimed again.
     pub(crate) fn reap_backoff(&self, now: Timestamp) -> Option<Timestamp> {
         let doublings = self.reaps.checked_sub(1)?;

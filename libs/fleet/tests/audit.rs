@@ -107,7 +107,8 @@ fn a_history_that_still_waits_in_the_outbox_is_not_reported() {
     world.claim(id, &bidder("f1")).unwrap();
     assert_eq!(world.audit(), []);
     world.take_back(id, Cause::LockLost);
-    world.operate(id, Action::CancelNow, fleet::OpId::from_uuid(uuid::Uuid::nil())).unwrap();
+    let op = world.op();
+    world.operate(id, Action::CancelNow, op).unwrap();
     assert_eq!(world.audit(), []);
 }
 

@@ -154,9 +154,15 @@ impl Ledger {
         for budget in known.budgets.iter() {
             let found = self.gates.budgets.get(job.product(), &budget.id).await?;
             let Some(found) = found else { continue };
-            let reserved = found.record.reserved;
-            let ours: Vec<_> = reserved.iter().filter(|kept| kept.job_id == job.id).collect();
-            self.settle_all(budget, ours).await?;
+            let kept = found.record.reserved.clone().into_iter();
+            self.settle_all(budget, kept.filter(|kept| kept.job_id == job.id).collect()).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_all(&self, budget: &Budget, all: Vec<Reservation>) -> Result<(), LedgerError> {
+        for kept in &all {
+            self.settle_budget(budget, kept).await?;
         }
         Ok(())
     }
@@ -168,22 +174,12 @@ impl Ledger {
             let (page, next) = self.gates.budgets.page_of_all(cursor.as_ref(), PAGE).await?;
             let now = self.clock.now();
             for budget in page.iter().map(|found| &found.record) {
-                self.settle_all(budget, budget.old_reservations(now)).await?;
+                let old = budget.old_reservations(now).into_iter().cloned().collect();
+                self.settle_all(budget, old).await?;
             }
             let Some(next) = next else { return Ok(()) };
             cursor = Some(next);
         }
-    }
-
-    async fn settle_all(
-        &self,
-        budget: &Budget,
-        reservations: Vec<&Reservation>,
-    ) -> Result<(), LedgerError> {
-        for kept in reservations {
-            self.settle_budget(budget, kept).await?;
-        }
-        Ok(())
     }
 
     async fn settle_budget(&self, budget: &Budget, kept: &Reservation) -> Result<(), LedgerError> {

@@ -8,7 +8,8 @@ use crate::event::{Entry, EventType};
 use crate::id::Epoch;
 use crate::job::Job;
 use crate::lease::{Lease, LeaseStatus};
-use crate::run::{Run, RunResult};
+use crate::report::RunResult;
+use crate::run::Run;
 
 pub(super) fn check_runs(job: &Job, log: &[Entry], runs: &[Run], findings: &mut Findings) {
     let results = results_of(log, findings);

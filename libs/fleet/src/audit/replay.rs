@@ -4,7 +4,8 @@
 use crate::audit::{Findings, Invariant};
 use crate::event::{ActorKind, Entry, EventType};
 use crate::id::{Epoch, FactoryId, Nonce};
-use crate::job::{Checkpoint, Job};
+use crate::job::Job;
+use crate::report::Checkpoint;
 use crate::stage::StageName;
 use crate::time::Timestamp;
 

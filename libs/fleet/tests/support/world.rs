@@ -159,10 +159,15 @@ impl World {
     pub(crate) fn ask(&mut self, id: JobId, by: Actor, wish: Wish) -> Result<usize, Rejection> {
         let Some(job) = self.jobs.get(&id) else { panic!("no job {id}") };
         let command = Command { by, given: self.given(job), wish };
-        let facts = job.decide(&command, self.now)?;
+        let facts = job.decide(&command, self.now).inspect_err(|no| {
+            assert_eq!(no.current, Some(job.current()), "a refusal carries the truth");
+        })?;
         if !facts.is_empty() {
-            let next = facts.iter().fold(job.clone(), Record::evolve);
-            self.jobs.insert(id, touched(next, self.now));
+            let next = touched(facts.iter().fold(job.clone(), Record::evolve), self.now);
+            let again = next.decide(&command, self.now).map(|facts| facts.len());
+            assert_eq!(again, Ok(0), "{command:?} once more is nothing new");
+            holds(job, &next, &command.wish);
+            self.jobs.insert(id, next);
         }
         Ok(facts.len())
     }
@@ -372,4 +377,29 @@ impl World {
         };
         self.jobs.iter().flat_map(of_job).collect()
     }
+}
+
+/// What every single write must leave true.
+fn holds(before: &Job, after: &Job, wish: &Wish) {
+    let claims = matches!(wish, Wish::Claim(_));
+    let supersedes = matches!(wish, Wish::Supersede(_) | Wish::Purge);
+    let reports = matches!(wish, Wish::Patch(_) | Wish::Release(_));
+    let epochs = (before.lease_epoch, after.lease_epoch);
+    assert!(epochs.1 == epochs.0 || epochs.1 == epochs.0.next(), "I3: {epochs:?}");
+    assert!(!claims || (before.holder().is_none() && epochs.1 > epochs.0), "I3: a new epoch");
+    let fenced = before.holder().is_some() && after.fenced_at == Some(after.head.updated_at);
+    assert!(claims || epochs.1 == epochs.0 || fenced, "I3: only claim and fence");
+    let bound = after.holder().is_none_or(|holder| after.claim.run_id == Some(holder.nonce));
+    assert!(bound, "I5: the holder is of the newest claim");
+    assert_eq!(Job::decode(&after.encode().unwrap()).unwrap(), *after, "I5: stored as it is");
+    assert!(before.stage != fleet::Stage::Shipped || after.stage == before.stage, "I12");
+    assert_eq!(after.attempts, before.attempts + u32::from(claims), "I12: attempts are claims");
+    let kept = after.checkpoint == before.checkpoint;
+    assert!(kept || supersedes || reports, "I15: {wish:?}");
+    let numbered = after.outbox.iter().zip(after.outbox.iter().skip(1));
+    assert!(numbered.clone().all(|(a, b)| b.seq == a.seq + 1 && b.at >= a.at), "I17");
+    let most = after.content.retry.as_ref().map_or(u32::MAX, |policy| policy.max);
+    assert!(after.failures <= most, "I20");
+    let waiting = matches!(before.stage, fleet::Stage::Queued | fleet::Stage::Blocked);
+    assert!(after.generation == before.generation || waiting || after.purged, "I21");
 }

@@ -6,12 +6,16 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use fleet::{Holding, Job, JobId, Lease, LeaseCommand, ProductId, Stage};
+use futures_util::future::join_all;
 
 use crate::Ledger;
 use crate::outcome::LedgerError;
 
 /// Jobs that wait for their followers; beyond these the sweep finds them.
 const AGENDA_LIMIT: usize = 1 << 16;
+
+/// Jobs seen to together, so that their writes share the store's groups.
+const AT_ONCE: usize = 64;
 
 /// The jobs whose followers are due, each once.
 #[derive(Debug, Default)]
@@ -35,8 +39,9 @@ impl Agenda {
         self.added.notified().await;
     }
 
-    fn next(&self) -> Option<(ProductId, JobId)> {
-        self.due.lock().expect("nothing panics while it holds this lock").pop_first()
+    fn take(&self, most: usize) -> Vec<(ProductId, JobId)> {
+        let mut due = self.due.lock().expect("nothing panics while it holds this lock");
+        std::iter::from_fn(|| due.pop_first()).take(most).collect()
     }
 }
 
@@ -54,14 +59,25 @@ impl Ledger {
     /// The store is away.
     pub async fn follow_all(&self) -> Result<usize, LedgerError> {
         let mut seen = 0;
-        while let Some((product, job)) = self.agenda.next() {
-            if let Err(error) = Box::pin(self.follow(&product, job)).await {
-                self.agenda.add(product, job);
-                return Err(error);
+        loop {
+            let due = self.agenda.take(AT_ONCE);
+            if due.is_empty() {
+                return Ok(seen);
             }
-            seen += 1;
+            seen += due.len();
+            let turns = due.into_iter().map(|(product, job)| self.take_turn(product, job));
+            for turn in join_all(turns).await {
+                turn?;
+            }
         }
-        Ok(seen)
+    }
+
+    async fn take_turn(&self, product: ProductId, job: JobId) -> Result<(), LedgerError> {
+        let outcome = Box::pin(self.follow(&product, job)).await;
+        if outcome.is_err() {
+            self.agenda.add(product, job);
+        }
+        outcome
     }
 
     /// One job's followers, brought into agreement with it.

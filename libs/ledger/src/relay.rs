@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use bus::Message;
 use fleet::{Actor, Entry, EventRecord, Head, Job, Run, RunCommand, Wish};
+use futures_util::future::{try_join, try_join_all};
 use protocol::{Subject, Topic};
 
 use crate::Ledger;
@@ -16,10 +17,9 @@ use crate::table::Written;
 impl Ledger {
     /// Tells everything that `job` has not told yet. It may have been told in part before.
     pub(crate) async fn tell(&self, job: &Job) -> Result<(), LedgerError> {
-        for entry in &job.outbox {
-            self.record_event(job, entry).await?;
-        }
-        self.tell_runs(job).await?;
+        let records = job.outbox.iter().map(|entry| self.record_event(job, entry));
+        try_join(try_join_all(records), self.tell_runs(job)).await?;
+        // In order, and only what can be looked up.
         for entry in &job.outbox {
             self.publish(job, entry).await?;
         }

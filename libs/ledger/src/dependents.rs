@@ -4,12 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use fleet::{Actor, Job, JobId, ProductId, Stage, Wish};
+use fleet::{Actor, DepsMode, Job, JobId, ProductId, Stage, Wish};
 
 use crate::Ledger;
-use crate::commit::Patience;
-use crate::job::Ask;
-use crate::outcome::LedgerError;
+use crate::commit::{Patience, Turn};
+use crate::outcome::{LedgerError, Outcome};
 
 /// Dependencies known to be waited for; beyond these the sweep is left to it.
 const INDEX_LIMIT: usize = 1 << 20;
@@ -20,7 +19,7 @@ pub(crate) struct Waiting(Mutex<BTreeMap<JobId, BTreeSet<JobId>>>);
 
 impl Waiting {
     pub(crate) fn note(&self, job: &Job) {
-        if job.stage != Stage::Blocked {
+        if !is_concerned(job) {
             return;
         }
         let mut index = self.lock();
@@ -50,35 +49,50 @@ impl Waiting {
     }
 }
 
+/// Whether news of a dependency may still move the job: it waits, or a soft dependency that goes
+/// back takes it back too.
+fn is_concerned(job: &Job) -> bool {
+    let soft = job.content.deps_mode == DepsMode::Soft;
+    job.stage == Stage::Blocked || (soft && job.stage == Stage::Queued)
+}
+
 impl Ledger {
     /// Those who wait for `job` look again. It was written before, so of two last dependencies
     /// that end together the later one sees both.
     pub(crate) async fn settle_dependents(&self, job: &Job) -> Result<(), LedgerError> {
         for dependent in self.waiting.on(job.id) {
-            let waits = self.settle_one(job.product(), dependent).await?;
-            if !waits {
+            let concerned = self.settle_one(job.product(), dependent).await?;
+            if !concerned {
                 self.waiting.forget(job.id, dependent);
             }
         }
         Ok(())
     }
 
-    /// One job agrees with its dependencies as they stand; says whether it still waits.
+    /// One job agrees with its dependencies as they stand; says whether they still concern it.
     pub(crate) async fn settle_one(
         &self,
         product: &ProductId,
         id: JobId,
     ) -> Result<bool, LedgerError> {
-        let Some(found) = self.jobs.get(product, id).await? else { return Ok(false) };
-        let job = found.record;
-        if job.content.dep_ids.is_empty() || job.stage.has_ended() {
-            return Ok(false);
-        }
-        self.waiting.note(&job);
-        let wish = Wish::Settle(self.deps(&job).await?);
         let by = Actor::service("scheduler");
-        let outcome =
-            self.change(&Ask { product, job: id, by: &by, wish: &wish }, Patience::short()).await?;
-        Ok(outcome.done().is_none_or(|done| done.record.stage == Stage::Blocked))
+        let mut patience = Patience::short();
+        loop {
+            let found = Box::pin(self.roomy_job(product, id)).await?;
+            let Some(found) = found else { return Ok(false) };
+            let job = &found.record;
+            if job.content.dep_ids.is_empty() || job.stage.has_ended() {
+                return Ok(false);
+            }
+            self.waiting.note(job);
+            // Anew for each version: what was seen of other content must not release this one.
+            let wish = Wish::Settle(self.deps(job).await?);
+            match Box::pin(self.turn_on_job(&found, &by, &wish)).await? {
+                Turn::Settled(Outcome::Done(done)) => return Ok(is_concerned(&done.record)),
+                Turn::Settled(Outcome::Rejected(_)) => return Ok(true),
+                Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
+                Turn::Again(_) => return Ok(true),
+            }
+        }
     }
 }

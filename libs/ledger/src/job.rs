@@ -90,7 +90,7 @@ impl Ledger {
     }
 
     /// The job, with room for the events of one more write.
-    async fn roomy_job(
+    pub(crate) async fn roomy_job(
         &self,
         product: &ProductId,
         id: JobId,

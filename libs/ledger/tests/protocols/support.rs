@@ -72,8 +72,7 @@ impl Yard {
 
     /// A submission with these keys beside the given one, read and judged.
     pub(crate) fn accepted(&self, key: &str, rest: &str) -> Accepted {
-        let engine =
-            if rest.contains("\"children\"") { "" } else { r#","engine":"echo""# };
+        let engine = if rest.contains("\"children\"") { "" } else { r#","engine":"echo""# };
         let comma = if rest.is_empty() { "" } else { "," };
         let text = format!(r#"{{"idempotencyKey":"{key}"{engine}{comma}{rest}}}"#);
         let submission = Submission::from_json(text.as_bytes()).unwrap();
@@ -128,7 +127,8 @@ impl Yard {
     /// The numbers of the recorded events, in order.
     pub(crate) async fn numbers(&self, id: JobId) -> Vec<u64> {
         let found = self.ledger.events.all_of(id).await.unwrap();
-        let mut numbers: Vec<u64> = found.into_iter().filter_map(|found| found.record.seq).collect();
+        let mut numbers: Vec<u64> =
+            found.into_iter().filter_map(|found| found.record.seq).collect();
         numbers.sort_unstable();
         numbers
     }

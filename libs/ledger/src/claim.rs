@@ -13,7 +13,7 @@ use crate::commit::{Patience, Turn};
 use crate::course::{Course, Next};
 use crate::outcome::{LedgerError, Outcome};
 use crate::submit::not_found;
-use crate::table::PAGE;
+use crate::table::{Found, PAGE};
 
 /// A factory's wish for one job.
 #[derive(Clone, Debug)]
@@ -39,8 +39,12 @@ pub struct Grant {
     pub ttl: Duration,
 }
 
-/// Candidates that one request tries before it says "nothing now".
+/// Candidates that one request may lose to others before it says "nothing now".
 const CANDIDATES: usize = 5;
+/// Candidates that one request looks at in all.
+const LOOKED_AT: usize = 64;
+/// A repeated claim reserves nothing; it confirms again what it had.
+const AGAIN: &[Step] = CLAIM.split_at(1).1;
 
 impl Ledger {
     /// # Errors
@@ -49,36 +53,46 @@ impl Ledger {
         if self.clock.now() > request.deadline {
             return Ok(refused("deadline"));
         }
-        let found = self.jobs.get(&request.product, request.job).await?;
+        let found = self.roomy_job(&request.product, request.job).await?;
         let Some(found) = found else { return Ok(not_found()) };
-        let repeated = found.record.answers(&request.bidder, request.request);
-        let standing = found.record.holder().map(|holder| holder.nonce).filter(|_| repeated);
-        let nonce = standing.unwrap_or_else(|| Nonce::from_uuid(self.ids.mint()));
+        if let Some(nonce) = found.record.answers(&request.bidder, request.request) {
+            return self.claim_by(request, found, nonce, AGAIN).await;
+        }
+        let nonce = Nonce::from_uuid(self.ids.mint());
+        let outcome = self.claim_by(request, found, nonce, CLAIM).await?;
+        let Outcome::Rejected(rejection) = outcome else { return Ok(outcome) };
+        // A copy of this very request may have won: then the request has, and no copy may deny it.
+        let found = self.jobs.get(&request.product, request.job).await?;
+        let Some(found) = found else { return Ok(Outcome::Rejected(rejection)) };
+        match found.record.answers(&request.bidder, request.request) {
+            Some(nonce) => self.claim_by(request, found, nonce, AGAIN).await,
+            None => Ok(Outcome::Rejected(rejection)),
+        }
+    }
+
+    /// What was reserved under `nonce` is given back unless the job carries it in the end.
+    async fn claim_by(
+        &self,
+        request: &ClaimRequest,
+        found: Found<Job>,
+        nonce: Nonce,
+        steps: &[Step],
+    ) -> Result<Outcome<Grant>, LedgerError> {
         let mut course = Course::new(
             &request.product,
             request.job,
             Actor::service("scheduler"),
             Wish::Claim(Box::new(self.claim_of(request, nonce))),
         );
+        course.locks.clone_from(&found.record.content.locks);
         course.judged = Some(found);
-        let steps: &[Step] = if repeated { &CLAIM[1..] } else { CLAIM };
         match self.run(steps, &mut course).await? {
             Outcome::Done(()) => Ok(self.grant(&course, nonce)),
             Outcome::Rejected(rejection) => {
                 self.undo_gates(&course, nonce).await?;
-                // A copy of this very request may have won: then the request has, and no copy may
-                // deny it.
-                if !repeated && self.has_granted(request).await? {
-                    return Box::pin(self.claim(request)).await;
-                }
                 Ok(Outcome::Rejected(rejection))
             }
         }
-    }
-
-    async fn has_granted(&self, request: &ClaimRequest) -> Result<bool, LedgerError> {
-        let found = self.jobs.get(&request.product, request.job).await?;
-        Ok(found.is_some_and(|found| found.record.answers(&request.bidder, request.request)))
     }
 
     /// The best of the product's queue that fits, found by a scan.
@@ -92,6 +106,7 @@ impl Ledger {
         request: RequestId,
         deadline: Timestamp,
     ) -> Result<Option<Grant>, LedgerError> {
+        let mut lost = 0;
         for (job, epoch_seen) in self.candidates(product, bidder, request).await? {
             let asked = ClaimRequest {
                 product: product.clone(),
@@ -101,8 +116,14 @@ impl Ledger {
                 epoch_seen,
                 deadline,
             };
-            if let Outcome::Done(grant) = self.claim(&asked).await? {
-                return Ok(Some(grant));
+            match self.claim(&asked).await? {
+                Outcome::Done(grant) => return Ok(Some(grant)),
+                // Nobody took it: it waits for a lock or for money, and the next one may not.
+                Outcome::Rejected(no) if no.reason.is_some_and(is_of_a_gate) => {}
+                Outcome::Rejected(_) => lost += 1,
+            }
+            if lost == CANDIDATES {
+                break;
             }
         }
         Ok(None)
@@ -122,7 +143,8 @@ impl Ledger {
         let mut cursor = None;
         loop {
             let (jobs, next) = self.jobs.page(product, cursor.as_ref(), PAGE).await?;
-            if let Some(granted) = jobs.iter().find(|job| job.record.answers(bidder, request)) {
+            let granted = jobs.iter().find(|job| job.record.answers(bidder, request).is_some());
+            if let Some(granted) = granted {
                 return Ok(vec![(granted.record.id, granted.record.lease_epoch)]);
             }
             let fitting = jobs.iter().map(|found| &found.record);
@@ -132,7 +154,7 @@ impl Ledger {
             cursor = Some(next);
         }
         ranked.sort_unstable();
-        Ok(ranked.into_iter().take(CANDIDATES).map(|(rank, epoch)| (rank.job, epoch)).collect())
+        Ok(ranked.into_iter().take(LOOKED_AT).map(|(rank, epoch)| (rank.job, epoch)).collect())
     }
 
     fn claim_of(&self, request: &ClaimRequest, nonce: Nonce) -> Claim {
@@ -193,15 +215,20 @@ impl Ledger {
 }
 
 trait Granted {
-    /// Whether this very request holds the job already.
-    fn answers(&self, bidder: &Bidder, request: RequestId) -> bool;
+    /// The nonce under which this very request holds the job already.
+    fn answers(&self, bidder: &Bidder, request: RequestId) -> Option<Nonce>;
 }
 
 impl Granted for Job {
-    fn answers(&self, bidder: &Bidder, request: RequestId) -> bool {
-        self.claim.claim_request_id == Some(request)
-            && self.holder().is_some_and(|holder| holder.factory == bidder.factory)
+    fn answers(&self, bidder: &Bidder, request: RequestId) -> Option<Nonce> {
+        let holder = self.holder().filter(|holder| holder.factory == bidder.factory);
+        let asked = self.claim.claim_request_id == Some(request);
+        holder.filter(|_| asked).map(|holder| holder.nonce)
     }
+}
+
+fn is_of_a_gate(reason: &str) -> bool {
+    matches!(reason, "lock_held" | "budget_exhausted")
 }
 
 fn refused(why: &'static str) -> Outcome<Grant> {

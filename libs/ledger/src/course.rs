@@ -1,7 +1,7 @@
 //! Runs the step lists of `fleet`: one arm for each step. What the reply waits for is written
 //! here; what only follows goes on the agenda, in the same order.
 
-use fleet::{Actor, Job, JobId, Lease, ProductId, Rejection, Step, Timestamp, Wish};
+use fleet::{Actor, Job, JobId, Lease, LockName, ProductId, Rejection, Step, Timestamp, Wish};
 
 use crate::Ledger;
 use crate::commit::{Committed, Patience};
@@ -20,6 +20,8 @@ pub(crate) struct Course {
     pub(crate) wish: Wish,
     /// The version that was judged and that the next write depends on.
     pub(crate) judged: Option<Found<Job>>,
+    /// What a claim reserves: those of the content that it judged first.
+    pub(crate) locks: Vec<LockName>,
     pub(crate) lease: Option<Found<Lease>>,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) cycle: Option<Vec<JobId>>,
@@ -46,6 +48,7 @@ impl Course {
             by,
             wish,
             judged: None,
+            locks: Vec::new(),
             lease: None,
             expires_at: None,
             cycle: None,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use fleet::{Actor, Job, JobId, ProductId, Stage, Wish};
+use fleet::{Actor, DepsMode, Job, JobId, ProductId, Stage, Wish};
 
 use crate::Ledger;
 use crate::commit::{Patience, Turn};
@@ -19,7 +19,7 @@ pub(crate) struct Waiting(Mutex<BTreeMap<JobId, BTreeSet<JobId>>>);
 
 impl Waiting {
     pub(crate) fn note(&self, job: &Job) {
-        if job.stage != Stage::Blocked {
+        if !is_concerned(job) {
             return;
         }
         let mut index = self.lock();
@@ -49,20 +49,27 @@ impl Waiting {
     }
 }
 
+/// Whether news of a dependency may still move the job: it waits, or a soft dependency that goes
+/// back takes it back too.
+fn is_concerned(job: &Job) -> bool {
+    let soft = job.content.deps_mode == DepsMode::Soft;
+    job.stage == Stage::Blocked || (soft && job.stage == Stage::Queued)
+}
+
 impl Ledger {
     /// Those who wait for `job` look again. It was written before, so of two last dependencies
     /// that end together the later one sees both.
     pub(crate) async fn settle_dependents(&self, job: &Job) -> Result<(), LedgerError> {
         for dependent in self.waiting.on(job.id) {
-            let waits = self.settle_one(job.product(), dependent).await?;
-            if !waits {
+            let concerned = self.settle_one(job.product(), dependent).await?;
+            if !concerned {
                 self.waiting.forget(job.id, dependent);
             }
         }
         Ok(())
     }
 
-    /// One job agrees with its dependencies as they stand; says whether it still waits.
+    /// One job agrees with its dependencies as they stand; says whether they still concern it.
     pub(crate) async fn settle_one(
         &self,
         product: &ProductId,
@@ -78,12 +85,10 @@ impl Ledger {
                 return Ok(false);
             }
             self.waiting.note(job);
-            // Anew for each version: what was seen before must not undo what came since.
+            // Anew for each version: what was seen of other content must not release this one.
             let wish = Wish::Settle(self.deps(job).await?);
             match Box::pin(self.turn_on_job(&found, &by, &wish)).await? {
-                Turn::Settled(Outcome::Done(done)) => {
-                    return Ok(done.record.stage == Stage::Blocked);
-                }
+                Turn::Settled(Outcome::Done(done)) => return Ok(is_concerned(&done.record)),
                 Turn::Settled(Outcome::Rejected(_)) => return Ok(true),
                 Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
                 Turn::Again(_) => return Ok(true),

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use fleet::{Holding, Job, JobId, Lease, LeaseCommand, ProductId, Stage};
 use futures_util::future::join_all;
+use tracing::warn;
 
 use crate::Ledger;
 use crate::outcome::LedgerError;
@@ -73,11 +74,18 @@ impl Ledger {
     }
 
     async fn take_turn(&self, product: ProductId, job: JobId) -> Result<(), LedgerError> {
-        let outcome = Box::pin(self.follow(&product, job)).await;
-        if outcome.is_err() {
-            self.agenda.add(product, job);
+        match Box::pin(self.follow(&product, job)).await {
+            // To come back to it would keep everyone else waiting for a person.
+            Err(error) if error.is_of_the_record() => {
+                warn!(%job, %error, "followers given up");
+                Ok(())
+            }
+            Err(error) => {
+                self.agenda.add(product, job);
+                Err(error)
+            }
+            Ok(()) => Ok(()),
         }
-        outcome
     }
 
     /// One job's followers, brought into agreement with it.
@@ -88,15 +96,21 @@ impl Ledger {
         let Some(found) = self.jobs.get(product, id).await? else { return Ok(()) };
         let job = found.record;
         self.agree_lease(&job).await?;
-        self.tell(&job).await?;
+        self.record(&job).await?;
         self.free_gates(&job).await?;
         match job.stage {
-            Stage::Blocked | Stage::Queued => self.waiting.note(&job),
+            // Back from testing: what depends on it softly goes back too.
+            Stage::Blocked | Stage::Queued => {
+                self.waiting.note(&job);
+                self.settle_dependents(&job).await?;
+            }
             Stage::Testing(_) | Stage::Shipped | Stage::Failed(_) | Stage::DeadLetter(_) => {
                 self.settle_dependents(&job).await?;
             }
             Stage::Assigned(_) | Stage::Building(_) | Stage::Review(_) => {}
         }
+        // News after truth: while the bus is away, locks and dependents need not wait for it.
+        self.publish_all(&job).await?;
         // Last: an empty outbox says that everything above was done.
         self.trim(&job).await
     }

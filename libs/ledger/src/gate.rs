@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fleet::{
     Budget, BudgetCommand, Cause, Job, Lock, LockCommand, LockName, MicroUsd, Nonce, Owner,
-    RESERVATION_LIFE, Reservation, Run, Slot, SlotState, TakeBack, Wish,
+    ProductId, RESERVATION_LIFE, Reservation, Run, Slot, SlotState, TakeBack, Wish,
 };
 use store::Store;
 
@@ -114,15 +114,15 @@ impl Ledger {
         course: &Course,
         nonce: Nonce,
     ) -> Result<(), LedgerError> {
-        let Some(found) = self.jobs.get(&course.product, course.job).await? else { return Ok(()) };
-        let job = found.record;
-        if job.holder().is_some_and(|holder| holder.nonce == nonce) {
+        let found = self.jobs.get(&course.product, course.job).await?;
+        let holder = found.as_ref().and_then(|found| found.record.holder());
+        if holder.is_some_and(|holder| holder.nonce == nonce) {
             return Ok(());
         }
-        for name in &job.content.locks {
-            self.free_lock(&job, name, nonce).await?;
+        for name in &course.locks {
+            self.free_lock(&course.product, name, nonce).await?;
         }
-        let known = self.belief.of(job.product(), &*self.clock).await?;
+        let known = self.belief.of(&course.product, &*self.clock).await?;
         for budget in known.budgets.iter() {
             self.amend(&self.gates.budgets, budget, &BudgetCommand::Free(nonce)).await?;
         }
@@ -143,7 +143,7 @@ impl Ledger {
             // A host that may not know yet that it was fenced keeps its lock for the grace.
             let stands = self.jobs.get(job.product(), job.id).await?;
             if Owner::of(stands.as_ref().map(|found| &found.record), slot) == Owner::Gone {
-                self.free_lock(job, name, slot.claim_nonce).await?;
+                self.free_lock(job.product(), name, slot.claim_nonce).await?;
             }
         }
         self.settle_budgets(job).await
@@ -218,8 +218,13 @@ impl Ledger {
         Ok(run.map(|found| found.record))
     }
 
-    async fn free_lock(&self, job: &Job, name: &LockName, nonce: Nonce) -> Result<(), LedgerError> {
-        let absent = Lock::absent(name.clone(), job.product().clone(), self.clock.now());
+    async fn free_lock(
+        &self,
+        product: &ProductId,
+        name: &LockName,
+        nonce: Nonce,
+    ) -> Result<(), LedgerError> {
+        let absent = Lock::absent(name.clone(), product.clone(), self.clock.now());
         self.commit(&self.gates.locks, absent, &LockCommand::Free(nonce)).await?;
         Ok(())
     }

@@ -43,3 +43,13 @@ pub enum LedgerError {
     #[error("the stored {what} {id} cannot be read: {why}")]
     Corrupt { what: &'static str, id: String, why: String },
 }
+
+impl LedgerError {
+    /// Whether it will be the same tomorrow: the trouble is in one record, not in what holds it.
+    pub(crate) fn is_of_the_record(&self) -> bool {
+        match self {
+            Self::TooLarge { .. } | Self::SchemaTooNew { .. } | Self::Corrupt { .. } => true,
+            Self::Unavailable(_) | Self::BusAway(_) | Self::CommitUnknown => false,
+        }
+    }
+}

@@ -15,11 +15,15 @@ use crate::outcome::{LedgerError, Outcome};
 use crate::table::Written;
 
 impl Ledger {
-    /// Tells everything that `job` has not told yet. It may have been told in part before.
-    pub(crate) async fn tell(&self, job: &Job) -> Result<(), LedgerError> {
+    /// Writes down everything that `job` has not told yet. It may have been told in part before.
+    pub(crate) async fn record(&self, job: &Job) -> Result<(), LedgerError> {
         let records = job.outbox.iter().map(|entry| self.record_event(job, entry));
         try_join(try_join_all(records), self.tell_runs(job)).await?;
-        // In order, and only what can be looked up.
+        Ok(())
+    }
+
+    /// In order, and only what can be looked up.
+    pub(crate) async fn publish_all(&self, job: &Job) -> Result<(), LedgerError> {
         for entry in &job.outbox {
             self.publish(job, entry).await?;
         }

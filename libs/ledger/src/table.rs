@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fleet::SCHEMA_VERSION;
 use store::{Cursor, Expect, Key, Put, Revision, Scope, Store, StoreError, Versioned};
+use tracing::warn;
 
 use crate::kinds::Placed;
 use crate::outcome::LedgerError;
@@ -97,10 +98,10 @@ impl<R: Placed> Table<R> {
         }
     }
 
-    /// One page of a partition, in key order.
+    /// One page of a partition, in key order, without what cannot be read.
     ///
     /// # Errors
-    /// As for [`Table::get`].
+    /// The store is away.
     pub async fn page(
         &self,
         partition: impl fmt::Display,
@@ -110,10 +111,11 @@ impl<R: Placed> Table<R> {
         self.scan(&Scope::Partition(R::KIND, partition.to_string().into()), from, limit).await
     }
 
-    /// One page of everything of this kind, in any order; each record at least once.
+    /// One page of everything of this kind that can be read, in any order; each record at least
+    /// once.
     ///
     /// # Errors
-    /// As for [`Table::get`].
+    /// The store is away.
     pub async fn page_of_all(
         &self,
         from: Option<&Cursor>,
@@ -122,10 +124,10 @@ impl<R: Placed> Table<R> {
         self.scan(&Scope::Kind(R::KIND), from, limit).await
     }
 
-    /// A whole partition; for those that are small by their limits.
+    /// A whole partition, as far as it can be read; for those that are small by their limits.
     ///
     /// # Errors
-    /// As for [`Table::get`].
+    /// The store is away.
     pub async fn all_of(&self, partition: impl fmt::Display) -> Result<Vec<Found<R>>, LedgerError> {
         let scope = Scope::Partition(R::KIND, partition.to_string().into());
         let mut all = Vec::new();
@@ -147,9 +149,8 @@ impl<R: Placed> Table<R> {
         limit: usize,
     ) -> Result<(Vec<Found<R>>, Option<Cursor>), LedgerError> {
         let page = self.store.scan(scope, from, limit).await.map_err(read_failed)?;
-        let items: Result<Vec<_>, _> =
-            page.items.iter().map(|(key, found)| decode(key, found)).collect();
-        Ok((items?, page.next))
+        let items = page.items.iter().filter_map(|(key, found)| readable(key, found));
+        Ok((items.collect(), page.next))
     }
 }
 
@@ -158,6 +159,18 @@ pub(crate) const PAGE: usize = 256;
 
 fn key_of<R: Placed>(partition: &str, id: &str) -> Key {
     Key::new(R::KIND, partition, id).expect("names and ids are made of the store's alphabet")
+}
+
+/// One record that cannot be read must not hide all others from a sweep; whoever asks for it by
+/// its key is told.
+fn readable<R: Placed>(key: &Key, found: &Versioned) -> Option<Found<R>> {
+    match decode(key, found) {
+        Ok(found) => Some(found),
+        Err(error) => {
+            warn!(partition = key.partition(), %error, "record passed over");
+            None
+        }
+    }
 }
 
 fn decode<R: Placed>(key: &Key, found: &Versioned) -> Result<Found<R>, LedgerError> {

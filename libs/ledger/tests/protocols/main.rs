@@ -4,4 +4,12 @@
 #[cfg(test)]
 mod claim;
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
+mod heal;
+#[cfg(test)]
+mod seeds;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
 mod support;

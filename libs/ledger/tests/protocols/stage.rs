@@ -3,26 +3,22 @@
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use store::{Cursor, Expect, Key, Page, Put, Revision, Scope, Store, StoreError, Versioned};
 use tokio::sync::Notify;
-use tokio::task::yield_now;
 
 /// What becomes of the next write of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Twist {
     /// It is written, and the answer is a conflict: a copy of the request came first.
-    ConflictAfterWrite,
+    CalledConflict,
     /// It is written, and the answer is lost.
-    UnknownAfterWrite,
+    AnswerLost,
     /// It is not written, and the answer is lost.
-    UnknownBeforeWrite,
-    /// The store is away.
-    Away,
+    Swallowed,
 }
 
 #[derive(Debug, Default)]
@@ -140,9 +136,8 @@ impl Staged {
         let twist = self.twist_of(kind);
         let lost = || Err(StoreError::Unknown("told to".into()));
         match twist {
-            Some(Twist::UnknownBeforeWrite) => return lost(),
-            Some(Twist::Away) => return Err(StoreError::Unavailable("told to".into())),
-            Some(Twist::ConflictAfterWrite | Twist::UnknownAfterWrite) | None => {}
+            Some(Twist::Swallowed) => return lost(),
+            Some(Twist::CalledConflict | Twist::AnswerLost) | None => {}
         }
         let answer = match change {
             Change::Put(key, value, expect) => self.inner.put(key, value, expect).await?,
@@ -152,9 +147,9 @@ impl Staged {
             *self.script().writes.entry(kind).or_default() += 1;
         }
         match twist {
-            Some(Twist::ConflictAfterWrite) => Ok(Put::Conflict),
-            Some(Twist::UnknownAfterWrite) => lost(),
-            Some(Twist::UnknownBeforeWrite | Twist::Away) | None => Ok(answer),
+            Some(Twist::CalledConflict) => Ok(Put::Conflict),
+            Some(Twist::AnswerLost) => lost(),
+            Some(Twist::Swallowed) | None => Ok(answer),
         }
     }
 }
@@ -212,60 +207,6 @@ impl Store for Staged {
         from: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        self.inner.scan(scope, from, limit).await
-    }
-}
-
-/// Lets others run before and after every operation, in an order that a seed decides.
-#[derive(Debug)]
-pub(crate) struct Shuffled {
-    inner: Arc<dyn Store>,
-    chance: AtomicU64,
-}
-
-impl Shuffled {
-    pub(crate) fn over(inner: &Arc<dyn Store>, seed: u64) -> Arc<dyn Store> {
-        let chance = AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        Arc::new(Self { inner: Arc::clone(inner), chance })
-    }
-
-    async fn shuffle(&self) {
-        let step = |n: u64| n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
-        let old = self.chance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(step(n)));
-        for _ in 0..(old.unwrap_or(0) >> 33) % 4 {
-            yield_now().await;
-        }
-    }
-}
-
-#[async_trait]
-impl Store for Shuffled {
-    async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
-        self.shuffle().await;
-        let answer = self.inner.get(key).await;
-        self.shuffle().await;
-        answer
-    }
-
-    async fn put(&self, key: &Key, value: Bytes, expect: &Expect) -> Result<Put, StoreError> {
-        self.shuffle().await;
-        let answer = self.inner.put(key, value, expect).await;
-        self.shuffle().await;
-        answer
-    }
-
-    async fn remove(&self, key: &Key, at: &Revision) -> Result<Put, StoreError> {
-        self.shuffle().await;
-        self.inner.remove(key, at).await
-    }
-
-    async fn scan(
-        &self,
-        scope: &Scope,
-        from: Option<&Cursor>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        self.shuffle().await;
         self.inner.scan(scope, from, limit).await
     }
 }

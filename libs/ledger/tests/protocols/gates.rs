@@ -220,3 +220,25 @@ async fn the_queue_is_by_priority_then_age_and_by_what_fits_on(store: Arc<dyn St
     }
     assert_eq!(order, [high, old, young, low]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_wall_budget_ends_a_job_whose_holder_says_nothing_of_it() {
+    on_each_store(the_wall_budget_ends_a_job_whose_holder_says_nothing_of_it_on).await;
+}
+
+async fn the_wall_budget_ends_a_job_whose_holder_says_nothing_of_it_on(store: Arc<dyn Store>) {
+    let yard = Yard::paused(&store);
+    let job = yard.submit("dear", r#""budget":{"wall":60}"#).await;
+    let holding = yard.running(job, "f1").await;
+    yard.wait(Duration::from_secs(30)).await;
+    yard.sweep().await;
+    let renewed = yard.ledger.renew(&yard.product, job, &holding).await.unwrap();
+    assert_eq!(renewed.done().unwrap().stop, None);
+    yard.wait(Duration::from_secs(31)).await;
+    let renewed = yard.ledger.renew(&yard.product, job, &holding).await.unwrap();
+    assert_eq!(renewed.done().unwrap().stop, Some(ledger::Stop::Budget));
+    yard.sweep().await;
+    let stands = yard.job(job).await;
+    assert_eq!(stands.stage, fleet::Stage::DeadLetter(fleet::DeadReason::BudgetExceeded));
+    assert_eq!(code(&yard.ship(job, &holding).await), Some(Code::Fenced));
+}

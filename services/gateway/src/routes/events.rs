@@ -17,6 +17,7 @@ use protocol::{AboutJob, Code, OfJob};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::time::Interval;
 
 use crate::feed::Told;
 use crate::heard::Heard;
@@ -51,6 +52,9 @@ struct Listener {
     /// Of the one job that is followed, what was told already.
     through: Option<u64>,
     live: Receiver<Arc<Told>>,
+    /// Goes on whatever else is heard, or a listener with a narrow filter would never be told
+    /// that the door is still there.
+    comment: Interval,
     node: Node,
     _room: OwnedSemaphorePermit,
 }
@@ -66,6 +70,7 @@ pub(crate) async fn follow(heard: Heard) -> Answer {
         waiting: VecDeque::from([Bytes::from_static(b": here\n\n")]),
         through: None,
         live: start.live,
+        comment: comments(),
         node: heard.door.node.clone(),
         _room: room,
     };
@@ -75,6 +80,13 @@ pub(crate) async fn follow(heard: Heard) -> Answer {
         (None, None) => listener.waiting.push_back(Bytes::from_static(GAP.as_bytes())),
     }
     Ok(streamed(listener))
+}
+
+/// The first one is due after the span, not at once.
+fn comments() -> Interval {
+    let mut comments = tokio::time::interval(COMMENT_EVERY);
+    comments.reset();
+    comments
 }
 
 fn streamed(listener: Listener) -> Response {
@@ -99,14 +111,12 @@ impl Listener {
             tokio::select! {
                 biased;
                 () = self.node.tasks.stopped() => return None,
+                _ = self.comment.tick() => return Some(Bytes::from_static(b":\n\n")),
                 told = self.live.recv() => match told {
                     Ok(told) => self.hear(&told),
                     Err(RecvError::Lagged(_)) => return Some(Bytes::from_static(GAP.as_bytes())),
                     Err(RecvError::Closed) => return None,
                 },
-                () = tokio::time::sleep(COMMENT_EVERY) => {
-                    return Some(Bytes::from_static(b":\n\n"));
-                }
             }
         }
     }
@@ -176,5 +186,78 @@ impl Cursor {
 impl std::fmt::Display for Cursor {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(&EventRecord::id_of(self.job, self.seq))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clock::{System, Virtual};
+    use node::Tasks;
+    use tokio::sync::{Semaphore, broadcast};
+
+    use super::*;
+
+    const JOB: &str = "j_aaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    fn told(seq: u64) -> Arc<Told> {
+        Arc::new(Told {
+            id: format!("{JOB}-{seq}"),
+            job: JOB.parse().unwrap(),
+            seq: Some(seq),
+            kind: EventType::Queued,
+            json: "{}".to_owned(),
+        })
+    }
+
+    fn listener(live: Receiver<Arc<Told>>) -> Listener {
+        let clock = Arc::new(Virtual::starting_at(fleet::Timestamp::from_millis(0)));
+        let (bus, ids) = (Arc::new(bus::Memory::default()), Arc::new(System::start()));
+        Listener {
+            wanted: Wanted { kinds: vec![EventType::Shipped], ..Wanted::default() },
+            waiting: VecDeque::new(),
+            through: None,
+            live,
+            comment: comments(),
+            node: Node { bus, clock, ids, tasks: Tasks::default() },
+            _room: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_hears_a_comment_every_fifteen_seconds_whatever_happens_elsewhere() {
+        let (live, heard) = broadcast::channel(8);
+        let mut listener = listener(heard);
+        let clock = Arc::clone(&listener.node.clock);
+        let elsewhere = async {
+            for seq in 0..12 {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                live.send(told(seq)).unwrap();
+            }
+        };
+        let listening = async {
+            for round in 1..=3 {
+                assert_eq!(listener.next().await.as_deref(), Some(&b":\n\n"[..]));
+                assert_eq!(clock.uptime().as_secs(), round * 15);
+            }
+            listener.node.tasks.stop();
+            assert_eq!(listener.next().await, None, "the door closes");
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = elsewhere => {}
+            () = listening => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_that_is_too_slow_is_told_of_the_gap() {
+        let (live, heard) = broadcast::channel(2);
+        let mut listener = listener(heard);
+        for seq in 0..9 {
+            live.send(told(seq)).unwrap();
+        }
+        assert_eq!(listener.next().await.as_deref(), Some(GAP.as_bytes()));
+        drop(live);
+        assert_eq!(listener.next().await, None);
     }
 }

@@ -248,6 +248,46 @@ async fn a_field_that_is_wrong_is_named() {
 }
 
 #[tokio::test]
+async fn both_doors_judge_a_shape_alike() {
+    let town = Town::open().await;
+    let job = town.submit("Work.").await.job.id;
+    let whole = json!({ "jobId": job, "factoryId": "f1", "leaseEpoch": 1, "claimNonce": NONCE,
+        "opId": NONCE });
+    let whole = whole.to_string();
+    let epoch =
+        |written: &str| whole.replace("\"leaseEpoch\":1", &format!("\"leaseEpoch\":{written}"));
+    let bodies = [
+        String::from("nonsense"),
+        String::from("{}"),
+        whole.replace('}', r#","opId":1}"#),
+        whole.replace('}', r#","stgae":"building","note":7}"#),
+        whole.replace('}', r#","stage":"flying"}"#),
+        epoch("-1"),
+        epoch("0.5"),
+        epoch("\"1\""),
+        epoch("18446744073709551616"),
+    ];
+    for body in bodies {
+        let line = format!("PATCH /fleet/jobs/{job}");
+        let said = Spoken::new(&line).json(&*body).to(town.address).await;
+        let mut over_http = said.json();
+        let mut over_bus = town.say_on_the_bus("f1", &body).await;
+        for answer in [&mut over_http, &mut over_bus] {
+            answer["error"]["requestId"].take();
+        }
+        // The path names the job, so that only the bus misses it in the body.
+        if body == "{}" {
+            assert_eq!(over_bus["error"]["field"], json!("jobId"));
+            assert_eq!(over_http["error"]["field"], json!("factoryId"));
+            continue;
+        }
+        assert_eq!(over_http, over_bus, "{body}");
+        assert_eq!(said.status, 400);
+    }
+    town.close().await;
+}
+
+#[tokio::test]
 async fn a_list_is_asked_for_in_its_own_words() {
     let town = Town::open().await;
     let list = |query: &str| Spoken::new(&format!("GET /fleet/jobs?{query}"));

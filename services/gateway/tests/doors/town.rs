@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Audience, Bus, Inbox};
+use bus::{Audience, Bus, Inbox, Message};
 use client::{CallError, OverBus, OverHttp, Patience};
 use clock::{Clock, Ids, System};
 use dev::Fleet;
@@ -14,7 +14,7 @@ use ledger::{Ledger, Terms};
 use node::{Node, Tasks};
 use protocol::{
     AboutJob, Ask, Beat, ClaimWork, Filter, Granted, JobView, OfJob, PatchJob, Problem, Receipt,
-    ReleaseJob, RenewLeases, RenewOne, Renewed, Subject, SubmitJob,
+    ReleaseJob, RenewLeases, RenewOne, Renewed, Subject, SubmitJob, Word,
 };
 use serde_json::Value;
 use store::{Memory, Store};
@@ -95,6 +95,15 @@ impl Town {
 
     pub(crate) async fn claim(&self, factory: &str, wait: Duration) -> Option<Granted> {
         self.ask(&self.claiming(factory, wait)).await.unwrap()
+    }
+
+    /// A patch as it stands on the wire of the bus, and what came back.
+    pub(crate) async fn say_on_the_bus(&self, factory: &str, body: &str) -> Value {
+        let (product, factory) = ("acme".parse().unwrap(), factory.parse().unwrap());
+        let subject = Subject::spoken(&product, &factory, Word::Patch);
+        let message = Message::new(subject, body.to_owned());
+        let answer = self.node.bus.request(message, Duration::from_secs(10)).await.unwrap();
+        serde_json::from_slice(&answer.body).unwrap()
     }
 
     /// Hears that a factory asks for work; answers nothing.

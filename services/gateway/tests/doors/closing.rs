@@ -13,6 +13,7 @@ use protocol::Code;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use crate::plain::{self, Spoken};
 use crate::town::{TOKEN, Town, options, refusal};
@@ -80,20 +81,24 @@ async fn a_client_uses_a_connection_again_and_survives_its_end() {
     let door = format!("http://{}", listener.local_addr().unwrap());
     let http = OverHttp::new(&door, TOKEN).unwrap();
     let beat = town.beat("f1");
+    let (heard, ended) = (Notify::new(), Notify::new());
     let answering = async {
         // Two requests on the first connection, which then ends without a word.
         let (mut first, _) = listener.accept().await.unwrap();
         answer_a_beat(&mut first).await;
         answer_a_beat(&mut first).await;
+        heard.notified().await;
         drop(first);
+        ended.notify_one();
         let (mut second, _) = listener.accept().await.unwrap();
         answer_a_beat(&mut second).await;
     };
     let calling = async {
-        for _ in 0..3 {
-            assert!(http.call(&beat, town.patience()).await.unwrap().draining);
-            tokio::task::yield_now().await;
-        }
+        let beats = async || http.call(&beat, town.patience()).await.unwrap().draining;
+        assert!(beats().await && beats().await);
+        heard.notify_one();
+        ended.notified().await;
+        assert!(beats().await);
     };
     tokio::join!(answering, calling);
     town.close().await;

@@ -129,6 +129,11 @@ async fn a_zombie_is_refused_with_the_truth_about_its_job() {
     assert_eq!(error["code"], json!("FENCED"));
     assert_eq!(error["current"]["leaseEpoch"], json!(again.lease_epoch));
     assert_eq!(error["current"]["holderFactoryId"], json!("f2"));
+    let line = format!("POST /fleet/jobs/{job}/lease/renew");
+    let lease = json!({ "factoryId": "f1", "leaseEpoch": lost.lease_epoch,
+        "claimNonce": lost.claim_nonce });
+    let said = Spoken::new(&line).json(lease.to_string()).to(town.address).await;
+    assert_eq!((said.status, &said.json()["error"]["code"]), (409, &json!("FENCED")));
     assert_eq!(town.renew("f1", &lost).await.error.unwrap().code, Code::Fenced);
     town.build("f2", &again).await.unwrap();
     town.ship("f2", &again).await.unwrap();

@@ -87,7 +87,12 @@ impl Heard {
         ask: &A,
         span: Duration,
     ) -> Result<A::Reply, Refusal> {
-        let until = self.door.node.clock.now().plus(span);
+        let now = self.door.node.clock.now();
+        // A service would drop it unseen, and its caller waits no longer.
+        if self.deadline.is_some_and(|deadline| deadline < now) {
+            return Err(self.refused(Code::Unavailable).because("deadline"));
+        }
+        let until = now.plus(span);
         let until = self.deadline.map_or(until, |deadline| deadline.min(until));
         let patience = Patience { request_id: self.request_id, until, span };
         let said = self.door.link.call(ask, patience).await;

@@ -316,6 +316,17 @@ async fn a_list_is_asked_for_in_its_own_words() {
 }
 
 #[tokio::test]
+async fn a_request_past_its_deadline_has_no_effect() {
+    let town = Town::open().await;
+    let late = Spoken::new("POST /fleet/jobs").with("Fleet-Deadline: 2026-01-02T03:04:05.678Z");
+    let late = late.with("Content-Type: text/markdown").body("Too late.");
+    hold(&town, vec![case("late", late, (503, "UNAVAILABLE", "deadline"))]).await;
+    let list = Spoken::new("GET /fleet/jobs?admitted=any").to(town.address).await;
+    assert_eq!(list.json()["items"], json!([]));
+    town.close().await;
+}
+
+#[tokio::test]
 async fn a_head_that_never_ends_is_cut_off() {
     let town = Town::open().await;
     let long = Spoken::new("GET /fleet/jobs").with(&format!("X-Long: {}", "x".repeat(20 << 10)));

@@ -31,6 +31,8 @@ cargo xtask <verb>
   fmt [--fix]   check the formatting, or mend it
   lint          clippy and rustdoc, warnings are errors
   tests         all tests, without the checks before them
+  sim           the simulation: two thousand seeds, and the table of wrong designs
+  sim 42        one seed again, with its transcript; a third word names a wrong design
   house         the rules of the house: crate arrows, purity, sizes, names, coverage
   deny          licences, sources and banned crates, where cargo-deny is installed
   bench         the benchmarks; programs, never part of the test run
@@ -39,12 +41,16 @@ cargo xtask <verb>
 fn main() -> Result<ExitCode> {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let ["sim", seed, design @ ..] = words.as_slice() {
+        return Ok(close(&[run::replay(seed, &design.join(" "))?]));
+    }
     let steps: &[Step] = match words.as_slice() {
         ["test" | "ci"] => &steps::EVERYTHING,
         ["fmt"] => &[steps::FMT],
         ["fmt", "--fix"] => &[steps::FMT_FIX],
         ["lint"] => &[steps::CLIPPY, steps::DOC],
         ["tests"] => &[steps::TESTS],
+        ["sim"] => &[steps::SIM],
         ["house"] => &[steps::HOUSE],
         ["deny"] => &[steps::DENY],
         ["bench"] => &[steps::BENCH],

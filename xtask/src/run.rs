@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Context, Result};
 
 use crate::linker;
-use crate::steps::{Kind, Step};
+use crate::steps::{Kind, REPLAY, Step};
 use crate::tally::{self, Runner, Tally};
 
 /// How a step ended, and what has to be said about it at the end.
@@ -29,6 +29,20 @@ pub(crate) fn step(step: &Step) -> Result<Outcome> {
         Kind::Check | Kind::Docs | Kind::Optional { .. } => check(step),
         Kind::Tests => tests(step),
     }
+}
+
+/// One seed of the simulation, under the design as it is or under the wrong one named.
+///
+/// # Errors
+/// As for [`step`].
+pub(crate) fn replay(seed: &str, design: &str) -> Result<Outcome> {
+    let mut command = announced(&REPLAY, REPLAY.cargo);
+    command.env("GIGAMESH_SIM_SEED", seed);
+    if !design.is_empty() {
+        command.env("GIGAMESH_SIM_MUTANT", design);
+    }
+    let status = command.status().context("cargo does not start")?;
+    Ok(judged(&REPLAY, status.success(), Tally::default()))
 }
 
 fn check(step: &Step) -> Result<Outcome> {

@@ -71,6 +71,22 @@ pub(crate) const TESTS: Step = Step {
     kind: Kind::Tests,
 };
 
+/// The simulation alone, with the tables that it prints.
+pub(crate) const SIM: Step = Step {
+    name: "sim",
+    verb: "sim",
+    cargo: &["test", "--workspace", "--test", "mesh", "sim::seeds::", "--", "--nocapture"],
+    kind: Kind::Check,
+};
+
+/// One seed of it; which one is told by the environment.
+pub(crate) const REPLAY: Step = Step {
+    name: "replay",
+    verb: "sim",
+    cargo: &["test", "--workspace", "--test", "mesh", "one_seed_is", "--", "--nocapture"],
+    kind: Kind::Check,
+};
+
 pub(crate) const BENCH: Step =
     Step { name: "bench", verb: "bench", cargo: &["bench", "--workspace"], kind: Kind::Check };
 

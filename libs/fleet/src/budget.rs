@@ -1,7 +1,10 @@
 //! A ceiling on what a product spends: reserved before a claim, spent as runs report, begun anew
 //! with each window.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::id::{BudgetId, EngineName, JobId, Nonce, ProductId, ProfileName};
 use crate::lock::RESERVATION_LIFE;
@@ -30,6 +33,8 @@ pub struct Budget {
     /// Absent: every job.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
     pub applies_to: Option<AppliesTo>,
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +104,7 @@ impl Budget {
             soft_pct: 80,
             enabled: true,
             applies_to: None,
+            unknown: BTreeMap::new(),
         }
     }
 

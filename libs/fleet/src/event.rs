@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::{Epoch, FactoryId, JobId, Nonce, ProductId};
-use crate::job::Checkpoint;
 use crate::record::{Head, Record};
-use crate::run::{Exit, Insights, RunResult, VerifyResult};
+use crate::report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};
 use crate::time::Timestamp;
 
 /// Who did it.
@@ -176,6 +175,8 @@ pub struct EventRecord {
     pub epoch: Epoch,
     #[serde(default, skip_serializing_if = "Data::is_empty")]
     pub data: Data,
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 impl EventRecord {
@@ -191,6 +192,7 @@ impl EventRecord {
             actor: entry.actor.clone(),
             epoch: entry.epoch,
             data: entry.data.clone(),
+            unknown: BTreeMap::new(),
         }
     }
 
@@ -207,6 +209,7 @@ impl EventRecord {
             seq: None,
             kind: EventType::Fenced,
             data: Data { refused: Some(refused), ..Data::default() },
+            unknown: BTreeMap::new(),
         }
     }
 

@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::capability::Capability;
 use crate::id::{EngineName, FactoryId, Incarnation, ProductId};
-use crate::job::Health;
 use crate::record::{Head, Record};
 use crate::rejection::{Code, Rejection};
 use crate::time::Timestamp;
@@ -20,6 +19,8 @@ const HIGHEST_LOAD: f64 = 1000.0;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Factory {
+    /// The name once more.
+    pub id: FactoryId,
     pub factory_id: FactoryId,
     #[serde(flatten)]
     pub head: Head,
@@ -38,6 +39,15 @@ pub struct Factory {
     pub retired_at: Option<Timestamp>,
     #[serde(flatten)]
     pub unknown: BTreeMap<String, Value>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    #[default]
+    Ok,
+    Degraded,
+    Down,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +100,7 @@ impl Factory {
     #[must_use]
     pub fn absent(factory: FactoryId, product: ProductId, now: Timestamp) -> Self {
         Self {
+            id: factory.clone(),
             factory_id: factory,
             head: Head::new(product, now),
             incarnation: None,

@@ -20,6 +20,7 @@ pub struct BadId {
 
 const NAME_RULE: &str = "must be 1 to 64 of A-Z a-z 0-9 _ - and begin with a letter or digit";
 const UUID_RULE: &str = "must be a UUID of version 7, like 01890a5d-ac96-774b-bcce-b302099a8057";
+const ARTIFACT_ID_RULE: &str = "must be a_, the letters of a job id, _ and 32 hex digits";
 const JOB_ID_RULE: &str = "must be j_ and 26 of a-z 2-7";
 const KEY_RULE: &str = "must be 1 to 256 printable characters, without space at either end, and not look like a job id";
 
@@ -136,6 +137,25 @@ ids! { uuid
     RequestId = "claimRequestId";
     /// One start of an agent.
     Incarnation = "incarnation";
+}
+
+impl ProductId {
+    const SYSTEM: &'static str = "_system";
+
+    /// The product of what belongs to no tenant. No text that a caller sends is ever it.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Self::SYSTEM.into())
+    }
+
+    /// As a stored record names it.
+    pub(crate) fn stored<'de, D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        if text == Self::SYSTEM {
+            return Ok(Self::system());
+        }
+        text.parse().map_err(de::Error::custom)
+    }
 }
 
 /// The number that rises by one at each claim and each taking-back. Zero: never claimed.
@@ -278,6 +298,49 @@ impl fmt::Display for JobId {
 }
 
 ids!(serde JobId, "jobId");
+
+/// An artifact names its job, so that a pointer is found without asking every job.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArtifactId {
+    job: JobId,
+    number: Uuid,
+}
+
+impl ArtifactId {
+    #[must_use]
+    pub fn new(job: JobId, number: Uuid) -> Self {
+        Self { job, number }
+    }
+
+    #[must_use]
+    pub fn job(self) -> JobId {
+        self.job
+    }
+}
+
+impl FromStr for ArtifactId {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let bad = || BadId { what: "artifactId", why: ARTIFACT_ID_RULE };
+        let (letters, number) =
+            text.strip_prefix("a_").and_then(|rest| rest.split_once('_')).ok_or_else(bad)?;
+        let job = format!("j_{letters}").parse().map_err(|_| bad())?;
+        let plain = number.len() == 32 && !number.bytes().any(|byte| byte.is_ascii_uppercase());
+        match Uuid::try_parse(number) {
+            Ok(number) if plain && number.get_version_num() == 7 => Ok(Self { job, number }),
+            Ok(_) | Err(_) => Err(bad()),
+        }
+    }
+}
+
+impl fmt::Display for ArtifactId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "a_{}_{}", self.job.letters(), self.number.simple())
+    }
+}
+
+ids!(serde ArtifactId, "artifactId");
 
 fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();

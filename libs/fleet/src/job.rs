@@ -5,7 +5,9 @@ mod admit;
 mod chronicle;
 mod claim;
 mod create;
+mod depend;
 mod evolve;
+mod fit;
 mod guard;
 mod operate;
 mod patch;
@@ -24,18 +26,21 @@ use crate::content::Content;
 use crate::event::{Actor, Entry};
 use crate::id::{Epoch, JobId, Nonce, OpId, ProductId, RequestId};
 use crate::money::MicroUsd;
-use crate::record::{Head, Record};
+use crate::record::{Head, Record, naming_the_field};
 use crate::rejection::{Code, Current, Rejection};
-use crate::run::RunResult;
+use crate::report::{Checkpoint, RunResult};
 use crate::stage::{Holder, Stage, StageName};
 use crate::time::Timestamp;
 
 pub use create::{Submitted, submit};
+pub use depend::waits_for;
 pub use evolve::{Change, Event, Leaving, Left, Report, Rest, Tally};
+pub(crate) use fit::DEGRADED_WAITS;
+pub use fit::{Unfit, unclaimable, unfit, unsuited};
 pub use purge::Tombstone;
 pub use retry::Jitter;
 pub use wish::{
-    Action, Admission, Bidder, Cause, Circumstances, Claim, Command, Disposition, Health, Holding,
+    Action, Admission, Bidder, Cause, Circumstances, Claim, Command, Disposition, Holding,
     Operation, Patch, Release, TakeBack, Wish,
 };
 
@@ -137,15 +142,6 @@ pub struct Used {
     pub tokens_used: u64,
 }
 
-/// Where the next attempt resumes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Checkpoint {
-    pub wip_branch: String,
-    pub wip_base: String,
-    pub wip_commit: String,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelRequest {
     pub at: Timestamp,
@@ -188,7 +184,7 @@ impl Record for Job {
 
     fn decide(&self, command: &Command, now: Timestamp) -> Result<Vec<Event>, Rejection> {
         if self.purged {
-            return Err(self.reject(Code::InvalidTransition).because("purged"));
+            return self.answer_from_the_grave(&command.wish);
         }
         if self.answered(command)? {
             return Ok(Vec::new());
@@ -236,8 +232,10 @@ impl Record for Job {
     fn decode(bytes: &[u8]) -> serde_json::Result<Self> {
         match serde_json::from_slice(bytes) {
             Ok(job) => Ok(job),
-            Err(error) => serde_json::from_slice::<Tombstone>(bytes)
-                .map_or(Err(error), |stone| Ok(stone.into())),
+            Err(error) => serde_json::from_slice::<Tombstone>(bytes).map_or_else(
+                |_| Err(naming_the_field::<Self>(bytes, error)),
+                |stone| Ok(stone.into()),
+            ),
         }
     }
 }

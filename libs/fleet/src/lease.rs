@@ -16,6 +16,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lease {
+    /// The job's id once more.
+    pub id: JobId,
     pub job_id: JobId,
     #[serde(flatten)]
     pub head: Head,
@@ -76,6 +78,7 @@ impl Lease {
     #[must_use]
     pub fn absent(job: JobId, product: ProductId, now: Timestamp) -> Self {
         Self {
+            id: job,
             job_id: job,
             head: Head::new(product, now),
             lease_epoch: Epoch::ZERO,

@@ -1,9 +1,11 @@
 //! A named mutex across a product. Reserved before the claim, confirmed after it, so that neither
 //! a lost reply nor a crash leaves two holders or a lock that nobody can take.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::id::{Epoch, FactoryId, JobId, LockName, Nonce, ProductId};
 use crate::job::{FencedBy, Job};
@@ -18,11 +20,27 @@ pub const LOCK_GRACE: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lock {
+    /// The name once more.
+    pub id: LockName,
     pub name: LockName,
     #[serde(flatten)]
     pub head: Head,
     /// At most one.
     pub slots: Vec<Slot>,
+    /// Outlives the slot: the fenced job may take its lock again and let it go at once, while
+    /// its former holder is still running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fenced: Option<Fenced>,
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
+}
+
+/// Whose holder was fenced in the lock, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fenced {
+    pub job_id: JobId,
+    pub at: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +85,7 @@ pub enum Owner {
 
 #[derive(Clone, Debug)]
 pub enum LockEvent {
-    Reserved(Slot),
+    Reserved(Slot, Option<Fenced>),
     Confirmed(Nonce),
     Freed(Nonce),
 }
@@ -99,7 +117,14 @@ impl Owner {
 impl Lock {
     #[must_use]
     pub fn absent(name: LockName, product: ProductId, now: Timestamp) -> Self {
-        Self { name, head: Head::new(product, now), slots: Vec::new() }
+        Self {
+            id: name.clone(),
+            name,
+            head: Head::new(product, now),
+            slots: Vec::new(),
+            fenced: None,
+            unknown: BTreeMap::new(),
+        }
     }
 
     #[must_use]
@@ -108,6 +133,10 @@ impl Lock {
     }
 
     fn is_free_for(&self, job: JobId, owner: Owner, now: Timestamp) -> bool {
+        let grace = |fenced: &Fenced| fenced.job_id != job && now.since(fenced.at) < LOCK_GRACE;
+        if self.fenced.as_ref().is_some_and(grace) {
+            return false;
+        }
         let Some(slot) = self.slot() else { return true };
         match (slot.state, owner) {
             (_, Owner::Holds) => false,
@@ -118,6 +147,13 @@ impl Lock {
             (SlotState::Confirmed, Owner::FencedAt(at)) => {
                 slot.job_id == job || now.since(at) >= LOCK_GRACE
             }
+        }
+    }
+
+    fn fenced_by(&self, owner: Owner) -> Option<Fenced> {
+        match (self.slot(), owner) {
+            (Some(slot), Owner::FencedAt(at)) => Some(Fenced { job_id: slot.job_id, at }),
+            (Some(_) | None, Owner::Holds | Owner::Gone | Owner::FencedAt(_)) => self.fenced,
         }
     }
 
@@ -135,7 +171,7 @@ impl Record for Lock {
         match command {
             LockCommand::Reserve { slot, .. } if self.has(slot.claim_nonce) => Ok(Vec::new()),
             LockCommand::Reserve { slot, owner } if self.is_free_for(slot.job_id, *owner, now) => {
-                Ok(vec![LockEvent::Reserved(slot.clone())])
+                Ok(vec![LockEvent::Reserved(slot.clone(), self.fenced_by(*owner))])
             }
             LockCommand::Reserve { .. } => Err(Rejection::new(Code::Conflict).because("lock_held")),
             LockCommand::Confirm(nonce) => match self.slot() {
@@ -153,7 +189,10 @@ impl Record for Lock {
 
     fn evolve(mut self, event: &LockEvent) -> Self {
         match event {
-            LockEvent::Reserved(slot) => self.slots = vec![slot.clone()],
+            LockEvent::Reserved(slot, fenced) => {
+                self.slots = vec![slot.clone()];
+                self.fenced = *fenced;
+            }
             LockEvent::Confirmed(nonce) => {
                 for slot in self.slots.iter_mut().filter(|slot| slot.claim_nonce == *nonce) {
                     slot.state = SlotState::Confirmed;

@@ -1,5 +1,6 @@
 //! The tenant's own settings. A product without record has the defaults.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
+    /// The product once more.
+    pub id: ProductId,
     #[serde(flatten)]
     pub head: Head,
     pub paused: bool,
@@ -29,6 +32,8 @@ pub struct Product {
     pub max_reaps: u32,
     pub default_estimate_usd: MicroUsd,
     pub default_estimate_tokens: u64,
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +52,7 @@ impl Product {
     #[must_use]
     pub fn absent(product: ProductId, now: Timestamp) -> Self {
         Self {
+            id: product.clone(),
             head: Head::new(product, now),
             paused: false,
             paused_by: None,
@@ -56,6 +62,7 @@ impl Product {
             max_reaps: 5,
             default_estimate_usd: MicroUsd::ZERO,
             default_estimate_tokens: 0,
+            unknown: BTreeMap::new(),
         }
     }
 

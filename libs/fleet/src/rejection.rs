@@ -50,7 +50,7 @@ pub struct Current {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_hash: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<crate::run::RunResult>,
+    pub result: Option<crate::report::RunResult>,
 }
 
 impl Rejection {

@@ -22,10 +22,13 @@ pub enum Step {
     ReleaseLease,
     /// † the locks name a nonce that no job carries: anyone may take them.
     CloseRun,
+    /// A lock whose owner was fenced for its silence stays where it is, since its grace binds all
+    /// other jobs: whoever comes next judges it.
     FreeGates,
     /// † job held, lease dead: repair.
     ExpireLease,
-    /// The lease is missing or older than the job's epoch. † as after `ExpireLease`.
+    /// The lease is missing or older than the job's epoch. Held for it by now: the protocol ends
+    /// here, a late first renewal won. † as after `ExpireLease`.
     MarkLease,
     /// † the lease stands an epoch behind: harmless.
     TakeJobBack,
@@ -33,13 +36,17 @@ pub enum Step {
     RaiseLease,
     /// † unadmitted: finished by the next submit or by the sweep.
     CreateJob,
-    /// Reads the graph after the write, so that of two who close a cycle one must see it.
+    /// Reads the graph after the write, so that of two who close a cycle one must see it. Begins
+    /// with the job itself.
     WalkGraph,
-    /// † dependencies that were satisfied meanwhile: the sweep.
+    /// Upon the version that `WalkGraph` began with; a conflict walks again, since the verdict is
+    /// on that version's dependencies. † dependencies that were satisfied meanwhile: the sweep.
     AdmitJob,
-    /// Without it a dependency that ships in between is a lost wake-up.
+    /// Without it a dependency that ships in between is a lost wake-up. Reads the job first, then
+    /// its dependencies, and writes upon that version: the other way round, an old look at them
+    /// puts a job back to sleep that another one just woke.
     LookAgain,
-    /// † the same for whoever is next.
+    /// Reads as `LookAgain` does. † the same for whoever is next.
     SettleDependents,
 }
 

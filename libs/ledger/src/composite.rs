@@ -88,7 +88,9 @@ impl Ledger {
         receipt: Receipt,
     ) -> Result<Outcome<Receipt>, LedgerError> {
         let found = self.jobs.get(product, receipt.job.id).await?;
-        let job = found.map_or_else(|| receipt.job.clone(), |found| found.record);
-        Ok(Outcome::Done(Receipt { job, ..receipt }))
+        Ok(Outcome::Done(match found {
+            Some(found) => Receipt { etag: found.etag(), job: found.record, ..receipt },
+            None => receipt,
+        }))
     }
 }

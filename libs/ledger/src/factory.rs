@@ -1,5 +1,7 @@
 //! Worker hosts and the products they serve: heartbeats, drain, pause.
 
+use std::sync::Arc;
+
 use fleet::{
     Actor, Factory, FactoryCommand, FactoryId, Heartbeat, Holding, Product, ProductCommand,
     ProductId,
@@ -88,6 +90,14 @@ impl Ledger {
     /// As for [`Ledger::heartbeat`].
     pub async fn unpause(&self, product: &ProductId) -> Result<Outcome<Product>, LedgerError> {
         self.tell_product(product, &ProductCommand::Unpause).await
+    }
+
+    /// What the product has set for itself, at most a moment old.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn settings(&self, product: &ProductId) -> Result<Arc<Product>, LedgerError> {
+        Ok(self.belief.of(product, &*self.clock).await?.product)
     }
 
     async fn tell_product(

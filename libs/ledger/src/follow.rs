@@ -125,7 +125,8 @@ impl Ledger {
         let lease = stands.unwrap_or_else(|| absent.clone());
         let agrees = match job.holder() {
             Some(_) => lease.is_held_for(job.lease_epoch),
-            None => !lease.is_held(),
+            // A lease that is ahead belongs to a claim that came after this look at the job.
+            None => !lease.is_held() || lease.lease_epoch > job.lease_epoch,
         };
         if !agrees {
             self.commit(&self.leases, absent, &self.implied(job, &lease)).await?;

@@ -154,9 +154,15 @@ impl Ledger {
         for budget in known.budgets.iter() {
             let found = self.gates.budgets.get(job.product(), &budget.id).await?;
             let Some(found) = found else { continue };
-            for kept in found.record.reserved.iter().filter(|kept| kept.job_id == job.id) {
-                self.settle_budget(budget, kept).await?;
-            }
+            let kept = found.record.reserved.clone().into_iter();
+            self.settle_all(budget, kept.filter(|kept| kept.job_id == job.id).collect()).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_all(&self, budget: &Budget, all: Vec<Reservation>) -> Result<(), LedgerError> {
+        for kept in &all {
+            self.settle_budget(budget, kept).await?;
         }
         Ok(())
     }
@@ -167,12 +173,9 @@ impl Ledger {
         loop {
             let (page, next) = self.gates.budgets.page_of_all(cursor.as_ref(), PAGE).await?;
             let now = self.clock.now();
-            let budgets = page.iter().map(|found| &found.record);
-            let old = budgets.flat_map(|budget| {
-                budget.old_reservations(now).into_iter().map(move |kept| (budget, kept))
-            });
-            for (budget, kept) in old {
-                self.settle_budget(budget, kept).await?;
+            for budget in page.iter().map(|found| &found.record) {
+                let old = budget.old_reservations(now).into_iter().cloned().collect();
+                self.settle_all(budget, old).await?;
             }
             let Some(next) = next else { return Ok(()) };
             cursor = Some(next);

@@ -50,11 +50,12 @@ impl Reaper {
         let mut cursor = None;
         loop {
             let (leases, next) = self.ledger.leases.page_of_all(cursor.as_ref(), PAGE).await?;
+            // Seen only now: the round, or the machine, may have stood still since it began.
+            let read_at = uptime.max(self.ledger.clock.uptime());
             for lease in leases.into_iter().filter(|lease| lease.record.is_held()) {
-                let since = self.seen_since(&lease, uptime);
+                let since = self.seen_since(&lease, read_at);
                 held.insert(lease.record.job_id, (lease.revision.clone(), since));
-                let silent = uptime.saturating_sub(since) >= self.ledger.terms.silence();
-                self.judge(lease, silent, &mut reaped).await?;
+                self.judge(lease, uptime.saturating_sub(since), &mut reaped).await?;
             }
             let Some(next) = next else { break };
             cursor = Some(next);
@@ -66,21 +67,24 @@ impl Reaper {
     async fn judge(
         &self,
         lease: Found<Lease>,
-        silent: bool,
+        unchanged: Duration,
         reaped: &mut Reaped,
     ) -> Result<(), LedgerError> {
-        if silent {
+        let terms = &self.ledger.terms;
+        if unchanged >= terms.silence() {
             self.ledger.reap(lease, Cause::Silent, reaped).await
-        } else {
+        } else if unchanged > terms.grant && lease.record.renewals == 0 {
             self.ledger.reap_unconfirmed(lease, reaped).await
+        } else {
+            Ok(())
         }
     }
 
     /// A lease that this keeper meets for the first time, or that moved, begins its span anew.
-    fn seen_since(&self, found: &Found<Lease>, uptime: Duration) -> Duration {
+    fn seen_since(&self, found: &Found<Lease>, read_at: Duration) -> Duration {
         match self.seen.get(&found.record.job_id) {
             Some((revision, since)) if *revision == found.revision => *since,
-            Some(_) | None => uptime,
+            Some(_) | None => read_at,
         }
     }
 }
@@ -116,24 +120,18 @@ impl Ledger {
         self.take_back(REAP, &mut course, reaped).await
     }
 
-    /// A grant that nobody confirmed or renewed goes back when its deadline is past.
+    /// A grant that nobody confirmed or renewed goes back, once this keeper has seen it so for as
+    /// long as a grant may stay unconfirmed.
     async fn reap_unconfirmed(
         &self,
         found: Found<Lease>,
         reaped: &mut Reaped,
     ) -> Result<(), LedgerError> {
         let lease = &found.record;
-        let now = self.clock.now();
-        let young = lease.acquired_at.is_none_or(|at| now.since(at) <= self.terms.grant);
-        if lease.renewals > 0 || young {
-            return Ok(());
-        }
         let job = self.jobs.get(&lease.head.product_id, lease.job_id).await?;
         let lost = job.is_some_and(|job| {
             let job = job.record;
-            job.lease_epoch == lease.lease_epoch
-                && matches!(job.stage, Stage::Assigned(_))
-                && job.is_past_grant(now)
+            job.lease_epoch == lease.lease_epoch && matches!(job.stage, Stage::Assigned(_))
         });
         if lost { self.reap(found, Cause::Silent, reaped).await } else { Ok(()) }
     }

@@ -33,8 +33,10 @@ impl Ledger {
     async fn record_event(&self, job: &Job, entry: &Entry) -> Result<(), LedgerError> {
         let event = EventRecord::of(entry, job.id, job.product());
         match self.events.create(&event).await? {
-            Written::Yes | Written::No => Ok(()),
-            Written::Perhaps => Err(LedgerError::CommitUnknown),
+            Written::Yes => Ok(()),
+            // Told before, most likely; only a look can say so.
+            Written::No if self.events.get(job.id, &event.id).await?.is_some() => Ok(()),
+            Written::No | Written::Perhaps => Err(LedgerError::CommitUnknown),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::table::{Found, Written};
 pub struct Receipt {
     pub verdict: Verdict,
     pub job: Job,
+    pub etag: String,
     /// Dependencies that nobody has submitted yet.
     pub unknown_deps: Vec<JobId>,
     pub warnings: Vec<&'static str>,
@@ -72,12 +73,13 @@ impl Ledger {
         let Some(found) = self.jobs.get(&course.product, course.job).await? else {
             return Ok(not_found());
         };
+        let etag = found.etag();
         let job = found.record;
         let verdict = course.verdict.unwrap_or(Verdict::Existing);
         let ended = verdict == Verdict::Existing && job.stage.has_ended();
         let warnings = if ended { vec!["ended: use redrive"] } else { Vec::new() };
         let unknown_deps = self.deps(&job).await?.absent;
-        Ok(Outcome::Done(Receipt { verdict, job, unknown_deps, warnings }))
+        Ok(Outcome::Done(Receipt { verdict, job, etag, unknown_deps, warnings }))
     }
 
     pub(crate) async fn create_job(&self, course: &mut Course) -> Result<Next, LedgerError> {

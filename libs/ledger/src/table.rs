@@ -25,6 +25,14 @@ pub struct Found<R> {
     pub revision: Revision,
 }
 
+impl<R> Found<R> {
+    /// The revision as people and other programs hand it back.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        self.revision.to_string()
+    }
+}
+
 /// What became of a conditional write.
 #[derive(Debug)]
 pub(crate) enum Written {

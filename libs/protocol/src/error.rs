@@ -1,7 +1,7 @@
 //! The one error table: code, HTTP status, whether to repeat, and the sentence. Both doors print
 //! from it. Never decides that something is an error.
 
-use fleet::{Current, JobId, Rejection};
+use fleet::{Current, Fault, Invalid, Reason, Rejection};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -156,7 +156,7 @@ pub struct Problem {
     pub details: Vec<Detail>,
     /// The cycle of `DEPENDENCY_CYCLE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub path: Vec<JobId>,
+    pub path: Vec<String>,
     /// Of `TOO_LARGE`, in bytes, with `actual`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
@@ -205,9 +205,63 @@ impl Problem {
     pub fn refused(rejection: &Rejection, request_id: Uuid) -> Self {
         Self {
             reason: rejection.reason.map(str::to_owned),
-            path: rejection.path.clone(),
+            path: rejection.path.iter().map(ToString::to_string).collect(),
             current: rejection.current.clone(),
             ..Self::new(rejection.code.into(), request_id)
+        }
+    }
+}
+
+impl Problem {
+    /// A submission that did not parse: every fault, the first one leading.
+    #[must_use]
+    pub fn invalid(invalid: &Invalid, request_id: Uuid) -> Self {
+        let leading = invalid.leading();
+        let mut problem = Self::new(Code::of_fault(&leading.reason), request_id);
+        problem.message.clone_from(&leading.message);
+        problem.field = Some(leading.field.clone());
+        problem.reason = Some(leading.reason.code().to_owned());
+        problem.hint.clone_from(&leading.hint);
+        problem.details = invalid.faults.iter().map(Detail::of).collect();
+        if let Reason::TooLarge { limit, actual } = &leading.reason {
+            problem.limit = u64::try_from(*limit).ok();
+            problem.actual = u64::try_from(*actual).ok();
+        }
+        if let Reason::DependencyCycle { path } = &leading.reason {
+            problem.path.clone_from(path);
+        }
+        problem
+    }
+}
+
+impl Detail {
+    fn of(fault: &Fault) -> Self {
+        Self {
+            field: fault.field.clone(),
+            message: fault.message.clone(),
+            line: fault.line.and_then(|line| u32::try_from(line).ok()),
+        }
+    }
+}
+
+impl Code {
+    fn of_fault(reason: &Reason) -> Self {
+        match reason {
+            Reason::TooLarge { .. } => Self::TooLarge,
+            Reason::DependencyCycle { .. } => Self::DependencyCycle,
+            Reason::Yolo => Self::Forbidden,
+            Reason::Malformed
+            | Reason::FrontMatter
+            | Reason::UnknownKey
+            | Reason::DuplicateKey
+            | Reason::BadType
+            | Reason::BadEnum
+            | Reason::BadValue
+            | Reason::OutOfRange
+            | Reason::TooMany
+            | Reason::Missing
+            | Reason::Disagrees
+            | Reason::UnknownProfile => Self::Validation,
         }
     }
 }

@@ -137,7 +137,7 @@ fn an_error_says_everything_under_the_committed_names() {
     full.reason = Some("stale".into());
     full.hint = Some("stop the run".into());
     full.details = vec![Detail { field: "body".into(), message: "is empty".into(), line: Some(3) }];
-    full.path = vec![job(), job()];
+    full.path = vec![job().to_string(), job().to_string()];
     (full.limit, full.actual) = (Some(1), Some(2));
     full.current = Some(Current {
         stage: StageName::Building,

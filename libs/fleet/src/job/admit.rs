@@ -12,9 +12,10 @@ use crate::time::Timestamp;
 
 impl Job {
     /// Where this job waits: for its turn, or for its dependencies. Without admission nobody has
-    /// looked at them yet.
+    /// looked at them yet. A composite without work of its own is never anyone's turn: it ships
+    /// from blocked.
     pub(crate) fn waiting(&self, given: &Circumstances, not_before: Option<Timestamp>) -> Rest {
-        if given.ready && self.admitted {
+        if given.ready && self.admitted && !self.content.ships_with_its_children() {
             Rest::Queued { not_before }
         } else {
             Rest::Blocked { not_before }
@@ -60,7 +61,7 @@ impl Job {
             | StageName::DeadLetter => return Err(self.reject(Code::IdempotencyConflict)),
         }
         let admitted = self.admitted && content.dep_ids == self.content.dep_ids;
-        let rest = if admitted && given.ready {
+        let rest = if admitted && given.ready && !content.ships_with_its_children() {
             Rest::Queued { not_before: None }
         } else {
             Rest::Blocked { not_before: None }

@@ -3,8 +3,8 @@
 
 use crate::job::Job;
 use crate::job::evolve::Change;
+use crate::job::fit::unfit;
 use crate::job::wish::{Circumstances, Claim};
-use crate::offer::unfit;
 use crate::rejection::{Code, Rejection};
 use crate::stage::Stage;
 use crate::time::Timestamp;

@@ -117,11 +117,18 @@ impl Job {
         !self.admitted && self.stage == Stage::Failed(FailureReason::DependencyCycle)
     }
 
-    /// Takes the place of a rejected job on the same document: its numbers go on.
+    /// Takes the place of a rejected job on the same document: its numbers go on, since runs and
+    /// events bear them.
     fn replaced_by(&self, mut fresh: Self) -> Self {
         fresh.head.rev = self.head.rev;
         fresh.head.created_at = self.head.created_at;
+        fresh.head.updated_at = fresh.head.updated_at.max(self.head.updated_at);
         fresh.lease_epoch = self.lease_epoch;
+        fresh.claim = self.claim.clone();
+        fresh.attempts = self.attempts;
+        fresh.attempts_base = self.attempts;
+        fresh.last_ops.clone_from(&self.last_ops);
+        fresh.unknown.clone_from(&self.unknown);
         fresh.outbox.iter_mut().for_each(|entry| {
             entry.seq += self.event_seq;
             entry.epoch = self.lease_epoch;

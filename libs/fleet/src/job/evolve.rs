@@ -4,8 +4,8 @@ use crate::content::Content;
 use crate::event::Actor;
 use crate::id::{JobId, OpId};
 use crate::job::wish::Claim;
-use crate::job::{CancelRequest, Checkpoint, Claimed, DoneOp, FencedBy, Job, OPS_KEPT, Used};
-use crate::run::{Exit, Insights, RunResult, VerifyResult};
+use crate::job::{CancelRequest, Claimed, DoneOp, FencedBy, Job, OPS_KEPT, Used};
+use crate::report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};
 use crate::stage::{DeadReason, FailureReason, Holder, Stage, StageName};
 use crate::time::Timestamp;
 
@@ -158,7 +158,8 @@ impl Job {
                 self.admitted = false;
             }
             Change::Trimmed { through } => self.outbox.retain(|entry| entry.seq > *through),
-            Change::Purged => self.bury(),
+            // A stone has no log to tell it in.
+            Change::Purged => return self.buried(),
         }
         self.chronicle(event);
         self.remember_answer(event);
@@ -285,11 +286,16 @@ impl Job {
         self.claim.last_result = left.result.or(self.claim.last_result);
         match left.tally {
             Tally::Nothing => {}
-            Tally::Failure => self.failures += 1,
+            // A requeue keeps the counters: the last failure may come more than once.
+            Tally::Failure => self.failures = (self.failures + 1).min(self.most_failures()),
             Tally::Reap => self.reaps += 1,
             Tally::Anew => self.count_anew(),
         }
         self.come_to(left.rest, at);
+    }
+
+    fn most_failures(&self) -> u32 {
+        self.content.retry.as_ref().map_or(u32::MAX, |policy| policy.max)
     }
 
     fn count_anew(&mut self) {

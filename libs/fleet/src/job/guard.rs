@@ -5,7 +5,7 @@ use crate::id::OpId;
 use crate::job::wish::{Command, Disposition, Holding, Release, Wish};
 use crate::job::{DoneOp, Job};
 use crate::rejection::{Code, Rejection};
-use crate::run::RunResult;
+use crate::report::RunResult;
 use crate::stage::StageName;
 
 impl Job {

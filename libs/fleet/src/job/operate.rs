@@ -4,7 +4,7 @@ use crate::job::evolve::{Change, Leaving, Left, Rest, Tally};
 use crate::job::wish::{Action, Circumstances, Operation};
 use crate::job::{FencedBy, Job};
 use crate::rejection::Rejection;
-use crate::run::RunResult;
+use crate::report::RunResult;
 use crate::stage::{DeadReason, FailureReason, Stage};
 
 type Answer = Result<Option<Change>, Rejection>;

@@ -1,11 +1,11 @@
 //! What a holder says while it works: the next stage, a checkpoint, a verdict, a note.
 
 use crate::content::ReviewPolicy;
+use crate::job::Job;
 use crate::job::evolve::{Change, Report};
 use crate::job::wish::{Circumstances, Disposition, Patch, Release};
-use crate::job::{Checkpoint, Job};
 use crate::rejection::{Code, Rejection};
-use crate::run::{RunResult, VerifyResult};
+use crate::report::{Checkpoint, RunResult, VerifyResult};
 use crate::stage::{Stage, StageName};
 use crate::time::Timestamp;
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::{Content, DepsMode, Kind, OnDepFailure, Priority, ReviewPolicy};
 use crate::id::{Epoch, JobId, Key, ProductId};
-use crate::job::evolve::Change;
+use crate::job::evolve::{Change, Event};
+use crate::job::wish::Wish;
 use crate::job::{Claimed, Job, Used};
 use crate::record::Head;
 use crate::rejection::Rejection;
@@ -67,9 +68,26 @@ impl Job {
         Ok(Some(Change::Purged))
     }
 
-    pub(crate) fn bury(&mut self) {
-        let stone = Tombstone::of(self);
-        *self = stone.into();
+    pub(crate) fn buried(self) -> Self {
+        Tombstone::of(&self).into()
+    }
+
+    /// What a stone answers: it has ended for ever, and whoever only tidies finds nothing to do.
+    pub(crate) fn answer_from_the_grave(&self, wish: &Wish) -> Result<Vec<Event>, Rejection> {
+        match wish {
+            Wish::Admit(_)
+            | Wish::Settle(_)
+            | Wish::TakeBack(_)
+            | Wish::Trim { .. }
+            | Wish::Purge => Ok(Vec::new()),
+            Wish::Supersede(_)
+            | Wish::Claim(_)
+            | Wish::Renew(_)
+            | Wish::Patch(_)
+            | Wish::Release(_)
+            | Wish::Operate(_)
+            | Wish::AddChildren(_) => Err(self.no_transition("purged")),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::job::evolve::{Change, Leaving, Left, Rest, Tally};
 use crate::job::retry::Verdict;
 use crate::job::wish::{Cause, Circumstances, TakeBack};
 use crate::job::{FencedBy, Job};
-use crate::run::RunResult;
+use crate::report::RunResult;
 use crate::stage::{DeadReason, FailureReason, Stage};
 use crate::time::Timestamp;
 
@@ -33,11 +33,7 @@ impl Job {
                 self.after_silence(FencedBy::Repair, given, now)
             }
             Cause::Overrun if self.overruns(now) => self.after_overrun(given, now),
-            Cause::LockLost => Left {
-                fence: Some(FencedBy::LockLost),
-                result: Some(RunResult::LockLost),
-                ..Left::new(Leaving::TakenBack, self.waiting(given, None))
-            },
+            Cause::LockLost => self.after_lock_loss(given),
             Cause::CancelOverdue if self.is_cancel_overdue(now) => forced_cancel(FencedBy::Cancel),
             Cause::NoLease | Cause::Overrun | Cause::CancelOverdue => return None,
         };
@@ -66,7 +62,21 @@ impl Job {
         left
     }
 
+    fn after_lock_loss(&self, given: &Circumstances) -> Left {
+        if self.cancel().is_some() {
+            return forced_cancel(FencedBy::LockLost);
+        }
+        Left {
+            fence: Some(FencedBy::LockLost),
+            result: Some(RunResult::LockLost),
+            ..Left::new(Leaving::TakenBack, self.waiting(given, None))
+        }
+    }
+
     fn after_overrun(&self, given: &Circumstances, now: Timestamp) -> Left {
+        if self.cancel().is_some() {
+            return forced_cancel(FencedBy::Timeout);
+        }
         let (how, rest) = match self.outcome(RunResult::Timeout, self.used_by(now), given, now) {
             Verdict::Again(rest) => (Leaving::Retried, rest),
             Verdict::Over(rest) => (Leaving::Failed, rest),

@@ -5,7 +5,7 @@ use crate::job::retry::Verdict;
 use crate::job::wish::{Circumstances, Disposition, Release};
 use crate::job::{Job, Used};
 use crate::rejection::{Code, Rejection};
-use crate::run::RunResult;
+use crate::report::RunResult;
 use crate::stage::{FailureReason, Stage};
 use crate::time::Timestamp;
 

@@ -7,7 +7,7 @@ use crate::job::Job;
 use crate::job::Used;
 use crate::job::evolve::Rest;
 use crate::job::wish::Circumstances;
-use crate::run::RunResult;
+use crate::report::RunResult;
 use crate::stage::{DeadReason, FailureReason};
 use crate::time::Timestamp;
 
@@ -71,6 +71,12 @@ impl Job {
         }
         let wait = given.jitter.spread(policy.backoff.after(failures));
         Verdict::Again(self.waiting(given, Some(now.plus(wait))))
+    }
+
+    /// Whether the next charged failure is the last.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.content.retry.as_ref().is_some_and(|policy| self.failures >= policy.max)
     }
 
     /// When a job that was just taken back for silence may be claimed again.

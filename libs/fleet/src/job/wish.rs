@@ -6,9 +6,10 @@ use crate::capability::Capability;
 use crate::content::Content;
 use crate::dependency::DepsView;
 use crate::event::Actor;
+use crate::factory::Health;
 use crate::id::{EngineName, Epoch, FactoryId, JobId, Nonce, OpId, RequestId};
-use crate::job::{Checkpoint, Jitter};
-use crate::run::{Exit, Insights, RunResult, VerifyResult};
+use crate::job::Jitter;
+use crate::report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};
 use crate::stage::StageName;
 use crate::time::Timestamp;
 
@@ -83,15 +84,6 @@ pub struct Bidder {
     pub draining: bool,
     pub stale: bool,
     pub free_seats: u32,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Health {
-    #[default]
-    Ok,
-    Degraded,
-    Down,
 }
 
 #[derive(Clone, Debug)]

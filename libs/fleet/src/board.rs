@@ -1,0 +1,301 @@
+//! A scheduler's belief about what waits and who works: compact, ordered, and wrong at any time
+//! without harm, since a claim depends on the version of the job that it believes in. Holds no
+//! bodies; never sorts; never decides.
+
+mod fit;
+mod queue;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::content::Priority;
+use crate::factory::Health;
+use crate::id::{Epoch, FactoryId, JobId, ProductId};
+use crate::job::DEGRADED_WAITS;
+use crate::job::{Bidder, Job};
+use crate::stage::Stage;
+use crate::time::Timestamp;
+
+use fit::Classes;
+use queue::{Place, Queue};
+
+/// What a degraded factory leaves to healthier ones, in milliseconds.
+const DEGRADED_MILLIS: i64 = 1000 * DEGRADED_WAITS.as_secs().cast_signed();
+
+/// Where an entry lies in the slab.
+type Handle = u32;
+/// A product, as a number.
+type ProductNumber = u32;
+
+/// A job that may be claimed, as the board remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub job: JobId,
+    /// The version of the job that this is believed of.
+    pub rev: u64,
+    pub epoch: Epoch,
+}
+
+#[derive(Debug, Default)]
+pub struct Board {
+    slab: Vec<Entry>,
+    free: Vec<Handle>,
+    by_job: BTreeMap<JobId, Handle>,
+    queue: Queue,
+    classes: Classes,
+    numbers: BTreeMap<ProductId, ProductNumber>,
+    products: Vec<Settings>,
+    held: BTreeMap<FactoryId, BTreeSet<JobId>>,
+    holders: BTreeMap<JobId, (FactoryId, u64)>,
+}
+
+/// One queued job. Times are milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    job: JobId,
+    rev: u64,
+    epoch: Epoch,
+    created: i64,
+    /// Ageing counts from here.
+    since: i64,
+    /// Nobody may claim it before.
+    start: i64,
+    queued: i64,
+    product: ProductNumber,
+    class: u32,
+    rank: u8,
+    urgent: bool,
+    /// Its rank among the claimable, where it stands there.
+    placed: Option<u8>,
+    due: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Settings {
+    ageing: Duration,
+    paused: bool,
+}
+
+impl Board {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How a product's jobs age, and whether any may be claimed.
+    pub fn settle(&mut self, product: &ProductId, ageing: Duration, paused: bool) {
+        let number = self.number(product);
+        let settings = &mut self.products[number as usize];
+        let changed = settings.ageing != ageing;
+        *settings = Settings { ageing, paused };
+        if changed {
+            let handles: Vec<Handle> = self.by_job.values().copied().collect();
+            let of_product = |handle: &Handle| self.slab[*handle as usize].product == number;
+            let handles: Vec<Handle> = handles.into_iter().filter(of_product).collect();
+            handles.into_iter().for_each(|handle| self.place(handle, i64::MIN));
+        }
+    }
+
+    /// What is now believed of this job. News of an older version is no news.
+    pub fn upsert(&mut self, job: &Job) {
+        if self.known(job.id).is_some_and(|rev| rev > job.head.rev) {
+            return;
+        }
+        self.forget(job.id);
+        if let Some(holder) = job.holder() {
+            self.held.entry(holder.factory.clone()).or_default().insert(job.id);
+            self.holders.insert(job.id, (holder.factory.clone(), job.head.rev));
+        } else if job.admitted && job.stage == Stage::Queued && !job.purged {
+            self.insert(job);
+        }
+    }
+
+    /// The job is gone, or its version `rev` is none of the board's business.
+    pub fn remove(&mut self, job: JobId, rev: u64) {
+        if self.known(job).is_some_and(|known| known <= rev) {
+            self.forget(job);
+        }
+    }
+
+    /// How many jobs the board believes to be queued.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_job.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_job.is_empty()
+    }
+
+    /// The jobs that the board believes this factory to hold.
+    pub fn held_by(&self, factory: &FactoryId) -> impl Iterator<Item = JobId> + '_ {
+        self.held.get(factory).into_iter().flatten().copied()
+    }
+
+    /// When the next job becomes claimable or older; there is nothing to do before.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.queue.next_due().map(Timestamp::from_millis)
+    }
+
+    /// The best jobs for this bidder, best first, at most `most` of them.
+    pub fn pick(
+        &mut self,
+        product: &ProductId,
+        bidder: &Bidder,
+        most: usize,
+        now: Timestamp,
+    ) -> Vec<Candidate> {
+        self.advance(now);
+        let Some(number) = self.numbers.get(product).copied() else { return Vec::new() };
+        let barred = self.products[number as usize].paused
+            || bidder.health == Health::Down
+            || bidder.stale
+            || bidder.draining
+            || bidder.free_seats == 0;
+        if barred {
+            return Vec::new();
+        }
+        let fits = self.classes.fitting(bidder);
+        let slab = &self.slab;
+        let suits = |handle: Handle| slab[handle as usize].suits(bidder.health, now.millis());
+        let best = self.queue.best(number, |class| fits[class as usize], suits, most);
+        best.into_iter().map(|handle| self.slab[handle as usize].candidate()).collect()
+    }
+
+    /// Lets every job whose time has come take its place.
+    fn advance(&mut self, now: Timestamp) {
+        while let Some(handle) = self.queue.first_due(now.millis()) {
+            self.place(handle, now.millis());
+        }
+    }
+
+    fn insert(&mut self, job: &Job) {
+        let product = self.number(&job.head.product_id);
+        let class = self.classes.number(&job.content.capabilities, job.content.engine.as_ref());
+        let entry = Entry::of(job, product, class);
+        let handle = if let Some(handle) = self.free.pop() {
+            self.slab[handle as usize] = entry;
+            handle
+        } else {
+            let handle = Handle::try_from(self.slab.len()).expect("fewer jobs than 2^32");
+            self.slab.push(entry);
+            handle
+        };
+        self.by_job.insert(job.id, handle);
+        self.place(handle, i64::MIN);
+    }
+
+    /// Puts an entry where it belongs at `now`, with the time at which it belongs elsewhere.
+    fn place(&mut self, handle: Handle, now: i64) {
+        let entry = self.slab[handle as usize];
+        self.queue.take(handle, entry.place(), entry.due);
+        let step = self.products[entry.product as usize].ageing.as_secs();
+        let step = i64::try_from(step.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let (placed, due) = entry.at(now, step);
+        let entry = Entry { placed, due, ..entry };
+        self.queue.put(handle, entry.place(), due);
+        self.slab[handle as usize] = entry;
+    }
+
+    fn forget(&mut self, job: JobId) {
+        if let Some(handle) = self.by_job.remove(&job) {
+            let entry = self.slab[handle as usize];
+            self.queue.take(handle, entry.place(), entry.due);
+            self.free.push(handle);
+        }
+        if let Some((factory, _)) = self.holders.remove(&job)
+            && let Some(jobs) = self.held.get_mut(&factory)
+        {
+            jobs.remove(&job);
+            if jobs.is_empty() {
+                self.held.remove(&factory);
+            }
+        }
+    }
+
+    fn known(&self, job: JobId) -> Option<u64> {
+        let queued = self.by_job.get(&job).map(|handle| self.slab[*handle as usize].rev);
+        queued.or_else(|| self.holders.get(&job).map(|(_, rev)| *rev))
+    }
+
+    fn number(&mut self, product: &ProductId) -> ProductNumber {
+        if let Some(number) = self.numbers.get(product) {
+            return *number;
+        }
+        let number = ProductNumber::try_from(self.products.len()).expect("fewer than 2^32");
+        self.products.push(Settings::default());
+        self.numbers.insert(product.clone(), number);
+        number
+    }
+}
+
+impl Entry {
+    fn of(job: &Job, product: ProductNumber, class: u32) -> Self {
+        let starts = [job.content.not_before, job.retry_not_before];
+        let urgent = match job.content.priority {
+            Priority::Critical | Priority::High => true,
+            Priority::Medium | Priority::Low => false,
+        };
+        Self {
+            job: job.id,
+            rev: job.head.rev,
+            epoch: job.lease_epoch,
+            created: job.head.created_at.millis(),
+            since: job.waiting_since().millis(),
+            start: starts.into_iter().flatten().max().map_or(i64::MIN, Timestamp::millis),
+            queued: job.claimable_since().millis(),
+            product,
+            class,
+            rank: job.content.priority_rank,
+            urgent,
+            placed: None,
+            due: None,
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        let group = |rank| (self.product, rank, self.class);
+        self.placed.map(|rank| Place { group: group(rank), order: (self.created, self.job) })
+    }
+
+    /// The rank at `now`, if it may be claimed, and when that changes.
+    fn at(&self, now: i64, step: i64) -> (Option<u8>, Option<i64>) {
+        if now < self.start {
+            return (None, Some(self.start));
+        }
+        let aged = if step == 0 { 0 } else { now.saturating_sub(self.since).max(0) / step };
+        let rank = i64::from(self.rank).saturating_sub(aged).max(0);
+        let older = self.since.saturating_add(step.saturating_mul(aged + 1));
+        (u8::try_from(rank).ok(), (step > 0 && rank > 0).then_some(older))
+    }
+
+    fn suits(&self, health: Health, now: i64) -> bool {
+        let waited = now.saturating_sub(self.queued) >= DEGRADED_MILLIS;
+        match health {
+            Health::Ok => true,
+            Health::Degraded => self.urgent && waited,
+            Health::Down => false,
+        }
+    }
+
+    fn candidate(&self) -> Candidate {
+        Candidate { job: self.job, rev: self.rev, epoch: self.epoch }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ordered maps keep their nodes between half and wholly full.
+    const OVERHEAD: usize = 2;
+
+    #[test]
+    fn a_queued_job_costs_at_most_250_bytes_beside_its_id() {
+        let entry = size_of::<Entry>() + size_of::<Handle>();
+        let indexes = OVERHEAD * (size_of::<(i64, JobId, Handle)>() + size_of::<(i64, Handle)>());
+        assert!(entry + indexes <= 250, "{entry} + {indexes}");
+    }
+}

@@ -1,0 +1,102 @@
+//! From a delivery to a typed request, and from a ledger's answer to a reply: the one place where
+//! outcomes become problems.
+
+use bus::{BusError, Delivery};
+use fleet::{ProductId, Rejection, Timestamp};
+use ledger::{LedgerError, Outcome};
+use protocol::{Ask, Code, Envelope, Header, Headers, Problem};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// A request as its service sees it.
+#[derive(Clone, Debug)]
+pub struct Asked<A> {
+    pub product: ProductId,
+    pub request_id: Uuid,
+    pub deadline: Option<Timestamp>,
+    pub ask: A,
+}
+
+impl<A: Ask> Asked<A> {
+    /// Reads what was delivered; `made_up` names a request that brought no id.
+    pub(crate) fn read(delivery: &Delivery, made_up: Uuid) -> Result<Self, Box<Problem>> {
+        let message = &delivery.message;
+        let header = |name| message.headers.get(name);
+        let request_id = header(Header::RequestId).and_then(|id| id.parse().ok());
+        let request_id = request_id.unwrap_or(made_up);
+        let ask: A =
+            serde_json::from_slice(&message.body).map_err(|why| malformed(&why, request_id))?;
+        // Whoever may speak on a subject may not speak in the body for somebody else.
+        if ask.subject(message.subject.product()) != message.subject {
+            return Err(Box::new(Problem::new(Code::OutOfScope, request_id)));
+        }
+        Ok(Self {
+            product: message.subject.product().clone(),
+            request_id,
+            deadline: header(Header::Deadline).and_then(|at| at.parse().ok()),
+            ask,
+        })
+    }
+
+    /// What the ledger said, as this request's answer.
+    ///
+    /// # Errors
+    /// A refusal or a failure, as the one error table has it.
+    pub fn settle<T>(&self, said: Result<Outcome<T>, LedgerError>) -> Result<T, Box<Problem>> {
+        match said {
+            Ok(Outcome::Done(done)) => Ok(done),
+            Ok(Outcome::Rejected(rejection)) => Err(self.refused(&rejection)),
+            Err(error) => Err(problem_of(&error, self.request_id)),
+        }
+    }
+
+    #[must_use]
+    pub fn refused(&self, rejection: &Rejection) -> Box<Problem> {
+        Box::new(Problem::refused(rejection, self.request_id))
+    }
+}
+
+fn malformed(why: &serde_json::Error, request_id: Uuid) -> Box<Problem> {
+    let mut problem = Problem::new(Code::Validation, request_id);
+    problem.reason = Some("malformed".to_owned());
+    problem.message = why.to_string();
+    Box::new(problem)
+}
+
+/// A failure of the ledger in the words of the error table.
+#[must_use]
+pub fn problem_of(error: &LedgerError, request_id: Uuid) -> Box<Problem> {
+    let (code, reason) = match error {
+        LedgerError::Unavailable(_) => (Code::Unavailable, None),
+        LedgerError::BusAway(_) => (Code::Unavailable, Some("bus")),
+        LedgerError::CommitUnknown => (Code::CommitUnknown, None),
+        LedgerError::TooLarge { .. } => (Code::TooLarge, None),
+        LedgerError::SchemaTooNew { .. } => (Code::Unavailable, Some("schema_too_new")),
+        LedgerError::Corrupt { .. } => (Code::Internal, None),
+    };
+    let mut problem = Box::new(Problem::new(code, request_id));
+    problem.reason = reason.map(str::to_owned);
+    if let LedgerError::TooLarge { limit, actual, .. } = error {
+        problem.limit = u64::try_from(*limit).ok();
+        problem.actual = u64::try_from(*actual).ok();
+    }
+    problem
+}
+
+pub(crate) async fn answer<R: Serialize>(
+    delivery: Delivery,
+    outcome: Result<R, Box<Problem>>,
+) -> Result<(), BusError> {
+    let (headers, body) = match outcome {
+        Ok(reply) => (Headers::default().with(Header::Status, "200"), serde_json::to_vec(&reply)),
+        Err(problem) => {
+            let headers = Headers::default()
+                .with(Header::Status, &problem.code.http().to_string())
+                .with(Header::Code, problem.code.as_str())
+                .with(Header::RequestId, &problem.request_id.to_string());
+            (headers, serde_json::to_vec(&Envelope::from(*problem)))
+        }
+    };
+    let body = body.expect("string keys and finite numbers encode");
+    delivery.settle.reply(headers, body.into()).await
+}

@@ -1,0 +1,26 @@
+//! What every role is made of: the bus it hears, the clock it reads, the tasks it owns. Knows no
+//! service; services are handed a node and serve.
+
+mod answer;
+mod news;
+mod serve;
+mod tasks;
+
+use std::sync::Arc;
+
+use bus::Bus;
+use clock::{Clock, Ids};
+
+pub use answer::{Asked, problem_of};
+pub use news::{BusAway, Fate, News};
+pub use serve::{Group, Served};
+pub use tasks::{Failed, Tasks};
+
+/// A role's hands and senses. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub bus: Arc<dyn Bus>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub tasks: Tasks,
+}

@@ -1,0 +1,123 @@
+//! What is told rather than asked: hints to whoever listens, and entries that are kept until they
+//! were dealt with.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bus::{Audience, BusError, Inbox, Message};
+use fleet::ProductId;
+use futures_util::StreamExt;
+use protocol::{Filter, Row, Subject};
+use serde_json::Value;
+use tracing::debug;
+
+use crate::Node;
+use crate::serve::Group;
+
+/// The bus cannot be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("the bus is away")]
+pub struct BusAway(#[from] BusError);
+
+/// Something that was said, to nobody in particular or to be kept.
+#[derive(Clone, Debug)]
+pub struct News {
+    pub product: ProductId,
+    pub body: Vec<u8>,
+    /// How often it has come by now; always 1 for a hint.
+    pub attempt: u32,
+}
+
+/// What becomes of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Done,
+    Again(Duration),
+}
+
+impl Node {
+    /// A hint. Losing it costs time only, so that a failure is not the caller's business.
+    pub async fn tell(&self, subject: Subject, body: &Value) {
+        let news = Message::new(subject.clone(), body.to_string());
+        if let Err(error) = self.bus.notify(news).await {
+            debug!(%subject, %error, "hint not sent");
+        }
+    }
+
+    /// Keeps an entry in its stream; the same `dedup` is kept once.
+    ///
+    /// # Errors
+    /// The bus is away.
+    pub async fn keep(&self, subject: Subject, body: &Value, dedup: &str) -> Result<(), BusAway> {
+        Ok(self.bus.append(Message::new(subject, body.to_string()), dedup).await?)
+    }
+
+    /// Hears every hint on a line of the table, one after the other, until it is time to stop.
+    ///
+    /// # Errors
+    /// The bus is away.
+    pub async fn hear<F>(
+        &self,
+        row: Row,
+        task: &'static str,
+        handler: impl Fn(News) -> F + Send + Sync + 'static,
+    ) -> Result<(), BusAway>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut inbox = self.bus.listen(&Filter::every(row), Audience::Everyone).await?;
+        let node = self.clone();
+        self.tasks.spawn(task, async move {
+            while let Some(delivery) = node.next_of(&mut inbox).await {
+                handler(News {
+                    product: delivery.message.subject.product().clone(),
+                    body: delivery.message.body.to_vec(),
+                    attempt: delivery.attempt,
+                })
+                .await;
+            }
+            Ok::<(), BusAway>(())
+        });
+        Ok(())
+    }
+
+    /// Takes the entries of a stream one by one; each stays until its handler is done with it.
+    ///
+    /// # Errors
+    /// The bus is away.
+    pub async fn take_in<F>(
+        &self,
+        row: Row,
+        group: Group,
+        handler: impl Fn(News) -> F + Send + Sync + 'static,
+    ) -> Result<(), BusAway>
+    where
+        F: Future<Output = Result<Fate, BusAway>> + Send + 'static,
+    {
+        let mut inbox = self.bus.consume(&Filter::every(row), group.0).await?;
+        let node = self.clone();
+        self.tasks.spawn(group.0, async move {
+            while let Some(delivery) = node.next_of(&mut inbox).await {
+                let entry = News {
+                    product: delivery.message.subject.product().clone(),
+                    body: delivery.message.body.to_vec(),
+                    attempt: delivery.attempt,
+                };
+                match handler(entry).await? {
+                    Fate::Done => delivery.settle.done().await?,
+                    Fate::Again(after) => delivery.settle.again(after).await?,
+                }
+            }
+            Ok::<(), BusAway>(())
+        });
+        Ok(())
+    }
+
+    pub(crate) async fn next_of(&self, inbox: &mut Inbox) -> Option<bus::Delivery> {
+        tokio::select! {
+            biased;
+            () = self.tasks.stopped() => None,
+            next = inbox.next() => next,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! One endpoint: hears a line of the table as one of its group, and answers each request on a task
+//! of its own, so many at once and no more. What nobody waits for any longer is dropped unseen.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bus::{Audience, Delivery, Inbox};
+use protocol::{Ask, Filter, Problem, Row};
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+use crate::Node;
+use crate::answer::{Asked, answer};
+use crate::news::BusAway;
+
+/// Requests one endpoint works on at once; further ones wait in its inbox.
+const AT_ONCE: usize = 256;
+
+/// The service whose replicas share an endpoint's requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group(pub &'static str);
+
+/// What a handler answers.
+pub type Served<A> = Result<<A as Ask>::Reply, Box<Problem>>;
+
+impl Node {
+    /// Listens before it returns, so that whoever is started later finds the endpoint there.
+    ///
+    /// # Errors
+    /// The bus is away.
+    pub async fn serve<A, F>(
+        &self,
+        row: Row,
+        group: Group,
+        handler: impl Fn(Asked<A>) -> F + Send + Sync + 'static,
+    ) -> Result<(), BusAway>
+    where
+        A: Ask + 'static,
+        F: Future<Output = Served<A>> + Send + 'static,
+    {
+        let inbox = self.bus.listen(&Filter::every(row), Audience::one_of(group.0)).await?;
+        self.tasks.spawn(group.0, self.clone().answer_all(inbox, group, Arc::new(handler)));
+        Ok(())
+    }
+
+    async fn answer_all<A, F, H>(
+        self,
+        mut inbox: Inbox,
+        group: Group,
+        handler: Arc<H>,
+    ) -> Result<(), BusAway>
+    where
+        A: Ask + 'static,
+        F: Future<Output = Served<A>> + Send + 'static,
+        H: Fn(Asked<A>) -> F + Send + Sync + 'static,
+    {
+        let room = Arc::new(Semaphore::new(AT_ONCE));
+        loop {
+            let permit = Arc::clone(&room).acquire_owned().await.expect("it is never closed");
+            let Some(delivery) = self.next_of(&mut inbox).await else { return Ok(()) };
+            let (node, handler) = (self.clone(), Arc::clone(&handler));
+            self.tasks.spawn(group.0, async move {
+                node.attend(delivery, &*handler).await;
+                drop(permit);
+                Ok::<(), BusAway>(())
+            });
+        }
+    }
+
+    async fn attend<A, F>(&self, delivery: Delivery, handler: &(impl Fn(Asked<A>) -> F + Sync))
+    where
+        A: Ask,
+        F: Future<Output = Served<A>>,
+    {
+        let outcome = match Asked::<A>::read(&delivery, self.ids.mint()) {
+            Ok(asked) if asked.deadline.is_some_and(|until| until < self.clock.now()) => {
+                debug!(subject = %delivery.message.subject, "request dropped, nobody waits");
+                return;
+            }
+            Ok(asked) => handler(asked).await,
+            Err(problem) => Err(problem),
+        };
+        let subject = delivery.message.subject.clone();
+        if let Err(error) = answer(delivery, outcome).await {
+            warn!(%subject, %error, "answer not sent");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What is said on each subject: one type for each request and its answer. Shapes only; whether
+//! something may be is for the rules to say.
+
+mod claim;
+mod hold;
+mod operate;
+mod read;
+mod submit;
+
+use fleet::ProductId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::subject::{Row, Subject};
+
+pub use claim::{ClaimWork, Granted, OfferSeen};
+pub use hold::{
+    Beat, Beaten, PatchJob, ReleaseJob, RenewAnswer, RenewLeases, RenewOne, Renewed, ReportProgress,
+};
+pub use operate::{JobAction, Operate, Operated};
+pub use read::{AboutJob, Found, JobView, ListJobs, Listed, OfJob};
+pub use submit::{Receipt, SubmitJob};
+
+/// A request: where it goes and what answers it.
+pub trait Ask: Serialize + DeserializeOwned + Send + Sync {
+    type Reply: Serialize + DeserializeOwned + Send;
+
+    /// The line of the table that it is said on.
+    fn row(&self) -> Row;
+
+    /// Its address: of the product, and of the factory where it is a factory's word.
+    fn subject(&self, product: &ProductId) -> Subject;
+}

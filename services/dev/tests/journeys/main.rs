@@ -1,0 +1,10 @@
+//! What people see of a whole fleet: every service in one process, real messages, time that
+//! stands until everyone waits.
+
+#[cfg(test)]
+mod deaf;
+#[cfg(test)]
+mod town;
+
+#[cfg(test)]
+mod ship;

@@ -1,0 +1,68 @@
+//! The rounds: followers as soon as there are any, silence every second, everything every half
+//! minute. Each round is level-triggered, so that one that fails is made good by the next.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use ledger::{Reaped, Reaper};
+use tracing::{info, warn};
+
+use crate::Keeper;
+
+const REAP_EVERY: Duration = Duration::from_secs(1);
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// A store that is away is not asked again at once.
+const AFTER_TROUBLE: Duration = Duration::from_millis(250);
+
+impl Keeper {
+    pub(crate) fn keep(&self) {
+        self.node.tasks.spawn("follow", self.clone().follow());
+        self.node.tasks.spawn("reap", self.clone().reap());
+        self.node.tasks.spawn("sweep", self.clone().sweep());
+    }
+
+    async fn follow(self) -> Result<(), Infallible> {
+        loop {
+            if let Err(error) = self.ledger.follow_all().await {
+                warn!(%error, "followers are behind");
+                tokio::time::sleep(AFTER_TROUBLE).await;
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = self.node.tasks.stopped() => return Ok(()),
+                () = self.ledger.agenda().added() => {}
+            }
+        }
+    }
+
+    async fn reap(self) -> Result<(), Infallible> {
+        let mut reaper = Reaper::new(self.ledger.clone());
+        while self.waits(REAP_EVERY).await {
+            match reaper.round(self.node.clock.uptime()).await {
+                Ok(reaped) if reaped == Reaped::default() => {}
+                Ok(reaped) => info!(?reaped, "jobs taken back"),
+                Err(error) => warn!(%error, "round of the reaper cut short"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep(self) -> Result<(), Infallible> {
+        while self.waits(SWEEP_EVERY).await {
+            if let Err(error) = Box::pin(self.ledger.sweep()).await {
+                warn!(%error, "sweep cut short");
+            }
+        }
+        Ok(())
+    }
+
+    /// False once it is time to stop.
+    async fn waits(&self, span: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.node.tasks.stopped() => false,
+            () = tokio::time::sleep(span) => true,
+        }
+    }
+}

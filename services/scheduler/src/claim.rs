@@ -1,0 +1,150 @@
+//! A factory asks for work: the same grant if it asked before, else the best that fits, else it
+//! waits a while for something that does.
+
+use std::time::Duration;
+
+use fleet::{Bidder, Epoch, JobId, Timestamp};
+use ledger::{ClaimRequest, Grant, Outcome};
+use node::{Asked, Served, problem_of};
+use protocol::{ClaimWork, Granted, JobView, Problem};
+
+use crate::Scheduler;
+
+/// The longest that a claim is parked.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// A renewal may be lost twice before the lease is.
+const RENEWALS_PER_TERM: u32 = 3;
+const STOP_MARGIN: Duration = Duration::from_secs(3);
+/// Jobs that one request goes for before it says "nothing now".
+const TRIES: usize = 5;
+
+impl Scheduler {
+    pub(crate) async fn claim(self, asked: Asked<ClaimWork>) -> Served<ClaimWork> {
+        let bidder = self.bidder(&asked).await?;
+        if let Some(grant) = self.granted_before(&asked, &bidder).await? {
+            return Ok(Some(self.tell(&grant)));
+        }
+        let until = self.node.clock.now().plus(self.wait_of(&asked));
+        loop {
+            // Asked for before the look, so that no news falls between the two.
+            let news = self.belief.news();
+            if let Some(grant) = self.go_for_the_best(&asked, &bidder).await? {
+                return Ok(Some(self.tell(&grant)));
+            }
+            let now = self.node.clock.now();
+            if now >= until || self.node.tasks.is_stopping() {
+                return Ok(None);
+            }
+            let _late = tokio::time::timeout(self.span_to(until, now), news).await;
+        }
+    }
+
+    /// Not beyond the request's own deadline: a grant that nobody hears is a lost one.
+    fn wait_of(&self, asked: &Asked<ClaimWork>) -> Duration {
+        let wished = Duration::from_millis(asked.ask.wait_ms).min(LONGEST_WAIT);
+        let left = asked.deadline.map(|until| until.since(self.node.clock.now()) / 2);
+        left.map_or(wished, |left| wished.min(left))
+    }
+
+    /// Until the request's end, or until something on the board falls due.
+    fn span_to(&self, until: Timestamp, now: Timestamp) -> Duration {
+        let due = self.belief.board().next_due();
+        let next = due.map_or(until, |due| due.min(until));
+        next.since(now).max(Duration::from_millis(1))
+    }
+
+    async fn bidder(&self, asked: &Asked<ClaimWork>) -> Result<Bidder, Box<Problem>> {
+        let ask = &asked.ask;
+        let known = self.ledger.factory(&asked.product, &ask.factory_id).await;
+        let known = known.map_err(|error| problem_of(&error, asked.request_id))?;
+        let now = self.node.clock.now();
+        Ok(Bidder {
+            factory: ask.factory_id.clone(),
+            capabilities: ask.capabilities.clone(),
+            engines: ask.engines.clone(),
+            health: known.as_ref().map(|factory| factory.health).unwrap_or_default(),
+            draining: known.as_ref().is_some_and(|factory| factory.draining),
+            stale: known.as_ref().is_some_and(|factory| factory.is_stale(None, now)),
+            free_seats: ask.free_seats,
+        })
+    }
+
+    async fn granted_before(
+        &self,
+        asked: &Asked<ClaimWork>,
+        bidder: &Bidder,
+    ) -> Result<Option<Grant>, Box<Problem>> {
+        let held: Vec<JobId> = self.belief.board().held_by(&bidder.factory).collect();
+        for job in held {
+            let found = self.ledger.jobs.get(&asked.product, job).await;
+            let found = found.map_err(|error| problem_of(&error, asked.request_id))?;
+            let same = found.as_ref().filter(|found| {
+                found.record.claim.claim_request_id == Some(asked.ask.claim_request_id)
+            });
+            if let Some(found) = same {
+                return self.go_for(asked, bidder, job, found.record.lease_epoch).await;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn go_for_the_best(
+        &self,
+        asked: &Asked<ClaimWork>,
+        bidder: &Bidder,
+    ) -> Result<Option<Grant>, Box<Problem>> {
+        let mut passed_over = asked.ask.exclude.clone();
+        for _ in 0..TRIES {
+            let now = self.node.clock.now();
+            let Some(best) = self.belief.take(&asked.product, bidder, &passed_over, now) else {
+                return Ok(None);
+            };
+            let grant = self.go_for(asked, bidder, best.job, best.epoch).await;
+            self.look_at(&asked.product, best.job).await;
+            if let Some(grant) = grant? {
+                return Ok(Some(grant));
+            }
+            passed_over.push(best.job);
+        }
+        Ok(None)
+    }
+
+    async fn go_for(
+        &self,
+        asked: &Asked<ClaimWork>,
+        bidder: &Bidder,
+        job: JobId,
+        epoch_seen: Epoch,
+    ) -> Result<Option<Grant>, Box<Problem>> {
+        let request = ClaimRequest {
+            product: asked.product.clone(),
+            job,
+            bidder: bidder.clone(),
+            request: asked.ask.claim_request_id,
+            epoch_seen,
+            deadline: asked.deadline.unwrap_or_else(|| self.node.clock.now().plus(LONGEST_WAIT)),
+        };
+        match Box::pin(self.ledger.claim(&request)).await {
+            Ok(Outcome::Done(grant)) => Ok(Some(grant)),
+            // Taken, changed or locked meanwhile: an expected no, and there are others.
+            Ok(Outcome::Rejected(_)) => Ok(None),
+            Err(error) => Err(problem_of(&error, asked.request_id)),
+        }
+    }
+
+    fn tell(&self, grant: &Grant) -> Granted {
+        Granted {
+            job: JobView::whole(&grant.job, ""),
+            run_id: grant.holding.claim_nonce,
+            attempt: grant.attempt,
+            lease_epoch: grant.holding.lease_epoch,
+            claim_nonce: grant.holding.claim_nonce,
+            expires_at: grant.expires_at,
+            ttl_sec: grant.ttl.as_secs(),
+            renew_every_sec: (grant.ttl / RENEWALS_PER_TERM).as_secs(),
+            stop_margin_sec: STOP_MARGIN.as_secs(),
+            checkpoint: grant.job.checkpoint.clone(),
+            server_time: self.node.clock.now(),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The service that decides who is asked and who gets a job. Its board is a belief, wrong at any
+//! time without harm: the claim's conditional write has the last word, and a factory that hears no
+//! offer asks anyway.
+
+mod belief;
+mod claim;
+mod news;
+mod offer;
+
+use std::sync::Arc;
+
+use ledger::Ledger;
+use node::{BusAway, Group, Node};
+use protocol::{Row, Word};
+
+use crate::belief::Belief;
+
+const GROUP: Group = Group("scheduler");
+
+#[derive(Clone, Debug)]
+pub(crate) struct Scheduler {
+    node: Node,
+    ledger: Ledger,
+    belief: Arc<Belief>,
+}
+
+/// Listens for news and for claims and starts to read what is queued; returns once it listens.
+///
+/// # Errors
+/// The bus is away.
+pub async fn serve(node: Node, ledger: Ledger) -> Result<(), BusAway> {
+    let scheduler = Scheduler { node: node.clone(), ledger, belief: Arc::default() };
+    scheduler.clone().hear_news().await?;
+    let claim = scheduler.clone();
+    node.serve(Row::Spoken(Word::Claim), GROUP, move |asked| claim.clone().claim(asked)).await?;
+    scheduler.keep();
+    Ok(())
+}

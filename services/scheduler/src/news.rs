@@ -1,0 +1,99 @@
+//! How the board comes to be and stays near the truth: read once, then told of changes, and read
+//! again from end to end every so often, since any message may be lost.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use fleet::{JobId, ProductId};
+use ledger::LedgerError;
+use node::{BusAway, News};
+use protocol::Row;
+use serde_json::Value;
+use tracing::{info, warn};
+
+use crate::Scheduler;
+
+const READ_ALL_EVERY: Duration = Duration::from_secs(30);
+const AFTER_TROUBLE: Duration = Duration::from_millis(250);
+const PAGE: usize = 256;
+
+impl Scheduler {
+    pub(crate) async fn hear_news(self) -> Result<(), BusAway> {
+        for row in [Row::Event, Row::Kick] {
+            let scheduler = self.clone();
+            let learn = move |news| scheduler.clone().learn(news);
+            self.node.hear(row, "news", learn).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn keep(&self) {
+        self.node.tasks.spawn("board", self.clone().read_again_and_again());
+    }
+
+    async fn learn(self, news: News) {
+        match job_in(&news.body) {
+            Some(job) => self.look_at(&news.product, job).await,
+            None => self.belief.wake(),
+        }
+    }
+
+    /// Learns one job anew, and offers it if somebody could have it.
+    pub(crate) async fn look_at(&self, product: &ProductId, job: JobId) {
+        match self.ledger.jobs.get(product, job).await {
+            Ok(Some(found)) => {
+                self.belief.learn(&found.record);
+                self.offer(&found.record).await;
+            }
+            Ok(None) => {}
+            Err(error) => warn!(%job, %error, "job not read; the next reading of all finds it"),
+        }
+    }
+
+    async fn read_again_and_again(self) -> Result<(), Infallible> {
+        loop {
+            let wait = match self.read_all().await {
+                Ok(jobs) => {
+                    info!(jobs, "board read");
+                    READ_ALL_EVERY
+                }
+                Err(error) => {
+                    warn!(%error, "board not read to its end");
+                    AFTER_TROUBLE
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.node.tasks.stopped() => return Ok(()),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn read_all(&self) -> Result<usize, LedgerError> {
+        let (mut cursor, mut seen) = (None, 0);
+        loop {
+            let (jobs, next) = self.ledger.jobs.page_of_all(cursor.as_ref(), PAGE).await?;
+            for found in &jobs {
+                self.settle(&found.record.head.product_id).await?;
+                self.belief.learn(&found.record);
+                seen += usize::from(!found.record.stage.has_ended());
+            }
+            let Some(next) = next else { return Ok(seen) };
+            cursor = Some(next);
+        }
+    }
+
+    /// The product's own settings, as the board needs them.
+    async fn settle(&self, product: &ProductId) -> Result<(), LedgerError> {
+        let settings = self.ledger.settings(product).await?;
+        self.belief.board().settle(product, settings.ageing(), settings.paused);
+        Ok(())
+    }
+}
+
+/// Events and kicks alike name the job that they are about.
+fn job_in(body: &[u8]) -> Option<JobId> {
+    let news: Value = serde_json::from_slice(body).ok()?;
+    news.get("jobId")?.as_str()?.parse().ok()
+}

@@ -1,0 +1,60 @@
+//! Submissions from producers that did not wait: taken from the durable stream one by one, each
+//! acknowledged only after its job stands. What cannot become a job goes to the dead letters with
+//! the reason, and never comes again.
+
+use std::time::Duration;
+
+use fleet::ProductId;
+use node::{Asked, BusAway, Fate, News};
+use protocol::{Code, Problem, Row, Subject, SubmitJob, Topic};
+use serde_json::json;
+use tracing::warn;
+
+use crate::{GROUP, Submit};
+
+/// How long an entry waits before it is tried again.
+const LATER: Duration = Duration::from_secs(1);
+/// Deliveries after which an entry is given up.
+const MOST: u32 = 5;
+
+impl Submit {
+    pub(crate) async fn take_in(self) -> Result<(), BusAway> {
+        let node = self.node.clone();
+        node.take_in(Row::Intake, GROUP, move |entry| self.clone().take(entry)).await
+    }
+
+    async fn take(self, entry: News) -> Result<Fate, BusAway> {
+        match self.judge(&entry).await {
+            Ok(()) => Ok(Fate::Done),
+            Err(problem) if problem.retryable && entry.attempt < MOST => Ok(Fate::Again(LATER)),
+            Err(problem) => {
+                self.give_up(&entry.product, &entry.body, &problem).await?;
+                Ok(Fate::Done)
+            }
+        }
+    }
+
+    async fn judge(&self, entry: &News) -> Result<(), Box<Problem>> {
+        let request_id = self.node.ids.mint();
+        let ask: SubmitJob = serde_json::from_slice(&entry.body).map_err(|why| {
+            let mut problem = Problem::new(Code::Validation, request_id);
+            problem.message = why.to_string();
+            Box::new(problem)
+        })?;
+        let product = entry.product.clone();
+        let asked = Asked { product, request_id, deadline: None, ask };
+        self.clone().accept(asked).await.map(|_| ())
+    }
+
+    async fn give_up(
+        &self,
+        product: &ProductId,
+        submission: &[u8],
+        problem: &Problem,
+    ) -> Result<(), BusAway> {
+        warn!(%product, code = problem.code.as_str(), "submission given up");
+        let letter = json!({ "error": problem, "submission": String::from_utf8_lossy(submission) });
+        let subject = Subject::new(product, Topic::DeadLetter);
+        self.node.keep(subject, &letter, &problem.request_id.to_string()).await
+    }
+}

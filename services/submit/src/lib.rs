@@ -1,0 +1,45 @@
+//! The service that takes submissions in and shows what stands. Stateless: any number of replicas
+//! answer the same.
+
+mod accept;
+mod intake;
+mod show;
+
+use fleet::EngineName;
+use ledger::Ledger;
+use node::{BusAway, Group, Node};
+use protocol::{Query, Row};
+
+const GROUP: Group = Group("submit");
+
+/// What a fleet decides about its submissions.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Runs a job that names no engine at all; only a development fleet has one.
+    pub dev_engine: Option<EngineName>,
+}
+
+/// The service: its ledger and what it was told.
+#[derive(Clone, Debug)]
+pub(crate) struct Submit {
+    node: Node,
+    ledger: Ledger,
+    options: Options,
+}
+
+/// Listens on every subject of this service; returns once it does.
+///
+/// # Errors
+/// The bus is away.
+pub async fn serve(node: Node, ledger: Ledger, options: Options) -> Result<(), BusAway> {
+    let service = Submit { node: node.clone(), ledger, options };
+    let submit = service.clone();
+    node.serve(Row::Submit, GROUP, move |asked| submit.clone().accept(asked)).await?;
+    for query in [Query::Get, Query::Runs, Query::Events, Query::Lease] {
+        let show = service.clone();
+        node.serve(Row::Query(query), GROUP, move |asked| show.clone().show(asked)).await?;
+    }
+    let list = service.clone();
+    node.serve(Row::Query(Query::List), GROUP, move |asked| list.clone().list(asked)).await?;
+    service.take_in().await
+}

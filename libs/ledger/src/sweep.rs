@@ -2,6 +2,7 @@
 //! follower or a crash left undone, and finishes it. Slow and sure; nothing depends on its speed.
 
 use fleet::{Action, Actor, Cause, Job, Operation, Stage, Timestamp, Walk, waits_for};
+use tracing::warn;
 
 use crate::Ledger;
 use crate::outcome::LedgerError;
@@ -27,7 +28,13 @@ impl Ledger {
             let (jobs, next) = self.jobs.page_of_all(cursor.as_ref(), PAGE).await?;
             for found in jobs {
                 swept.seen += 1;
-                self.mend(&found.record, &mut swept.reaped).await?;
+                match self.mend(&found.record, &mut swept.reaped).await {
+                    // One record's trouble is no reason to leave the others as they are.
+                    Err(error) if error.is_of_the_record() => {
+                        warn!(job = %found.record.id, %error, "job passed over");
+                    }
+                    mended => mended?,
+                }
             }
             match next {
                 Some(next) => cursor = Some(next),
@@ -64,7 +71,12 @@ impl Ledger {
         if now.since(job.head.updated_at) < self.terms.admission {
             return Ok(());
         }
-        self.admit(job.product(), job.id, &Actor::service("scheduler")).await?;
+        let by = Actor::service("scheduler");
+        if let Some(parent) = job.content.parent_id {
+            // A parent that never came, or has gone on, does not keep its child from working.
+            self.attach(job.product(), parent, job.id, &by).await?;
+        }
+        self.admit(job.product(), job.id, &by).await?;
         Ok(())
     }
 

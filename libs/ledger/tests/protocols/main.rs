@@ -4,4 +4,10 @@
 #[cfg(test)]
 mod claim;
 #[cfg(test)]
+mod filters;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod submit;
+#[cfg(test)]
 mod support;

@@ -19,6 +19,8 @@ pub(crate) enum Twist {
     ConflictAfterWrite,
     /// It is written, and the answer is lost.
     UnknownAfterWrite,
+    /// The same, and the loss is noticed only when the test says so.
+    UnknownWhenLetGo,
     /// It is not written, and the answer is lost.
     UnknownBeforeWrite,
     /// The store is away.
@@ -137,7 +139,10 @@ impl Staged {
         match twist {
             Some(Twist::UnknownBeforeWrite) => return lost(),
             Some(Twist::Away) => return Err(StoreError::Unavailable("told to".into())),
-            Some(Twist::ConflictAfterWrite | Twist::UnknownAfterWrite) | None => {}
+            Some(
+                Twist::ConflictAfterWrite | Twist::UnknownAfterWrite | Twist::UnknownWhenLetGo,
+            )
+            | None => {}
         }
         let answer = match change {
             Change::Put(key, value, expect) => self.inner.put(key, value, expect).await?,
@@ -149,6 +154,11 @@ impl Staged {
         match twist {
             Some(Twist::ConflictAfterWrite) => Ok(Put::Conflict),
             Some(Twist::UnknownAfterWrite) => lost(),
+            Some(Twist::UnknownWhenLetGo) => {
+                self.reached.notify_one();
+                self.resume.notified().await;
+                lost()
+            }
             Some(Twist::UnknownBeforeWrite | Twist::Away) | None => Ok(answer),
         }
     }

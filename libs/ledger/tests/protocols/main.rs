@@ -2,6 +2,8 @@
 //! among them are lost on a store that checks before it writes.
 
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
 mod claim;
 #[cfg(test)]
 mod filters;

@@ -25,6 +25,8 @@ pub(crate) enum Twist {
     UnknownBeforeWrite,
     /// The store is away.
     Away,
+    /// As always.
+    Fair,
 }
 
 #[derive(Debug, Default)]
@@ -33,7 +35,8 @@ struct Script {
     lives: Option<usize>,
     dead: bool,
     twists: Vec<(&'static str, Twist)>,
-    hold: Option<&'static str>,
+    /// A kind, and how many of its writes go by before one is held.
+    hold: Option<(&'static str, usize)>,
 }
 
 /// One store under direction.
@@ -66,9 +69,19 @@ impl Staged {
         self.script().twists.push((kind, twist));
     }
 
+    /// The write after the next of `kind` goes this way.
+    pub(crate) fn skip_then_twist(&self, kind: &'static str, twist: Twist) {
+        self.script().twists.extend([(kind, Twist::Fair), (kind, twist)]);
+    }
+
     /// The next write of `kind` waits until it is let go.
     pub(crate) fn hold(&self, kind: &'static str) {
-        self.script().hold = Some(kind);
+        self.script().hold = Some((kind, 0));
+    }
+
+    /// The write after the next of `kind` does.
+    pub(crate) fn hold_second(&self, kind: &'static str) {
+        self.script().hold = Some((kind, 1));
     }
 
     pub(crate) async fn reached(&self) {
@@ -112,11 +125,17 @@ impl Staged {
 
     fn is_held(&self, kind: &'static str) -> bool {
         let mut script = self.script();
-        let held = script.hold == Some(kind);
-        if held {
-            script.hold = None;
+        match &mut script.hold {
+            Some((held, 0)) if *held == kind => {
+                script.hold = None;
+                true
+            }
+            Some((held, before)) if *held == kind => {
+                *before -= 1;
+                false
+            }
+            Some(_) | None => false,
         }
-        held
     }
 
     fn twist_of(&self, kind: &'static str) -> Option<Twist> {
@@ -140,7 +159,10 @@ impl Staged {
             Some(Twist::UnknownBeforeWrite) => return lost(),
             Some(Twist::Away) => return Err(StoreError::Unavailable("told to".into())),
             Some(
-                Twist::ConflictAfterWrite | Twist::UnknownAfterWrite | Twist::UnknownWhenLetGo,
+                Twist::ConflictAfterWrite
+                | Twist::UnknownAfterWrite
+                | Twist::UnknownWhenLetGo
+                | Twist::Fair,
             )
             | None => {}
         }
@@ -159,7 +181,7 @@ impl Staged {
                 self.resume.notified().await;
                 lost()
             }
-            Some(Twist::UnknownBeforeWrite | Twist::Away) | None => Ok(answer),
+            Some(Twist::UnknownBeforeWrite | Twist::Away | Twist::Fair) | None => Ok(answer),
         }
     }
 }

@@ -3,11 +3,12 @@
 //! for a whole term. Any number of keepers may watch at once.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use fleet::{
     Actor, Cause, Epoch, Job, JobId, Lease, LeaseCommand, OVERRULE, ProductId, REAP, REPAIR, Stage,
-    StageName, Step, TakeBack, Timestamp, Wish,
+    StageName, Step, TakeBack, Wish,
 };
 use store::Revision;
 
@@ -220,13 +221,41 @@ impl Ledger {
         Ok(Next::On)
     }
 
-    /// Whether a held job has outlived its grant without any lease for its epoch.
-    pub(crate) async fn lacks_lease(&self, job: &Job, now: Timestamp) -> Result<bool, LedgerError> {
-        if job.holder().is_none() || !job.is_past_grant(now) {
+    /// Whether this keeper has seen the job held without a lease for a whole grant's time, by its
+    /// own clock.
+    pub(crate) async fn lacks_lease(&self, job: &Job) -> Result<bool, LedgerError> {
+        let lease = self.leases.get(job.id, job.id).await?;
+        let leased = lease.is_some_and(|found| found.record.is_held_for(job.lease_epoch));
+        if leased || job.holder().is_none() {
+            self.unleased.forget(job.id);
             return Ok(false);
         }
-        let lease = self.leases.get(job.id, job.id).await?;
-        Ok(lease.is_none_or(|found| !found.record.is_held_for(job.lease_epoch)))
+        let uptime = self.clock.uptime();
+        let since = self.unleased.seen_since(job, uptime);
+        Ok(uptime.saturating_sub(since) >= self.terms.grant)
+    }
+}
+
+/// Held jobs that were seen without a lease, under which epoch and since when.
+#[derive(Debug, Default)]
+pub(crate) struct Unleased(Mutex<BTreeMap<JobId, (Epoch, Duration)>>);
+
+impl Unleased {
+    fn seen_since(&self, job: &Job, uptime: Duration) -> Duration {
+        let mut seen = self.lock();
+        let entry = seen.entry(job.id).or_insert((job.lease_epoch, uptime));
+        if entry.0 != job.lease_epoch {
+            *entry = (job.lease_epoch, uptime);
+        }
+        entry.1
+    }
+
+    fn forget(&self, job: JobId) {
+        self.lock().remove(&job);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<JobId, (Epoch, Duration)>> {
+        self.0.lock().expect("nothing panics while it holds this lock")
     }
 }
 

@@ -124,7 +124,7 @@ impl Ledger {
             self.overrule(job, Cause::BudgetSpent, reaped).await
         } else if job.overruns(now) {
             self.overrule(job, Cause::Overrun, reaped).await
-        } else if self.lacks_lease(job, now).await? {
+        } else if self.lacks_lease(job).await? {
             self.repair(job, reaped).await
         } else {
             Ok(())

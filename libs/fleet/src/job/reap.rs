@@ -29,13 +29,12 @@ impl Job {
         let left = match back.cause {
             Cause::BudgetSpent => return self.end_for_budget(now).map(boxed),
             Cause::Silent => self.after_silence(FencedBy::Reap, given, now),
-            Cause::NoLease if self.is_past_grant(now) => {
-                self.after_silence(FencedBy::Repair, given, now)
-            }
+            // Seen for a whole grant's time by whoever asks; no clock is compared with another.
+            Cause::NoLease => self.after_silence(FencedBy::Repair, given, now),
             Cause::Overrun if self.overruns(now) => self.after_overrun(given, now),
             Cause::LockLost => self.after_lock_loss(given),
             Cause::CancelOverdue if self.is_cancel_overdue(now) => forced_cancel(FencedBy::Cancel),
-            Cause::NoLease | Cause::Overrun | Cause::CancelOverdue => return None,
+            Cause::Overrun | Cause::CancelOverdue => return None,
         };
         self.holder().is_some().then(|| boxed(left))
     }

@@ -8,6 +8,12 @@ mod claim;
 #[cfg(test)]
 mod filters;
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
+mod heal;
+#[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod submit;

@@ -64,6 +64,11 @@ impl Staged {
         Arc::clone(self) as Arc<dyn Store>
     }
 
+    /// The store as it is, for a rival's hand.
+    pub(crate) fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
     /// The next write of `kind` goes this way.
     pub(crate) fn twist(&self, kind: &'static str, twist: Twist) {
         self.script().twists.push((kind, twist));

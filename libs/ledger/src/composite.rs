@@ -1,13 +1,16 @@
 //! Families: a composite waits for its children. Everyone is written before anyone is admitted, so
 //! that a crash leaves a family that the same submission, or the sweep, completes.
 
-use fleet::{Actor, Content, Job, JobId, ProductId, Rejection, Wish};
+use fleet::{Actor, Content, Job, JobId, ProductId, Rejection, SUBMIT, Step, Wish};
 
 use crate::Ledger;
 use crate::commit::Patience;
 use crate::job::Ask;
 use crate::outcome::{LedgerError, Outcome};
 use crate::submit::Receipt;
+
+/// Written, and not admitted yet.
+const WRITTEN: &[Step] = SUBMIT.split_at(1).0;
 
 impl Ledger {
     /// Children first, then the parent, all unadmitted; then they are admitted in that order.
@@ -23,12 +26,12 @@ impl Ledger {
     ) -> Result<Outcome<Receipt>, LedgerError> {
         let mut ids = Vec::with_capacity(children.len());
         for child in children {
-            match self.submit(product, child, by).await? {
+            match self.enter(WRITTEN, product, child, by).await? {
                 Outcome::Done(receipt) => ids.push(receipt.job.id),
                 Outcome::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
             }
         }
-        let receipt = match self.submit(product, parent, by).await? {
+        let receipt = match self.enter(WRITTEN, product, parent, by).await? {
             Outcome::Done(receipt) => receipt,
             Outcome::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
         };
@@ -52,7 +55,7 @@ impl Ledger {
     ) -> Result<Outcome<Job>, LedgerError> {
         let mut ids = Vec::with_capacity(children.len());
         for child in children {
-            match self.submit(product, child, by).await? {
+            match self.enter(WRITTEN, product, child, by).await? {
                 Outcome::Done(receipt) => ids.push(receipt.job.id),
                 Outcome::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
             }
@@ -66,6 +69,45 @@ impl Ledger {
             Some(rejection) => Ok(Outcome::Rejected(rejection)),
             None => Ok(Outcome::Done(done.record)),
         }
+    }
+
+    /// One child, and its place among what its parent waits for.
+    pub(crate) async fn submit_child(
+        &self,
+        product: &ProductId,
+        parent: JobId,
+        child: &Content,
+        by: &Actor,
+    ) -> Result<Outcome<Receipt>, LedgerError> {
+        let receipt = match self.enter(WRITTEN, product, child, by).await? {
+            Outcome::Done(receipt) => receipt,
+            Outcome::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
+        };
+        if let Some(rejection) = self.attach(product, parent, receipt.job.id, by).await? {
+            return Ok(Outcome::Rejected(rejection));
+        }
+        self.as_it_stands(product, receipt).await
+    }
+
+    /// The parent waits for this child too, and both are admitted.
+    pub(crate) async fn attach(
+        &self,
+        product: &ProductId,
+        parent: JobId,
+        child: JobId,
+        by: &Actor,
+    ) -> Result<Option<Rejection>, LedgerError> {
+        let wish = Wish::AddChildren(vec![child]);
+        let ask = Ask { product, job: parent, by, wish: &wish };
+        if let Outcome::Rejected(rejection) = self.change(&ask, Patience::short()).await? {
+            let stands = self.jobs.get(product, parent).await?.map(|found| found.record);
+            // A repeat, after the parent went on: the child is known to it already.
+            let known = stands.is_some_and(|job| job.content.dep_ids.contains(&child));
+            if !known {
+                return Ok(Some(rejection));
+            }
+        }
+        self.admit_all(product, &[child, parent], by).await
     }
 
     async fn admit_all(

@@ -28,6 +28,8 @@ pub(crate) struct Course {
     pub(crate) verdict: Option<Verdict>,
     /// When our own first write, if it happened, made the job.
     pub(crate) created: Option<Timestamp>,
+    /// The generation that our own replacement, if it happened, made.
+    pub(crate) generation: Option<u32>,
     /// The job as the deciding write left it.
     pub(crate) done: Option<Committed<Job>>,
 }
@@ -54,6 +56,7 @@ impl Course {
             cycle: None,
             verdict: None,
             created: None,
+            generation: None,
             done: None,
         }
     }

@@ -59,8 +59,10 @@ impl Ledger {
         let known = self.belief.of(job.product(), &*self.clock).await?;
         let ready = match wish {
             Wish::Settle(view) => view.is_satisfied(),
+            // The new content may wait for the same jobs and yet ask more of them.
             Wish::Supersede(content) => {
-                content.dep_ids.is_empty() || self.deps(job).await?.is_satisfied()
+                let next = Job { content: (**content).clone(), ..job.clone() };
+                self.deps(&next).await?.is_satisfied()
             }
             Wish::Renew(_) | Wish::Trim { .. } | Wish::Purge | Wish::AddChildren(_) => true,
             Wish::Admit(_)

@@ -2,8 +2,8 @@
 //! judged afterwards, so that of two submitters who close a cycle at least one sees the other.
 
 use fleet::{
-    Actor, Admission, Code, Content, Job, JobId, Kind, ProductId, Rejection, SUBMIT, Stage,
-    Submitted, Walk, Wish, submit, touched, waits_for,
+    Actor, Admission, Code, Content, FailureReason, Job, JobId, ProductId, Rejection, SUBMIT,
+    Stage, Step, Submitted, Walk, Wish, submit, touched, waits_for,
 };
 
 use crate::Ledger;
@@ -30,7 +30,8 @@ pub enum Verdict {
 }
 
 impl Ledger {
-    /// Creates, finds or replaces the one job of this product and key.
+    /// Creates, finds or replaces the one job of this product and key. A child is also added to
+    /// what its parent waits for.
     ///
     /// # Errors
     /// The store is away, or the outcome cannot be known; the same submission may be repeated.
@@ -40,15 +41,23 @@ impl Ledger {
         content: &Content,
         by: &Actor,
     ) -> Result<Outcome<Receipt>, LedgerError> {
+        match content.parent_id {
+            Some(parent) => self.submit_child(product, parent, content, by).await,
+            None => self.enter(SUBMIT, product, content, by).await,
+        }
+    }
+
+    /// The protocol as far as `steps` go: a family is written before any of it is admitted.
+    pub(crate) async fn enter(
+        &self,
+        steps: &[Step],
+        product: &ProductId,
+        content: &Content,
+        by: &Actor,
+    ) -> Result<Outcome<Receipt>, LedgerError> {
         let id = JobId::of(product, &content.idempotency_key);
         let wish = Wish::Supersede(Box::new(content.clone()));
         let mut course = Course::new(product, id, by.clone(), wish);
-        let steps = if content.kind == Kind::Composite || content.parent_id.is_some() {
-            // The family admits its members together, once all of them are written.
-            &SUBMIT[..1]
-        } else {
-            SUBMIT
-        };
         match self.run(steps, &mut course).await? {
             Outcome::Rejected(rejection) => Ok(Outcome::Rejected(rejection)),
             Outcome::Done(()) => self.receipt(&course).await,
@@ -95,12 +104,13 @@ impl Ledger {
 
     async fn try_to_create(&self, course: &mut Course) -> Result<Result<Next, Miss>, LedgerError> {
         let Wish::Supersede(content) = &course.wish else { return Ok(Ok(Next::Enough)) };
-        let found = self.jobs.get(&course.product, course.job).await?;
+        let found = Box::pin(self.roomy_job(&course.product, course.job)).await?;
         let standing = found.as_ref().map(|found| &found.record);
-        // Our own first write, whose answer was lost.
-        let ours = standing.filter(|job| course.created == Some(job.head.created_at));
-        if ours.is_some_and(|job| job.content.content_hash == content.content_hash) {
-            return Ok(Ok(course.stands(Verdict::Created)));
+        // Our own write, whose answer was lost.
+        let same = standing.filter(|job| job.content.content_hash == content.content_hash);
+        let ours = same.and_then(|job| course.is_known_by(job));
+        if let Some(verdict) = ours {
+            return Ok(Ok(course.stands(verdict)));
         }
         let now = self.clock.now();
         match submit(standing, content, &course.product, &course.by, now) {
@@ -111,7 +121,12 @@ impl Ledger {
                     course.verdict = Some(Verdict::Superseded);
                     Ok(Ok(course.settle(outcome)))
                 }
-                Turn::Again(miss) => Ok(Err(miss)),
+                Turn::Again(miss) => {
+                    if miss == Miss::Unknown {
+                        course.generation = standing.map(|job| job.generation + 1);
+                    }
+                    Ok(Err(miss))
+                }
             },
             Ok(Submitted::Create(job)) => self.create(course, &touched(*job, now), found).await,
         }
@@ -164,7 +179,12 @@ impl Ledger {
         let Some(found) = self.jobs.get(&course.product, course.job).await? else {
             return Ok(Next::Enough);
         };
-        if found.record.admitted || found.record.stage != Stage::Blocked {
+        let job = &found.record;
+        if !job.admitted && job.stage == Stage::Failed(FailureReason::DependencyCycle) {
+            // By a copy of this submission, or by us while the answer was lost.
+            return Ok(Next::Refused(cyclic(job, course.cycle.take().unwrap_or_default())));
+        }
+        if job.admitted || job.stage != Stage::Blocked {
             return Ok(Next::Enough);
         }
         let mut walk = Walk::from(course.job);
@@ -218,14 +238,29 @@ impl Course {
         Next::On
     }
 
+    /// What `job` tells of our own write.
+    fn is_known_by(&self, job: &Job) -> Option<Verdict> {
+        if self.created == Some(job.head.created_at) {
+            Some(Verdict::Created)
+        } else if self.generation == Some(job.generation) {
+            Some(Verdict::Superseded)
+        } else {
+            None
+        }
+    }
+
     /// A cycle is an answer that names the way round.
     fn admitted(&mut self, outcome: Outcome<Committed<Job>>) -> Next {
         let next = self.settle(outcome);
         let (Some(path), Some(done)) = (&self.cycle, &self.done) else { return next };
-        let mut rejection = Rejection::new(Code::DependencyCycle).about(done.record.current());
-        rejection.path.clone_from(path);
-        Next::Refused(rejection)
+        Next::Refused(cyclic(&done.record, path.clone()))
     }
+}
+
+fn cyclic(job: &Job, path: Vec<JobId>) -> Rejection {
+    let mut rejection = Rejection::new(Code::DependencyCycle).about(job.current());
+    rejection.path = path;
+    rejection
 }
 
 pub(crate) fn not_found<T>() -> Outcome<T> {

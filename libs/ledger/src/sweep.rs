@@ -2,6 +2,7 @@
 //! follower or a crash left undone, and finishes it. Slow and sure; nothing depends on its speed.
 
 use fleet::{Action, Actor, Cause, Job, Operation, Stage, Timestamp, Walk, waits_for};
+use tracing::warn;
 
 use crate::Ledger;
 use crate::outcome::LedgerError;
@@ -27,7 +28,7 @@ impl Ledger {
             let (jobs, next) = self.jobs.page_of_all(cursor.as_ref(), PAGE).await?;
             for found in jobs {
                 swept.seen += 1;
-                self.mend(&found.record, &mut swept.reaped).await?;
+                self.mend_or_pass(&found.record, &mut swept.reaped).await?;
             }
             match next {
                 Some(next) => cursor = Some(next),
@@ -36,6 +37,17 @@ impl Ledger {
         }
         self.sweep_budgets().await?;
         Ok(swept)
+    }
+
+    /// One record's trouble is no reason to leave the others as they are.
+    async fn mend_or_pass(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
+        match Box::pin(self.mend(job, reaped)).await {
+            Err(error) if error.is_of_the_record() => {
+                warn!(job = %job.id, %error, "job passed over");
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }
 
     async fn mend(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
@@ -64,7 +76,12 @@ impl Ledger {
         if now.since(job.head.updated_at) < self.terms.admission {
             return Ok(());
         }
-        self.admit(job.product(), job.id, &Actor::service("scheduler")).await?;
+        let by = Actor::service("scheduler");
+        if let Some(parent) = job.content.parent_id {
+            // A parent that never came, or has gone on, does not keep its child from working.
+            self.attach(job.product(), parent, job.id, &by).await?;
+        }
+        self.admit(job.product(), job.id, &by).await?;
         Ok(())
     }
 

@@ -17,7 +17,7 @@ fn memory() -> Arc<dyn Store> {
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_whose_answer_was_lost_or_called_a_conflict_is_recognised() {
-    let twists = [Twist::AnswerLost, Twist::CalledConflict, Twist::Swallowed];
+    let twists = [Twist::UnknownAfterWrite, Twist::ConflictAfterWrite, Twist::UnknownBeforeWrite];
     for twist in twists {
         let staged = Staged::over(&memory());
         let yard = Yard::paused(&staged.store());
@@ -33,7 +33,7 @@ async fn a_claim_whose_answer_was_lost_or_called_a_conflict_is_recognised() {
 
 #[tokio::test(start_paused = true)]
 async fn every_word_of_a_holder_survives_a_lost_answer() {
-    for twist in [Twist::AnswerLost, Twist::CalledConflict] {
+    for twist in [Twist::UnknownAfterWrite, Twist::ConflictAfterWrite] {
         let staged = Staged::over(&memory());
         let yard = Yard::paused(&staged.store());
         let job = yard.submit("told", "").await;
@@ -57,12 +57,25 @@ async fn a_store_that_never_says_is_told_apart_from_a_no() {
     let yard = Yard::paused(&staged.store());
     let job = yard.submit("silent store", "").await;
     for _ in 0..32 {
-        staged.twist("fleet_jobs", Twist::Swallowed);
+        staged.twist("fleet_jobs", Twist::UnknownBeforeWrite);
     }
     let asking = yard.asking(job, "f1", 0);
     let answer = yard.ledger.claim(&asking).await;
     assert!(matches!(answer, Err(LedgerError::CommitUnknown)), "{answer:?}");
     assert_eq!(yard.stage(job).await, StageName::Queued);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_a_failure_and_nothing_happened() {
+    let staged = Staged::over(&memory());
+    let yard = Yard::paused(&staged.store());
+    let job = yard.submit("away", "").await;
+    staged.twist("fleet_jobs", Twist::Away);
+    let asking = yard.asking(job, "f1", 0);
+    let answer = yard.ledger.claim(&asking).await;
+    assert!(matches!(answer, Err(LedgerError::Unavailable(_))), "{answer:?}");
+    assert_eq!(yard.job(job).await.attempts, 0);
+    assert_eq!(code(&yard.ledger.claim(&asking).await.unwrap()), None);
 }
 
 /// A process that submits, claims, builds and ships one job with a lock, and then its followers.

@@ -1,8 +1,18 @@
 //! The protocols on real providers of the store's seam: what each promises, and that the races
 //! among them are lost on a store that checks before it writes.
 
+#![expect(
+    clippy::excessive_nesting,
+    clippy::large_futures,
+    reason = "a law is told as one story, inside the closure that runs it on each store"
+)]
+
+#[cfg(test)]
+mod admission;
 #[cfg(test)]
 mod claim;
+#[cfg(test)]
+mod filters;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
@@ -11,5 +21,7 @@ mod heal;
 mod seeds;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod submit;
 #[cfg(test)]
 mod support;

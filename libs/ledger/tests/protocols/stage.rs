@@ -3,22 +3,30 @@
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use store::{Cursor, Expect, Key, Page, Put, Revision, Scope, Store, StoreError, Versioned};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 /// What becomes of the next write of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Twist {
     /// It is written, and the answer is a conflict: a copy of the request came first.
-    CalledConflict,
+    ConflictAfterWrite,
     /// It is written, and the answer is lost.
-    AnswerLost,
+    UnknownAfterWrite,
+    /// The same, and the loss is noticed only when the test says so.
+    UnknownWhenLetGo,
     /// It is not written, and the answer is lost.
-    Swallowed,
+    UnknownBeforeWrite,
+    /// The store is away.
+    Away,
+    /// As always.
+    Fair,
 }
 
 #[derive(Debug, Default)]
@@ -27,7 +35,8 @@ struct Script {
     lives: Option<usize>,
     dead: bool,
     twists: Vec<(&'static str, Twist)>,
-    hold: Option<&'static str>,
+    /// A kind, and how many of its writes go by before one is held.
+    hold: Option<(&'static str, usize)>,
 }
 
 /// One store under direction.
@@ -65,9 +74,19 @@ impl Staged {
         self.script().twists.push((kind, twist));
     }
 
+    /// The write after the next of `kind` goes this way.
+    pub(crate) fn skip_then_twist(&self, kind: &'static str, twist: Twist) {
+        self.script().twists.extend([(kind, Twist::Fair), (kind, twist)]);
+    }
+
     /// The next write of `kind` waits until it is let go.
     pub(crate) fn hold(&self, kind: &'static str) {
-        self.script().hold = Some(kind);
+        self.script().hold = Some((kind, 0));
+    }
+
+    /// The write after the next of `kind` does.
+    pub(crate) fn hold_second(&self, kind: &'static str) {
+        self.script().hold = Some((kind, 1));
     }
 
     pub(crate) async fn reached(&self) {
@@ -111,11 +130,17 @@ impl Staged {
 
     fn is_held(&self, kind: &'static str) -> bool {
         let mut script = self.script();
-        let held = script.hold == Some(kind);
-        if held {
-            script.hold = None;
+        match &mut script.hold {
+            Some((held, 0)) if *held == kind => {
+                script.hold = None;
+                true
+            }
+            Some((held, before)) if *held == kind => {
+                *before -= 1;
+                false
+            }
+            Some(_) | None => false,
         }
-        held
     }
 
     fn twist_of(&self, kind: &'static str) -> Option<Twist> {
@@ -136,8 +161,15 @@ impl Staged {
         let twist = self.twist_of(kind);
         let lost = || Err(StoreError::Unknown("told to".into()));
         match twist {
-            Some(Twist::Swallowed) => return lost(),
-            Some(Twist::CalledConflict | Twist::AnswerLost) | None => {}
+            Some(Twist::UnknownBeforeWrite) => return lost(),
+            Some(Twist::Away) => return Err(StoreError::Unavailable("told to".into())),
+            Some(
+                Twist::ConflictAfterWrite
+                | Twist::UnknownAfterWrite
+                | Twist::UnknownWhenLetGo
+                | Twist::Fair,
+            )
+            | None => {}
         }
         let answer = match change {
             Change::Put(key, value, expect) => self.inner.put(key, value, expect).await?,
@@ -147,9 +179,14 @@ impl Staged {
             *self.script().writes.entry(kind).or_default() += 1;
         }
         match twist {
-            Some(Twist::CalledConflict) => Ok(Put::Conflict),
-            Some(Twist::AnswerLost) => lost(),
-            Some(Twist::Swallowed) | None => Ok(answer),
+            Some(Twist::ConflictAfterWrite) => Ok(Put::Conflict),
+            Some(Twist::UnknownAfterWrite) => lost(),
+            Some(Twist::UnknownWhenLetGo) => {
+                self.reached.notify_one();
+                self.resume.notified().await;
+                lost()
+            }
+            Some(Twist::UnknownBeforeWrite | Twist::Away | Twist::Fair) | None => Ok(answer),
         }
     }
 }
@@ -207,6 +244,60 @@ impl Store for Staged {
         from: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
+        self.inner.scan(scope, from, limit).await
+    }
+}
+
+/// Lets others run before and after every operation, in an order that a seed decides.
+#[derive(Debug)]
+pub(crate) struct Shuffled {
+    inner: Arc<dyn Store>,
+    chance: AtomicU64,
+}
+
+impl Shuffled {
+    pub(crate) fn over(inner: &Arc<dyn Store>, seed: u64) -> Arc<dyn Store> {
+        let chance = AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        Arc::new(Self { inner: Arc::clone(inner), chance })
+    }
+
+    async fn shuffle(&self) {
+        let step = |n: u64| n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
+        let old = self.chance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(step(n)));
+        for _ in 0..(old.unwrap_or(0) >> 33) % 4 {
+            yield_now().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Shuffled {
+    async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
+        self.shuffle().await;
+        let answer = self.inner.get(key).await;
+        self.shuffle().await;
+        answer
+    }
+
+    async fn put(&self, key: &Key, value: Bytes, expect: &Expect) -> Result<Put, StoreError> {
+        self.shuffle().await;
+        let answer = self.inner.put(key, value, expect).await;
+        self.shuffle().await;
+        answer
+    }
+
+    async fn remove(&self, key: &Key, at: &Revision) -> Result<Put, StoreError> {
+        self.shuffle().await;
+        self.inner.remove(key, at).await
+    }
+
+    async fn scan(
+        &self,
+        scope: &Scope,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.shuffle().await;
         self.inner.scan(scope, from, limit).await
     }
 }

@@ -25,9 +25,9 @@ pub(crate) struct Yard {
 
 /// Runs a law on every provider that needs no server.
 pub(crate) async fn on_each_store(law: impl AsyncFn(Arc<dyn Store>)) {
-    Box::pin(law(Arc::new(Memory::new()))).await;
+    law(Arc::new(Memory::new())).await;
     let (store, folder) = embedded();
-    Box::pin(law(Arc::clone(&store))).await;
+    law(Arc::clone(&store)).await;
     drop(store);
     drop(folder);
 }
@@ -221,6 +221,11 @@ impl Yard {
         self.release(job, self.letting_go(holding, Disposition::Ship)).await
     }
 
+    pub(crate) async fn yielded(&self, job: JobId, holding: &Holding) -> Job {
+        let release = self.letting_go(holding, Disposition::Yield);
+        self.release(job, release).await.done().expect("its holder may let go")
+    }
+
     pub(crate) async fn fail(&self, job: JobId, holding: &Holding, result: RunResult) -> Job {
         let mut release = self.letting_go(holding, Disposition::Fail);
         release.result = Some(result);
@@ -321,6 +326,10 @@ pub(crate) fn reason<T>(outcome: &Outcome<T>) -> Option<&'static str> {
 
 pub(crate) fn someone() -> Actor {
     Actor::user("ada")
+}
+
+pub(crate) fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }
 
 pub(crate) fn bidder(factory: &str) -> Bidder {

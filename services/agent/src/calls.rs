@@ -5,13 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Coordinator, Patience, Told, Unanswered};
-use fleet::{
-    Disposition, Health, Insights, Nonce, OpId, RequestId, StageName, VerifyResult,
-};
+use fleet::{Disposition, Health, Insights, Nonce, OpId, RequestId, StageName, VerifyResult};
 use node::Node;
-use protocol::{
-    Beat, Beaten, ClaimWork, Code, Granted, PatchJob, ReleaseJob, ReportProgress,
-};
+use protocol::{Beat, Beaten, ClaimWork, Code, Granted, PatchJob, ReleaseJob, ReportProgress};
 use tracing::debug;
 
 use crate::hold::{Grip, Verdict};

@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use fleet::RunResult;
 use tokio::sync::{mpsc, watch};
 
 use crate::errand::Errand;
@@ -57,4 +58,17 @@ pub enum Order {
 pub enum Word {
     Started(Process),
     Progress { percent: u8, message: Option<String> },
+}
+
+/// Why nothing was run.
+#[derive(Debug)]
+pub(crate) struct CannotStart {
+    pub(crate) result: RunResult,
+    pub(crate) why: String,
+}
+
+impl From<CannotStart> for Ending {
+    fn from(CannotStart { result, why }: CannotStart) -> Self {
+        Self::NotStarted { result, why }
+    }
 }

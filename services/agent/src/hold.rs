@@ -40,9 +40,15 @@ pub struct Grant {
 /// How a command came to an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    Exited { exit: Exit, insights: Option<Insights> },
+    Exited {
+        exit: Exit,
+        insights: Option<Insights>,
+    },
     /// There was nothing that could be run.
-    NotStarted { result: RunResult, why: String },
+    NotStarted {
+        result: RunResult,
+        why: String,
+    },
 }
 
 /// What a hold's last report says.

@@ -69,7 +69,8 @@ impl Roster {
     /// Renewed at `sent`, or to be tried again soon.
     fn set(&self, grip: Grip, sent: Option<Duration>, now: Duration) {
         if let Some(entry) = self.entries().get_mut(&grip) {
-            entry.due = sent.map_or(now + AGAIN_AFTER.min(entry.every), |sent| sent + entry.every);
+            let soon = now + AGAIN_AFTER.min(entry.every);
+            entry.due = sent.map_or(soon, |sent| sent + entry.every);
         }
     }
 

@@ -277,11 +277,8 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
 
     fn keep(&self, grip: Grip) -> io::Result<()> {
         let Some(held) = self.held.get(&grip) else { return Ok(()) };
-        let one = RenewOne {
-            job_id: grip.job,
-            lease_epoch: grip.epoch,
-            claim_nonce: held.errand.nonce,
-        };
+        let one =
+            RenewOne { job_id: grip.job, lease_epoch: grip.epoch, claim_nonce: held.errand.nonce };
         self.roster.add(grip, one, held.renew_every, held.sent);
         self.desk.keep(&held.kept())
     }

@@ -325,7 +325,11 @@ impl Session {
     fn refused(&mut self, grip: Grip, code: Code, now: Duration, out: &mut Actions) {
         let not_ours = matches!(
             code,
-            Code::Fenced | Code::EpochUnknown | Code::LeaseLost | Code::LeaseNotHeld | Code::NotFound
+            Code::Fenced
+                | Code::EpochUnknown
+                | Code::LeaseLost
+                | Code::LeaseNotHeld
+                | Code::NotFound
         );
         let Some(hold) = self.holds.get(&grip) else { return };
         if not_ours {
@@ -404,12 +408,19 @@ impl Session {
     }
 
     fn start_ready(&mut self, out: &mut Actions) {
-        let ready: Vec<Grip> =
-            self.holds.iter().filter(|(_, hold)| hold.phase == Phase::Ready).map(|(grip, _)| *grip).collect();
+        let ready: Vec<Grip> = self
+            .holds
+            .iter()
+            .filter(|(_, hold)| hold.phase == Phase::Ready)
+            .map(|(grip, _)| *grip)
+            .collect();
         for grip in ready {
             let cwd = self.holds.get(&grip).and_then(|hold| hold.grant.cwd.as_ref());
             let busy = cwd.is_some()
-                && self.holds.values().any(|other| other.is_under_way() && other.grant.cwd.as_ref() == cwd);
+                && self
+                    .holds
+                    .values()
+                    .any(|other| other.is_under_way() && other.grant.cwd.as_ref() == cwd);
             if busy {
                 continue;
             }

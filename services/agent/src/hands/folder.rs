@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use fleet::{Insights, RunResult};
 
 use crate::errand::Errand;
-use crate::hands::Word;
-use crate::hold::Ending;
+use crate::hands::{CannotStart, Word};
 
 /// More of a report file is not read.
 const MOST_REPORTED: usize = 64 << 10;
@@ -28,10 +27,14 @@ impl Folder {
     ///
     /// # Errors
     /// The disk says no, or the job's own folder is not one that this host gives to jobs.
-    pub(crate) fn open(runs: &Path, roots: &[PathBuf], errand: &Errand) -> Result<Self, Ending> {
+    pub(crate) fn open(
+        runs: &Path,
+        roots: &[PathBuf],
+        errand: &Errand,
+    ) -> Result<Self, CannotStart> {
         let name = format!("{}-{}", errand.grip.job, errand.attempt);
         let work = work_folder(&runs.join(&name), roots, errand)?;
-        Self::make(&runs.join(name), work, errand).map_err(|error| Ending::NotStarted {
+        Self::make(&runs.join(name), work, errand).map_err(|error| CannotStart {
             result: RunResult::Failed,
             why: format!("the run's folder cannot be written: {error}"),
         })
@@ -77,9 +80,9 @@ fn progress_of(line: &str) -> Option<Word> {
 }
 
 /// A job that names a folder gets it only below one of the roots, links resolved.
-fn work_folder(home: &Path, roots: &[PathBuf], errand: &Errand) -> Result<PathBuf, Ending> {
+fn work_folder(home: &Path, roots: &[PathBuf], errand: &Errand) -> Result<PathBuf, CannotStart> {
     let Some(cwd) = &errand.cwd else { return Ok(home.join("work")) };
-    let refused = |why: String| Ending::NotStarted { result: RunResult::CwdRefused, why };
+    let refused = |why: String| CannotStart { result: RunResult::CwdRefused, why };
     let real = fs::canonicalize(cwd).map_err(|error| refused(format!("{cwd}: {error}")))?;
     let below = |root: &PathBuf| fs::canonicalize(root).is_ok_and(|root| real.starts_with(root));
     if roots.iter().any(below) {

@@ -15,13 +15,14 @@ use nix::sys::signal::Signal;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::errand::Errand;
 use crate::hands::environment::{allowed, of_run};
 use crate::hands::folder::Folder;
 use crate::hands::group::{Process, signal};
-use crate::hands::{Executor, Order, Part, Run, Word};
+use crate::hands::{CannotStart, Executor, Order, Part, Run, Word};
 use crate::hold::Ending;
 
 const LOOK_FOR_PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -59,7 +60,7 @@ impl Processes {
         Self { place }
     }
 
-    fn begin(&self, run: &Run) -> Result<(Group, Folder), Ending> {
+    fn begin(&self, run: &Run) -> Result<(Group, Folder), CannotStart> {
         let errand = &*run.errand;
         let words = words_of(errand, run.part)?;
         let folder = Folder::open(&self.place.runs, &self.place.roots, errand)?;
@@ -69,7 +70,7 @@ impl Processes {
             environment.insert(String::from("GIGAMESH_URL"), url.clone());
         }
         let group = Group::start(&words, &folder, &environment);
-        let group = group.map_err(|error| Ending::NotStarted {
+        let group = group.map_err(|error| CannotStart {
             result: RunResult::Failed,
             why: format!("{} cannot be started: {error}", words.join(" ")),
         })?;
@@ -82,7 +83,7 @@ impl Executor for Processes {
     async fn run(&self, mut run: Run) -> Ending {
         let (mut group, folder) = match self.begin(&run) {
             Ok(begun) => begun,
-            Err(ending) => return ending,
+            Err(cannot) => return cannot.into(),
         };
         // An agent that does not listen has other worries; the run goes on.
         let _gone = run.tell.send(Word::Started(group.leader.clone())).await;
@@ -115,8 +116,8 @@ impl Executor for Processes {
 }
 
 /// The words to run: the manifest's own, or those of the engine's template.
-fn words_of(errand: &Errand, part: Part) -> Result<Vec<String>, Ending> {
-    let no_engine = |why: String| Ending::NotStarted { result: RunResult::NoEngine, why };
+fn words_of(errand: &Errand, part: Part) -> Result<Vec<String>, CannotStart> {
+    let no_engine = |why: String| CannotStart { result: RunResult::NoEngine, why };
     let line = match part {
         Part::Verify => errand.verify.as_ref(),
         Part::Command => match errand.engine.as_ref().map_or("shell", |engine| engine.as_str()) {
@@ -138,6 +139,18 @@ fn words_of(errand: &Errand, part: Part) -> Result<Vec<String>, Ending> {
 
 fn exit_of(status: ExitStatus) -> Exit {
     Exit { code: status.code(), signal: status.signal() }
+}
+
+/// Tells what is new since `said`; progress that finds no room is superseded by the next.
+fn tell_progress(tell: &mpsc::Sender<Word>, folder: &Folder, said: Option<Word>) -> Option<Word> {
+    let news = folder.progress().filter(|word| said.as_ref() != Some(word));
+    match news {
+        Some(word) => {
+            let _full = tell.try_send(word.clone());
+            Some(word)
+        }
+        None => said,
+    }
 }
 
 /// A process group and what it writes.
@@ -193,16 +206,9 @@ impl Group {
                 }
                 status = self.child.wait() => return status,
                 read = self.output.read(&mut page), if speaks => {
-                    speaks = self.log.take(&page, read);
+                    speaks = self.log.take(&page, read.unwrap_or(0));
                 }
-                _ = look.tick() => {
-                    let news = folder.progress();
-                    if let Some(word) = news.clone().filter(|_| news != said) {
-                        said = news;
-                        // Progress that finds no room is superseded by the next.
-                        let _full = run.tell.try_send(word);
-                    }
-                }
+                _ = look.tick() => said = tell_progress(&run.tell, folder, said),
             }
         }
     }
@@ -218,12 +224,9 @@ impl Group {
     async fn hear_last_words(&mut self) {
         let mut page = [0; 8192];
         let rest = async {
-            loop {
-                let read = self.output.read(&mut page).await;
-                if !self.log.take(&page, read) {
-                    return;
-                }
-            }
+            while let Ok(length) = self.output.read(&mut page).await
+                && self.log.take(&page, length)
+            {}
         };
         // Somebody who left the group may hold the pipe for ever.
         let _late = timeout(LAST_WORDS, rest).await;
@@ -244,8 +247,7 @@ impl Log {
     }
 
     /// False at the end of the output.
-    fn take(&mut self, page: &[u8], read: io::Result<usize>) -> bool {
-        let Ok(length) = read else { return false };
+    fn take(&mut self, page: &[u8], length: usize) -> bool {
         let kept = page.get(..length.min(self.room)).unwrap_or_default();
         self.room -= kept.len();
         // A full disk costs the log, not the run.

@@ -80,6 +80,8 @@ pub enum Why {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// Granted so late that only a renewal can show that its term has not ended.
+    Proving,
     /// Asked to enter `building`.
     Confirming,
     /// Waits for another job in the same folder.
@@ -123,6 +125,18 @@ impl Hold {
         hold
     }
 
+    /// A claim may wait for work longer than a term lasts. Nothing runs before a renewal was good,
+    /// which is waited for as long as a term; its moment then counts, and it is a later one.
+    pub(crate) fn prove(&mut self, now: Duration) {
+        self.phase = Phase::Proving;
+        self.confirmed(now);
+    }
+
+    /// What it means that the term is over: what never ran is nobody's loss.
+    pub(crate) fn at_its_end(&self) -> Why {
+        if self.phase == Phase::Proving { Why::Yielded } else { Why::Lost }
+    }
+
     /// A renewal that was sent at `sent` was good.
     pub(crate) fn confirmed(&mut self, sent: Duration) {
         let until = (sent + self.grant.ttl).saturating_sub(self.grant.margin);
@@ -133,7 +147,8 @@ impl Hold {
     pub(crate) fn runs(&self) -> bool {
         match self.phase {
             Phase::Working | Phase::Verifying | Phase::Stopping { .. } => true,
-            Phase::Confirming
+            Phase::Proving
+            | Phase::Confirming
             | Phase::Ready
             | Phase::Reviewing
             | Phase::Accepting
@@ -156,9 +171,11 @@ impl Hold {
             Phase::Working | Phase::Verifying => {
                 Some(self.ends_by.unwrap_or(self.good_until).min(self.good_until))
             }
-            Phase::Confirming | Phase::Ready | Phase::Reviewing | Phase::Accepting => {
-                Some(self.good_until)
-            }
+            Phase::Proving
+            | Phase::Confirming
+            | Phase::Ready
+            | Phase::Reviewing
+            | Phase::Accepting => Some(self.good_until),
             Phase::Leaving => None,
         }
     }

@@ -147,7 +147,7 @@ impl Session {
             Event::Entered(grip) => self.entered(grip, now, &mut out),
             Event::Ended { grip, ending, took } => self.ended(grip, ending, took, &mut out),
             Event::Renewed { grip, sent, stop } => {
-                self.renewed(grip, sent);
+                self.renewed(grip, sent, &mut out);
                 if let Some(why) = stop {
                     self.stop(grip, why, now, &mut out);
                 }
@@ -189,7 +189,8 @@ impl Session {
             }
             let late = hold.ends_by.is_some_and(|by| by <= now);
             if !lost && hold.good_until <= now {
-                self.stop(grip, Why::Lost, now, out);
+                let why = hold.at_its_end();
+                self.stop(grip, why, now, out);
             } else if late && matches!(hold.phase, Phase::Working | Phase::Verifying) {
                 self.stop(grip, Why::Timeout, now, out);
             }
@@ -202,14 +203,18 @@ impl Session {
         if self.holds.contains_key(&grip) {
             return;
         }
-        let hold = Hold::new(grant);
-        if self.gone_by.is_some() || self.free() == 0 || hold.good_until <= now {
+        if self.gone_by.is_some() || self.free() == 0 {
             out.push(Action::GiveBack(grip));
             return;
         }
-        self.holds.insert(grip, hold);
+        let mut hold = Hold::new(grant);
         out.push(Action::Keep(grip));
-        out.push(Action::Enter(grip, StageName::Building, None));
+        if hold.good_until <= now {
+            hold.prove(now);
+        } else {
+            out.push(Action::Enter(grip, StageName::Building, None));
+        }
+        self.holds.insert(grip, hold);
     }
 
     fn heard(&mut self) {
@@ -243,7 +248,8 @@ impl Session {
                 let verdict = if hold.grant.manual { Verdict::Parked } else { Verdict::Shipped };
                 self.report(grip, verdict, out);
             }
-            Phase::Ready
+            Phase::Proving
+            | Phase::Ready
             | Phase::Working
             | Phase::Verifying
             | Phase::Stopping { .. }
@@ -264,7 +270,8 @@ impl Session {
             }
             Phase::Working => self.worked(grip, exit, out),
             Phase::Verifying => self.verified(grip, &exit, took, out),
-            Phase::Confirming
+            Phase::Proving
+            | Phase::Confirming
             | Phase::Ready
             | Phase::Reviewing
             | Phase::Accepting
@@ -316,9 +323,12 @@ impl Session {
         self.report(grip, Verdict::Failed { result, exit, verify: Some(verify), why: None }, out);
     }
 
-    fn renewed(&mut self, grip: Grip, sent: Duration) {
-        if let Some(hold) = self.holds.get_mut(&grip) {
-            hold.confirmed(sent);
+    fn renewed(&mut self, grip: Grip, sent: Duration, out: &mut Actions) {
+        let Some(hold) = self.holds.get_mut(&grip) else { return };
+        hold.confirmed(sent);
+        if hold.phase == Phase::Proving {
+            hold.phase = Phase::Confirming;
+            out.push(Action::Enter(grip, StageName::Building, None));
         }
     }
 
@@ -371,9 +381,11 @@ impl Session {
                 hold.phase = Phase::Stopping { why, kill_at: Some(kill_at) };
                 out.push(Action::Term(grip));
             }
-            Phase::Confirming | Phase::Ready | Phase::Reviewing | Phase::Accepting => {
-                self.stopped(grip, why, out);
-            }
+            Phase::Proving
+            | Phase::Confirming
+            | Phase::Ready
+            | Phase::Reviewing
+            | Phase::Accepting => self.stopped(grip, why, out),
         }
     }
 
@@ -395,7 +407,7 @@ impl Session {
             Why::Timeout => failed(RunResult::Timeout, None),
             Why::Cancelled => failed(RunResult::Cancelled, Some("cancelled")),
             Why::Budget => failed(RunResult::BudgetExceeded, None),
-            Why::Yielded => Verdict::Yielded("the factory stops or drains"),
+            Why::Yielded => Verdict::Yielded("its factory hands it back"),
         };
         self.report(grip, verdict, out);
     }

@@ -195,6 +195,44 @@ fn a_success_that_comes_after_the_term_is_none() {
 }
 
 #[test]
+fn a_grant_that_comes_late_is_run_once_a_renewal_was_good() {
+    let mut story = Story::of(1);
+    story.at(28, "granted, sent at 1", Event::Granted(Box::new(grant("a", 1))));
+    story.at(30, "renewed, sent at 29", renewed(grip("a", 1), 29, None));
+    story.at(31, "entered", Event::Entered(grip("a", 1)));
+    story.at(55, "tick", Event::Tick);
+    story.at(56, "tick", Event::Tick);
+    story.reads(&expect![[r#"
+        0 welcome
+          ask, 1 free
+        28 granted, sent at 1
+          keep a/1
+        30 renewed, sent at 29
+          enter Building a/1
+        31 entered
+          run a/1
+        55 tick
+        56 tick
+          term a/1
+    "#]]);
+}
+
+#[test]
+fn a_late_grant_that_nothing_proves_is_handed_back() {
+    let mut story = Story::of(1);
+    story.at(28, "granted, sent at 1", Event::Granted(Box::new(grant("a", 1))));
+    story.at(55, "tick", Event::Tick);
+    story.reads(&expect![[r#"
+        0 welcome
+          ask, 1 free
+        28 granted, sent at 1
+          keep a/1
+        55 tick
+          report a/1: yielded, its factory hands it back
+    "#]]);
+}
+
+#[test]
 fn a_fenced_holder_stops_at_once() {
     for code in [Code::Fenced, Code::LeaseLost, Code::EpochUnknown, Code::LeaseNotHeld] {
         let mut story = Story::granted(grant("a", 0));
@@ -354,7 +392,7 @@ fn a_stopping_agent_hands_everything_back_and_asks_no_more() {
         11 tick
           kill a/1
         12 ended
-          report a/1: yielded, the factory stops or drains
+          report a/1: yielded, its factory hands it back
         13 reported
           forget a/1
     "#]]);

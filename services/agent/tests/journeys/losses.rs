@@ -67,6 +67,18 @@ async fn a_holder_that_renews_keeps_its_job_beyond_the_term() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_waited_longer_than_a_term_is_worth_still_ships() {
+    let town = Town::new().await;
+    let hands = Scripted::default();
+    let factory = town.start(town.link.clone(), hands, town.options("f1", "f1")).await;
+    // Of a term of 6 s, 3 s count: the claim is older than that when it is granted.
+    let job = town.submit("---\nnotBefore: 4s\n---\nLater.\n").await;
+    let shipped = town.stage_is(job, "shipped").await;
+    assert_eq!(shipped["attempts"], json!(1));
+    factory.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_agents_of_one_name_only_the_first_works() {
     let town = Town::new().await;
     let (first, second) = (Scripted::default(), Scripted::default());

@@ -84,6 +84,16 @@ async fn a_timeout_kills_the_whole_group_though_it_ignores_term() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_group_outlives_its_leader() {
+    let town = Town::new().await;
+    let factory = town.factory().await;
+    let job = town.submit("---\ncommand: sleep 1000 & echo $! > child\n---\nLeave.\n").await;
+    town.stage_is(job, "shipped").await;
+    is_gone(pid_in(&town.in_work(job, 1, "child")).await).await;
+    factory.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_outside_the_roots_is_refused() {
     let town = Town::new().await;
     let factory = town.factory().await;

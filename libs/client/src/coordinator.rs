@@ -6,11 +6,11 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use bus::BusError;
 use protocol::{
-    Beat, Beaten, ClaimWork, Code, Granted, JobView, PatchJob, Problem, ReleaseJob, RenewAnswer,
-    RenewLeases, ReportProgress,
+    Ask, Beat, Beaten, ClaimWork, Code, Granted, JobView, PatchJob, Problem, ReleaseJob,
+    RenewAnswer, RenewLeases, ReportProgress,
 };
 
-use crate::{CallError, OverBus, Patience};
+use crate::{CallError, OverBus, OverHttp, Patience};
 
 /// The coordinator as a factory needs it. Usable from several runtimes at once, since renewals
 /// have one of their own.
@@ -84,30 +84,59 @@ impl Unanswered {
     }
 }
 
+/// A way to a fleet that carries any request.
+trait Link: Send + Sync {
+    fn carry<A: Ask>(
+        &self,
+        ask: &A,
+        for_as_long: Patience,
+    ) -> impl Future<Output = Result<A::Reply, CallError>> + Send;
+}
+
+impl Link for OverBus {
+    fn carry<A: Ask>(
+        &self,
+        ask: &A,
+        for_as_long: Patience,
+    ) -> impl Future<Output = Result<A::Reply, CallError>> + Send {
+        self.call(ask, for_as_long)
+    }
+}
+
+impl Link for OverHttp {
+    fn carry<A: Ask>(
+        &self,
+        ask: &A,
+        for_as_long: Patience,
+    ) -> impl Future<Output = Result<A::Reply, CallError>> + Send {
+        self.call(ask, for_as_long)
+    }
+}
+
 #[async_trait]
-impl Coordinator for OverBus {
+impl<L: Link + Debug + 'static> Coordinator for L {
     async fn claim(&self, ask: &ClaimWork, for_as_long: Patience) -> Told<Option<Granted>> {
-        Ok(self.call(ask, for_as_long).await?)
+        Ok(self.carry(ask, for_as_long).await?)
     }
 
     async fn renew(&self, ask: &RenewLeases, for_as_long: Patience) -> Told<RenewAnswer> {
-        Ok(self.call(ask, for_as_long).await?)
+        Ok(self.carry(ask, for_as_long).await?)
     }
 
     async fn patch(&self, ask: &PatchJob, for_as_long: Patience) -> Told<JobView> {
-        Ok(self.call(ask, for_as_long).await?)
+        Ok(self.carry(ask, for_as_long).await?)
     }
 
     async fn progress(&self, ask: &ReportProgress, for_as_long: Patience) -> Told<()> {
-        Ok(self.call(ask, for_as_long).await?)
+        Ok(self.carry(ask, for_as_long).await?)
     }
 
     async fn release(&self, ask: &ReleaseJob, for_as_long: Patience) -> Told<JobView> {
-        Ok(self.call(ask, for_as_long).await?)
+        Ok(self.carry(ask, for_as_long).await?)
     }
 
     async fn heartbeat(&self, ask: &Beat, for_as_long: Patience) -> Told<Beaten> {
-        Ok(self.call(ask, for_as_long).await?)
+        Ok(self.carry(ask, for_as_long).await?)
     }
 }
 

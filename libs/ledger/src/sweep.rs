@@ -28,13 +28,7 @@ impl Ledger {
             let (jobs, next) = self.jobs.page_of_all(cursor.as_ref(), PAGE).await?;
             for found in jobs {
                 swept.seen += 1;
-                match self.mend(&found.record, &mut swept.reaped).await {
-                    // One record's trouble is no reason to leave the others as they are.
-                    Err(error) if error.is_of_the_record() => {
-                        warn!(job = %found.record.id, %error, "job passed over");
-                    }
-                    mended => mended?,
-                }
+                self.mend_if_readable(&found.record, &mut swept.reaped).await?;
             }
             match next {
                 Some(next) => cursor = Some(next),
@@ -45,6 +39,17 @@ impl Ledger {
         Ok(swept)
     }
 
+    /// One record's trouble is no reason to leave the others as they are.
+    async fn mend_if_readable(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
+        match self.mend(job, reaped).await {
+            Err(error) if error.is_of_the_record() => {
+                warn!(job = %job.id, %error, "job passed over");
+                Ok(())
+            }
+            mended => mended,
+        }
+    }
+
     async fn mend(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
         if job.purged {
             return Ok(());
@@ -53,8 +58,10 @@ impl Ledger {
         match job.stage {
             Stage::Blocked if !job.admitted => self.finish_admission(job, now).await?,
             Stage::Blocked | Stage::Queued => self.mend_waiting(job, reaped).await?,
-            Stage::Assigned(_) | Stage::Building(_) => self.mend_held(job, now, reaped).await?,
-            Stage::Review(_) | Stage::Testing(_) => self.mend_held(job, now, reaped).await?,
+            Stage::Assigned(_) | Stage::Building(_) | Stage::Review(_) | Stage::Testing(_) => {
+                self.settle_one(job.product(), job.id).await?;
+                self.look_after(job, reaped).await?;
+            }
             Stage::Shipped | Stage::Failed(_) | Stage::DeadLetter(_) => {}
         }
         let found = self.jobs.get(job.product(), job.id).await?;
@@ -107,27 +114,5 @@ impl Ledger {
             }
         }
         Ok(walk.cycle().is_some())
-    }
-
-    async fn mend_held(
-        &self,
-        job: &Job,
-        now: Timestamp,
-        reaped: &mut Reaped,
-    ) -> Result<(), LedgerError> {
-        self.settle_one(job.product(), job.id).await?;
-        let budget = job.content.budget.unwrap_or_default();
-        let wall_over = budget.wall.is_some_and(|wall| job.used_by(now).wall_used_sec >= wall);
-        if job.is_cancel_overdue(now) {
-            self.overrule(job, Cause::CancelOverdue, reaped).await
-        } else if wall_over {
-            self.overrule(job, Cause::BudgetSpent, reaped).await
-        } else if job.overruns(now) {
-            self.overrule(job, Cause::Overrun, reaped).await
-        } else if self.lacks_lease(job).await? {
-            self.repair(job, reaped).await
-        } else {
-            Ok(())
-        }
     }
 }

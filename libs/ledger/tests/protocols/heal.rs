@@ -154,8 +154,9 @@ async fn an_exhausted_loop_waits_a_hundred_then_two_hundred_milliseconds_and_say
     let before = busy.clock.uptime();
     let patch = busy.moving(&holding, StageName::Building);
     let answer = tokio::select! {
-        answer = busy.patch(job, patch) => answer,
+        biased;
         () = rival => unreachable!("it goes on until the answer"),
+        answer = busy.patch(job, patch) => answer,
     };
     let waited = busy.clock.uptime() - before;
     assert_eq!(code(&answer), Some(Code::ConcurrentUpdate));
@@ -185,6 +186,9 @@ async fn progress_of_ten_writers_never_falls_and_keeps_the_highest() {
             }
         });
         together(reports).await;
+        // What waits for its second is written before the run is closed.
+        yard.yielded(job, &holding).await;
+        yard.follow().await;
         let progress = yard.runs(job).await.remove(0).progress.unwrap();
         assert_eq!((progress.seq, progress.percent), (10, 100));
     })

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use store::{Cursor, Expect, Key, Page, Put, Revision, Scope, Store, StoreError, Versioned};
+use store::{
+    Cursor, Expect, Key, Kind, Page, Put, Revision, Scope, Spread, Store, StoreError, Versioned,
+};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
@@ -300,4 +302,41 @@ impl Store for Shuffled {
         self.shuffle().await;
         self.inner.scan(scope, from, limit).await
     }
+}
+
+fn place(kind: &'static str, partition: &str, id: &str) -> Key {
+    let spread = match kind {
+        "fleet_jobs" => Spread::ById,
+        "fleet_locks" | "fleet_budgets" | "fleet_factories" => Spread::Whole,
+        _ => Spread::ByPartition,
+    };
+    Key::new(Kind { name: kind, spread }, partition, id).unwrap()
+}
+
+/// The stored text of one record.
+pub(crate) async fn raw(
+    store: &Arc<dyn Store>,
+    kind: &'static str,
+    partition: &str,
+    id: &str,
+) -> String {
+    let found = store.get(&place(kind, partition, id)).await.unwrap().expect("it is stored");
+    String::from_utf8(found.value.to_vec()).unwrap()
+}
+
+/// As a process of another version would write it.
+pub(crate) async fn set_raw(
+    store: &Arc<dyn Store>,
+    kind: &'static str,
+    partition: &str,
+    id: &str,
+    text: &str,
+) {
+    let key = place(kind, partition, id);
+    let expect = match store.get(&key).await.unwrap() {
+        Some(found) => Expect::At(found.revision),
+        None => Expect::Absent,
+    };
+    let value = Bytes::copy_from_slice(text.as_bytes());
+    assert!(matches!(store.put(&key, value, &expect).await, Ok(Put::Written(_))));
 }

@@ -343,3 +343,7 @@ pub(crate) fn bidder(factory: &str) -> Bidder {
         free_seats: 1,
     }
 }
+
+pub(crate) fn usd(dollars: f64) -> fleet::MicroUsd {
+    serde_json::from_value(dollars.into()).unwrap()
+}

@@ -53,19 +53,19 @@ impl Ledger {
         if self.clock.now() > request.deadline {
             return Ok(refused("deadline"));
         }
-        let found = self.roomy_job(&request.product, request.job).await?;
+        let found = Box::pin(self.roomy_job(&request.product, request.job)).await?;
         let Some(found) = found else { return Ok(not_found()) };
         if let Some(nonce) = found.record.answers(&request.bidder, request.request) {
-            return self.claim_by(request, found, nonce, AGAIN).await;
+            return Box::pin(self.claim_by(request, found, nonce, AGAIN)).await;
         }
         let nonce = Nonce::from_uuid(self.ids.mint());
-        let outcome = self.claim_by(request, found, nonce, CLAIM).await?;
+        let outcome = Box::pin(self.claim_by(request, found, nonce, CLAIM)).await?;
         let Outcome::Rejected(rejection) = outcome else { return Ok(outcome) };
         // A copy of this very request may have won: then the request has, and no copy may deny it.
         let found = self.jobs.get(&request.product, request.job).await?;
         let Some(found) = found else { return Ok(Outcome::Rejected(rejection)) };
         match found.record.answers(&request.bidder, request.request) {
-            Some(nonce) => self.claim_by(request, found, nonce, AGAIN).await,
+            Some(nonce) => Box::pin(self.claim_by(request, found, nonce, AGAIN)).await,
             None => Ok(Outcome::Rejected(rejection)),
         }
     }

@@ -140,72 +140,74 @@ async fn a_completion_between_the_lease_and_the_job_is_accepted() {
 /// X-08 for the taking-back and for the repair: whatever was written, others finish it.
 #[tokio::test(start_paused = true)]
 async fn a_taking_back_that_dies_after_any_write_is_finished_by_others() {
-    on_each_store(async |inner| {
-        for writes in 0..12 {
-            let staged = Staged::over(&inner);
-            let yard = Yard::new(&staged.store(), noon(), 500 + writes as u64);
-            let id = yard.submit(&format!("j{writes}"), "").await;
-            let holding = yard.running(id, "f1").await;
-            let mut keeper = yard.keeper();
-            let dying = async {
-                keeper.watch(secs(32)).await;
-                yard.follow().await;
-            };
-            let done = dying_after(&staged, writes, dying).await.is_some();
-            let restarted = yard.beside(&inner, 600 + writes as u64);
-            heal(&restarted).await;
-            let job = restarted.job(id).await;
-            assert_eq!(job.stage.name(), StageName::Queued, "after {writes} writes");
-            assert_eq!(job.lease_epoch.get(), 2, "after {writes} writes");
-            assert!(!restarted.lease(id).await.unwrap().is_held());
-            let run = &restarted.runs(id).await[0];
-            assert_eq!(run.result, Some(RunResult::LeaseExpired), "after {writes} writes");
-            assert_eq!(code(&restarted.ship(id, &holding).await), Some(Code::Fenced));
-            if done {
-                return;
-            }
+    on_each_store(kill_a_taking_back).await;
+}
+
+async fn kill_a_taking_back(inner: Arc<dyn Store>) {
+    for writes in 0..12 {
+        let staged = Staged::over(&inner);
+        let yard = Yard::new(&staged.store(), noon(), 500 + writes as u64);
+        let id = yard.submit(&format!("j{writes}"), "").await;
+        let holding = yard.running(id, "f1").await;
+        let mut keeper = yard.keeper();
+        let dying = async {
+            keeper.watch(secs(32)).await;
+            yard.follow().await;
+        };
+        let done = dying_after(&staged, writes, dying).await.is_some();
+        let restarted = yard.beside(&inner, 600 + writes as u64);
+        heal(&restarted).await;
+        let job = restarted.job(id).await;
+        assert_eq!(job.stage.name(), StageName::Queued, "after {writes} writes");
+        assert_eq!(job.lease_epoch.get(), 2, "after {writes} writes");
+        assert!(!restarted.lease(id).await.unwrap().is_held());
+        let run = &restarted.runs(id).await[0];
+        assert_eq!(run.result, Some(RunResult::LeaseExpired), "after {writes} writes");
+        assert_eq!(code(&restarted.ship(id, &holding).await), Some(Code::Fenced));
+        if done {
+            return;
         }
-        panic!("a taking-back never ends");
-    })
-    .await;
+    }
+    panic!("a taking-back never ends");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_release_that_dies_after_any_write_is_finished_by_others() {
-    on_each_store(async |inner| {
-        for writes in 0..12 {
-            let staged = Staged::over(&inner);
-            let yard = Yard::new(&staged.store(), noon(), 700 + writes as u64);
-            let id = yard.submit(&format!("j{writes}"), r#""lock":"gpu""#).await;
-            let holding = yard.running(id, "f1").await;
-            let release = yard.letting_go(&holding, Disposition::Ship);
-            let dying = async {
-                let _ = yard.release(id, release.clone()).await;
-                yard.follow().await;
-            };
-            let done = dying_after(&staged, writes, dying).await.is_some();
-            let restarted = yard.beside(&inner, 800 + writes as u64);
-            // The holder, which never heard, says it again.
-            restarted.release(id, release).await.done().unwrap();
-            heal(&restarted).await;
-            assert_eq!(restarted.stage(id).await, StageName::Shipped);
-            assert!(!restarted.lease(id).await.unwrap().is_held(), "after {writes} writes");
-            assert_eq!(restarted.runs(id).await[0].result, Some(RunResult::Shipped));
-            let numbers = restarted.numbers(id).await;
-            let job = restarted.job(id).await;
-            assert_eq!(numbers, (1..=job.event_seq).collect::<Vec<_>>());
-            assert!(job.outbox.is_empty());
-            let next = restarted.submit(&format!("next{writes}"), r#""lock":"gpu""#).await;
-            let grant = restarted.granted(next, "f2").await;
-            restarted.yielded(next, &grant.holding).await;
-            restarted.operate(next, Action::CancelNow).await.done().unwrap();
-            if done {
-                return;
-            }
+    on_each_store(kill_a_release).await;
+}
+
+async fn kill_a_release(inner: Arc<dyn Store>) {
+    for writes in 0..12 {
+        let staged = Staged::over(&inner);
+        let yard = Yard::new(&staged.store(), noon(), 700 + writes as u64);
+        let id = yard.submit(&format!("j{writes}"), r#""lock":"gpu""#).await;
+        let holding = yard.running(id, "f1").await;
+        let release = yard.letting_go(&holding, Disposition::Ship);
+        let dying = async {
+            let _ = yard.release(id, release.clone()).await;
+            yard.follow().await;
+        };
+        let done = dying_after(&staged, writes, dying).await.is_some();
+        let restarted = yard.beside(&inner, 800 + writes as u64);
+        // The holder, which never heard, says it again.
+        restarted.release(id, release).await.done().unwrap();
+        heal(&restarted).await;
+        assert_eq!(restarted.stage(id).await, StageName::Shipped);
+        assert!(!restarted.lease(id).await.unwrap().is_held(), "after {writes} writes");
+        assert_eq!(restarted.runs(id).await[0].result, Some(RunResult::Shipped));
+        let numbers = restarted.numbers(id).await;
+        let job = restarted.job(id).await;
+        assert_eq!(numbers, (1..=job.event_seq).collect::<Vec<_>>());
+        assert!(job.outbox.is_empty());
+        let next = restarted.submit(&format!("next{writes}"), r#""lock":"gpu""#).await;
+        let grant = restarted.granted(next, "f2").await;
+        restarted.yielded(next, &grant.holding).await;
+        restarted.operate(next, Action::CancelNow).await.done().unwrap();
+        if done {
+            return;
         }
-        panic!("a release never ends");
-    })
-    .await;
+    }
+    panic!("a release never ends");
 }
 
 /// What a restarted process does on its own.

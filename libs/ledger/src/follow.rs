@@ -98,6 +98,7 @@ impl Ledger {
         self.agree_lease(&job).await?;
         self.record(&job).await?;
         self.free_gates(&job).await?;
+        self.keep_an_eye_on(&job);
         match job.stage {
             // Back from testing: what depends on it softly goes back too.
             Stage::Blocked | Stage::Queued => {

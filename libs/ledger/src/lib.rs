@@ -16,6 +16,7 @@ mod job;
 mod kinds;
 mod operate;
 mod outcome;
+mod pace;
 mod patch;
 mod purge;
 mod reap;
@@ -27,6 +28,7 @@ mod settings;
 mod submit;
 mod sweep;
 mod table;
+mod watch;
 
 use std::sync::Arc;
 
@@ -62,7 +64,9 @@ pub struct Ledger {
     agenda: Arc<Agenda>,
     waiting: Arc<dependents::Waiting>,
     refusals: Arc<refusal::Refusals>,
+    pace: Arc<pace::Pace>,
     unleased: Arc<reap::Unleased>,
+    watch: Arc<watch::Watch>,
     bus: Arc<dyn Bus>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -90,7 +94,9 @@ impl Ledger {
             agenda: Arc::new(Agenda::default()),
             waiting: Arc::default(),
             refusals: Arc::default(),
+            pace: Arc::default(),
             unleased: Arc::default(),
+            watch: Arc::default(),
             bus,
             clock,
             ids,

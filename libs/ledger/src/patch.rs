@@ -2,13 +2,14 @@
 
 use fleet::{
     Actor, Circumstances, Code, Command, Holding, Job, JobId, Patch, ProductId, Progress, Record,
-    Rejection, Run, RunCommand, Wish,
+    Rejection, Run, RunCommand, Timestamp, Wish,
 };
 
 use crate::Ledger;
 use crate::commit::{Miss, Patience, Turn, too_busy};
 use crate::job::Ask;
 use crate::outcome::{LedgerError, Outcome};
+use crate::refusal::Word;
 use crate::submit::not_found;
 use crate::table::Found;
 
@@ -36,12 +37,13 @@ impl Ledger {
         let outcome =
             self.change(&Ask { product, job, by: &by, wish: &wish }, Patience::short()).await?;
         if let Outcome::Rejected(rejection) = &outcome {
-            self.note_refusal(product, job, &holding, rejection).await;
+            let word = Word { op: "patch", product, job, caller: &holding };
+            self.note_refusal(word, rejection).await;
         }
         Ok(outcome.map(|done| done.record))
     }
 
-    /// Writes the run only: progress must not churn the job.
+    /// Writes the run only, and once a second: progress must churn neither.
     ///
     /// # Errors
     /// The store is away, or the outcome cannot be known.
@@ -66,7 +68,8 @@ impl Ledger {
             if over {
                 rejection.code = Code::RunClosed;
             }
-            self.note_refusal(product, job, &report.holding, &rejection).await;
+            let word = Word { op: "progress", product, job, caller: &report.holding };
+            self.note_refusal(word, &rejection).await;
             return Ok(Outcome::Rejected(rejection));
         }
         self.write_progress(&found.record, report).await
@@ -78,15 +81,20 @@ impl Ledger {
         report: &ProgressReport,
     ) -> Result<Outcome<Run>, LedgerError> {
         let mut patience = Patience::short();
-        let command = RunCommand::Progress(Progress {
+        let progress = Progress {
             percent: report.percent,
             step: report.step.clone(),
             message: report.message.clone(),
             seq: report.seq,
             at: self.clock.now(),
-        });
+        };
+        let paced = self.pace.must_wait((job.id, job.attempts), &progress, self.clock.uptime());
+        let command = RunCommand::Progress(progress);
         loop {
             let miss = match self.runs.get(job.id, Run::id_of(job.id, job.attempts)).await? {
+                Some(found) if paced => {
+                    return Ok(as_it_will_be(found.record, &command, self.clock.now()));
+                }
                 Some(found) => match self.turn_on_run(&found, &command).await? {
                     Turn::Settled(outcome) => return Ok(outcome.map(|done| done.record)),
                     Turn::Again(miss) => miss,
@@ -110,5 +118,13 @@ impl Ledger {
     ) -> Result<Turn<Run>, LedgerError> {
         let run = || found.record.clone();
         self.runs.turn(Some(found), run, command, self.clock.now()).await
+    }
+}
+
+/// The run after a report that waits for its second.
+fn as_it_will_be(run: Run, command: &RunCommand, now: Timestamp) -> Outcome<Run> {
+    match run.decide(command, now) {
+        Ok(events) => Outcome::Done(events.iter().fold(run, Run::evolve)),
+        Err(rejection) => Outcome::Rejected(rejection),
     }
 }

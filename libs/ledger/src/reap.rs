@@ -62,6 +62,8 @@ impl Reaper {
             cursor = Some(next);
         }
         self.seen = held;
+        self.ledger.look_at_watched(&mut reaped).await?;
+        self.ledger.write_due_progress().await?;
         Ok(reaped)
     }
 
@@ -248,6 +250,10 @@ impl Unleased {
             *entry = (job.lease_epoch, uptime);
         }
         entry.1
+    }
+
+    pub(crate) fn since(&self, job: JobId) -> Option<Duration> {
+        self.lock().get(&job).map(|(_, since)| *since)
     }
 
     fn forget(&self, job: JobId) {

@@ -30,15 +30,19 @@ impl Refusals {
     }
 }
 
+/// What somebody wished for who said to hold the job.
+#[derive(Clone, Copy)]
+pub(crate) struct Word<'a> {
+    pub(crate) op: &'static str,
+    pub(crate) product: &'a ProductId,
+    pub(crate) job: JobId,
+    pub(crate) caller: &'a Holding,
+}
+
 impl Ledger {
     /// Best effort: a note that is lost costs nobody anything.
-    pub(crate) async fn note_refusal(
-        &self,
-        product: &ProductId,
-        job: JobId,
-        caller: &Holding,
-        rejection: &Rejection,
-    ) {
+    pub(crate) async fn note_refusal(&self, word: Word<'_>, rejection: &Rejection) {
+        let Word { op, product, job, caller } = word;
         let unheard = matches!(
             rejection.code,
             Code::Fenced | Code::EpochUnknown | Code::LeaseNotHeld | Code::LeaseLost
@@ -49,16 +53,24 @@ impl Ledger {
             return;
         }
         let refused = Refused {
-            op: format!("{:?}", rejection.code),
+            op: op.to_owned(),
             caller_epoch: caller.lease_epoch,
             current_epoch: current.lease_epoch,
             caller_factory_id: caller.factory_id.clone(),
-            nonce_matches: false,
+            nonce_matches: self.is_newest_nonce(&word).await,
         };
         let head = Head::new(product.clone(), self.clock.now());
         let note = EventRecord::fenced(self.ids.mint(), job, head, refused);
         if let Err(error) = self.events.create(&note).await {
             debug!(%job, %error, "refusal not noted");
+        }
+    }
+
+    /// Tells a late word of the last holder from a stranger's.
+    async fn is_newest_nonce(&self, word: &Word<'_>) -> bool {
+        match self.jobs.get(word.product, word.job).await {
+            Ok(Some(found)) => found.record.claim.run_id == Some(word.caller.claim_nonce),
+            Ok(None) | Err(_) => false,
         }
     }
 }

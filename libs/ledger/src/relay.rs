@@ -59,8 +59,14 @@ impl Ledger {
         let head = Head::new(job.product().clone(), first.at);
         let Some(mut run) = Run::opened_by(first, job.id, head) else { return Ok(()) };
         run.engine.clone_from(&job.content.engine);
+        self.write_waiting_progress((job.id, run.attempt)).await?;
         match self.commit(&self.runs, run, &RunCommand::Follow(entries)).await? {
-            Outcome::Done(_) => Ok(()),
+            Outcome::Done(done) => {
+                if done.record.ended_at.is_some() {
+                    self.pace.forget((job.id, done.record.attempt));
+                }
+                Ok(())
+            }
             Outcome::Rejected(_) => Err(LedgerError::CommitUnknown),
         }
     }

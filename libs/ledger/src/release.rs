@@ -5,6 +5,7 @@ use fleet::{Actor, Job, JobId, ProductId, RELEASE, Release, Wish};
 use crate::Ledger;
 use crate::course::Course;
 use crate::outcome::{LedgerError, Outcome};
+use crate::refusal::Word;
 use crate::submit::not_found;
 
 impl Ledger {
@@ -24,7 +25,8 @@ impl Ledger {
         let mut course = Course::new(product, job, by, Wish::Release(Box::new(release)));
         match self.run(RELEASE, &mut course).await? {
             Outcome::Rejected(rejection) => {
-                self.note_refusal(product, job, &holding, &rejection).await;
+                let word = Word { op: "release", product, job, caller: &holding };
+                self.note_refusal(word, &rejection).await;
                 Ok(Outcome::Rejected(rejection))
             }
             Outcome::Done(()) => Ok(match course.done {

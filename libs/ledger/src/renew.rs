@@ -7,8 +7,11 @@ use fleet::{
 };
 
 use crate::Ledger;
+use crate::commit::{Patience, Turn, too_busy};
 use crate::course::{Course, Next};
 use crate::outcome::{LedgerError, Outcome};
+use crate::refusal::Word;
+use crate::table::Found;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Renewed {
@@ -38,7 +41,8 @@ impl Ledger {
         let mut course = Course::new(product, job, by, Wish::Renew(holding.clone()));
         let outcome = self.run(RENEW, &mut course).await?;
         if let Outcome::Rejected(rejection) = outcome {
-            self.note_refusal(product, job, holding, &rejection).await;
+            let word = Word { op: "renew", product, job, caller: holding };
+            self.note_refusal(word, &rejection).await;
             return Ok(Outcome::Rejected(rejection));
         }
         let expires_at = course.expires_at;
@@ -68,18 +72,47 @@ impl Ledger {
         if found.record.holder().is_none() {
             return Ok(Next::Refused(fleet::Rejection::new(fleet::Code::LeaseNotHeld)));
         }
-        let absent = Lease::absent(course.job, course.product.clone(), now);
-        let until = now.plus(self.terms.ttl);
-        let command = LeaseCommand::Renew(holding, until);
-        match self.commit(&self.leases, absent, &command).await? {
-            Outcome::Done(done) => {
-                course.expires_at = done.record.expires_at;
+        let outcome = Box::pin(self.lengthen(course, holding)).await?;
+        Ok(match outcome {
+            Outcome::Done(lease) => {
+                course.expires_at = lease.expires_at;
                 course.judged = Some(found);
-                Ok(Next::On)
+                Next::On
             }
-            Outcome::Rejected(rejection) => {
-                Ok(Next::Refused(rejection.about(found.record.current())))
+            Outcome::Rejected(rejection) => Next::Refused(rejection.about(found.record.current())),
+        })
+    }
+
+    /// A renewal that loses to another one of the same hold has what it wanted.
+    async fn lengthen(
+        &self,
+        course: &Course,
+        holding: Holding,
+    ) -> Result<Outcome<Lease>, LedgerError> {
+        let mut patience = Patience::short();
+        let until = self.clock.now().plus(self.terms.ttl);
+        let epoch = holding.lease_epoch;
+        let nonce = Some(holding.claim_nonce);
+        let command = LeaseCommand::Renew(holding, until);
+        let mut lost_to = None;
+        loop {
+            let found = self.leases.get(course.job, course.job).await?;
+            let moved = lost_to.is_some_and(|lost_to| {
+                lost_to != found.as_ref().map(|found: &Found<Lease>| found.revision.clone())
+            });
+            let mine = found.as_ref().map(|found| &found.record);
+            let mine = mine.filter(|lease| lease.is_held_for(epoch) && lease.claim_nonce == nonce);
+            if let Some(lease) = mine.filter(|_| moved) {
+                return Ok(Outcome::Done(lease.clone()));
             }
+            let now = self.clock.now();
+            let absent = || Lease::absent(course.job, course.product.clone(), now);
+            match self.leases.turn(found.as_ref(), absent, &command, now).await? {
+                Turn::Settled(outcome) => return Ok(outcome.map(|done| done.record)),
+                Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
+                Turn::Again(_) => return Ok(Outcome::Rejected(too_busy())),
+            }
+            lost_to = Some(found.map(|found| found.revision));
         }
     }
 

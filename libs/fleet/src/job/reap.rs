@@ -112,6 +112,19 @@ impl Job {
         self.claim.grant_deadline.is_some_and(|deadline| deadline < now)
     }
 
+    /// When a keeper must look at the held job again, whatever its holder says by then.
+    #[must_use]
+    pub fn next_look(&self) -> Option<Timestamp> {
+        self.holder()?;
+        let cancel = self.cancel().map(|request| request.at.plus(CANCEL_GRACE));
+        let limit = self.content.timeout() + OVERRUN_GRACE;
+        let overrun = self.claim.building_at.map(|since| since.plus(limit));
+        let wall = self.content.budget.and_then(|budget| budget.wall);
+        let left = wall.map(|wall| Duration::from_secs(wall - self.used.wall_used_sec.min(wall)));
+        let spent = self.claim.assigned_at.zip(left).map(|(since, left)| since.plus(left));
+        [cancel, overrun, spent].into_iter().flatten().min()
+    }
+
     #[must_use]
     pub fn overruns(&self, now: Timestamp) -> bool {
         let limit = self.content.timeout() + OVERRUN_GRACE;

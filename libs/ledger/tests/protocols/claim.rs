@@ -170,30 +170,30 @@ async fn of_two_copies_of_one_claim_neither_is_told_that_it_lost() {
 /// X-08 for the claim: after every write, a repeat or the keeper finishes it.
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_dies_after_any_write_is_granted_when_it_is_asked_again() {
-    on_each_store(async |inner| {
-        for writes in 0..20 {
-            let staged = Staged::over(&inner);
-            let yard = Yard::new(&staged.store(), noon(), 100 + writes as u64);
-            let id = yard.submit(&format!("j{writes}"), r#""locks":["a","b"]"#).await;
-            let asking = yard.asking(id, "f1", 0);
-            let done = dying_after(&staged, writes, yard.ledger.claim(&asking)).await.is_some();
-            // What died had reserved under a nonce that nobody carries.
-            yard.wait(secs(31)).await;
-            let asking =
-                ledger::ClaimRequest { deadline: yard.clock.now().plus(secs(20)), ..asking };
-            let grant = yard.ledger.claim(&asking).await.unwrap().done();
-            let grant = grant.unwrap_or_else(|| panic!("refused after {writes} writes"));
-            assert_eq!(grant.job.attempts, 1, "after {writes} writes");
-            yard.yielded(id, &grant.holding).await;
-            yard.follow().await;
-            if done {
-                assert_eq!(writes, 5, "two reserved, the job, two confirmed");
-                return;
-            }
+    on_each_store(kill_a_claim).await;
+}
+
+async fn kill_a_claim(inner: Arc<dyn Store>) {
+    for writes in 0..20 {
+        let staged = Staged::over(&inner);
+        let yard = Yard::new(&staged.store(), noon(), 100 + writes as u64);
+        let id = yard.submit(&format!("j{writes}"), r#""locks":["a","b"]"#).await;
+        let asking = yard.asking(id, "f1", 0);
+        let done = dying_after(&staged, writes, yard.ledger.claim(&asking)).await.is_some();
+        // What died had reserved under a nonce that nobody carries.
+        yard.wait(secs(31)).await;
+        let asking = ledger::ClaimRequest { deadline: yard.clock.now().plus(secs(20)), ..asking };
+        let grant = yard.ledger.claim(&asking).await.unwrap().done();
+        let grant = grant.unwrap_or_else(|| panic!("refused after {writes} writes"));
+        assert_eq!(grant.job.attempts, 1, "after {writes} writes");
+        yard.yielded(id, &grant.holding).await;
+        yard.follow().await;
+        if done {
+            assert_eq!(writes, 5, "two reserved, the job, two confirmed");
+            return;
         }
-        panic!("a claim never ends");
-    })
-    .await;
+    }
+    panic!("a claim never ends");
 }
 
 /// R2: of a claim and a replacement, whoever came second saw the first.

@@ -18,6 +18,10 @@ mod gates;
 #[cfg(test)]
 mod heal;
 #[cfg(test)]
+mod reap;
+#[cfg(test)]
+mod renew;
+#[cfg(test)]
 mod seeds;
 #[cfg(test)]
 mod stage;

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use store::{Cursor, Expect, Key, Page, Put, Revision, Scope, Store, StoreError, Versioned};
+use store::{
+    Cursor, Expect, Key, Kind, Page, Put, Revision, Scope, Spread, Store, StoreError, Versioned,
+};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
@@ -23,8 +25,6 @@ pub(crate) enum Twist {
     UnknownWhenLetGo,
     /// It is not written, and the answer is lost.
     UnknownBeforeWrite,
-    /// The store is away.
-    Away,
     /// As always.
     Fair,
 }
@@ -162,7 +162,6 @@ impl Staged {
         let lost = || Err(StoreError::Unknown("told to".into()));
         match twist {
             Some(Twist::UnknownBeforeWrite) => return lost(),
-            Some(Twist::Away) => return Err(StoreError::Unavailable("told to".into())),
             Some(
                 Twist::ConflictAfterWrite
                 | Twist::UnknownAfterWrite
@@ -186,7 +185,7 @@ impl Staged {
                 self.resume.notified().await;
                 lost()
             }
-            Some(Twist::UnknownBeforeWrite | Twist::Away | Twist::Fair) | None => Ok(answer),
+            Some(Twist::UnknownBeforeWrite | Twist::Fair) | None => Ok(answer),
         }
     }
 }
@@ -300,4 +299,41 @@ impl Store for Shuffled {
         self.shuffle().await;
         self.inner.scan(scope, from, limit).await
     }
+}
+
+fn place(kind: &'static str, partition: &str, id: &str) -> Key {
+    let spread = match kind {
+        "fleet_jobs" => Spread::ById,
+        "fleet_locks" | "fleet_budgets" | "fleet_factories" => Spread::Whole,
+        _ => Spread::ByPartition,
+    };
+    Key::new(Kind { name: kind, spread }, partition, id).unwrap()
+}
+
+/// The stored text of one record.
+pub(crate) async fn raw(
+    store: &Arc<dyn Store>,
+    kind: &'static str,
+    partition: &str,
+    id: &str,
+) -> String {
+    let found = store.get(&place(kind, partition, id)).await.unwrap().expect("it is stored");
+    String::from_utf8(found.value.to_vec()).unwrap()
+}
+
+/// As a process of another version would write it.
+pub(crate) async fn set_raw(
+    store: &Arc<dyn Store>,
+    kind: &'static str,
+    partition: &str,
+    id: &str,
+    text: &str,
+) {
+    let key = place(kind, partition, id);
+    let expect = match store.get(&key).await.unwrap() {
+        Some(found) => Expect::At(found.revision),
+        None => Expect::Absent,
+    };
+    let value = Bytes::copy_from_slice(text.as_bytes());
+    assert!(matches!(store.put(&key, value, &expect).await, Ok(Put::Written(_))));
 }

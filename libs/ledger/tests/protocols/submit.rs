@@ -140,25 +140,26 @@ async fn a_lost_answer_to_a_submission_is_settled_by_looking() {
 
 #[tokio::test(start_paused = true)]
 async fn a_submission_that_dies_after_any_write_is_completed_by_its_repeat() {
-    on_each_store(async |inner| {
-        for writes in 0..9 {
-            let staged = Staged::over(&inner);
-            let yard = Yard::new(&staged.store(), noon(), 300 + writes as u64);
-            let dep = yard.submit(&format!("dep{writes}"), "").await;
-            yard.ship_at_once(dep).await;
-            let (key, rest) = (format!("k{writes}"), format!(r#""deps":["dep{writes}"]"#));
-            let done = dying_after(&staged, writes, yard.submitting(&key, &rest)).await;
-            let receipt = yard.submitting(&key, &rest).await.done().unwrap();
-            assert!(receipt.job.admitted, "after {writes} writes");
-            assert_eq!(receipt.job.stage.name(), StageName::Queued, "after {writes} writes");
-            if done.is_some() {
-                assert_eq!(writes, 2, "the job, and its admission");
-                return;
-            }
+    on_each_store(kill_a_submission).await;
+}
+
+async fn kill_a_submission(inner: Arc<dyn Store>) {
+    for writes in 0..9 {
+        let staged = Staged::over(&inner);
+        let yard = Yard::new(&staged.store(), noon(), 300 + writes as u64);
+        let dep = yard.submit(&format!("dep{writes}"), "").await;
+        yard.ship_at_once(dep).await;
+        let (key, rest) = (format!("k{writes}"), format!(r#""deps":["dep{writes}"]"#));
+        let done = dying_after(&staged, writes, yard.submitting(&key, &rest)).await;
+        let receipt = yard.submitting(&key, &rest).await.done().unwrap();
+        assert!(receipt.job.admitted, "after {writes} writes");
+        assert_eq!(receipt.job.stage.name(), StageName::Queued, "after {writes} writes");
+        if done.is_some() {
+            assert_eq!(writes, 2, "the job, and its admission");
+            return;
         }
-        panic!("a submission never ends");
-    })
-    .await;
+    }
+    panic!("a submission never ends");
 }
 
 /// The submitter never came back.

@@ -24,12 +24,14 @@ pub(crate) struct Yard {
 }
 
 /// Runs a law on every provider that needs no server.
-pub(crate) async fn on_each_store(law: impl AsyncFn(Arc<dyn Store>)) {
-    law(Arc::new(Memory::new())).await;
-    let (store, folder) = embedded();
-    law(Arc::clone(&store)).await;
-    drop(store);
-    drop(folder);
+pub(crate) fn on_each_store(law: impl AsyncFn(Arc<dyn Store>)) -> impl Future<Output = ()> {
+    Box::pin(async move {
+        law(Arc::new(Memory::new())).await;
+        let (store, folder) = embedded();
+        law(Arc::clone(&store)).await;
+        drop(store);
+        drop(folder);
+    })
 }
 
 pub(crate) fn embedded() -> (Arc<dyn Store>, tempfile::TempDir) {
@@ -342,4 +344,8 @@ pub(crate) fn bidder(factory: &str) -> Bidder {
         stale: false,
         free_seats: 1,
     }
+}
+
+pub(crate) fn usd(dollars: f64) -> fleet::MicroUsd {
+    serde_json::from_value(dollars.into()).unwrap()
 }

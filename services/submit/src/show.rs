@@ -53,6 +53,12 @@ impl Submit {
         let after = asked.ask.cursor.as_deref();
         let start =
             after.and_then(|id| jobs.iter().position(|job| job.record.id.to_string() == id));
+        if after.is_some() && start.is_none() {
+            let mut problem = Problem::new(Code::Validation, asked.request_id);
+            problem.field = Some("cursor".to_owned());
+            problem.message = String::from("the cursor is not of this list; begin without one");
+            return Err(Box::new(problem));
+        }
         let rest = jobs.get(start.map_or(0, |at| at + 1)..).unwrap_or_default();
         let items: Vec<JobView> =
             rest.iter().take(limit).map(|job| JobView::of(&job.record, &job.etag())).collect();

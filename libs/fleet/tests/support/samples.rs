@@ -44,7 +44,7 @@ fn full() -> fleet::Content {
             "verify": "make test", "onDepFailure": "fail", "locks": ["main"],
             "budget": {"usd": 1.5, "tokens": 1000, "wall": 3600},
             "retry": {"max": 3, "backoff": "exp", "on": ["timeout", "verify_failed", "crash"]},
-            "timeoutSec": 600, "notBefore": "2026-01-01T00:00:00.000Z", "cwd": "/work/j",
+            "timeoutSec": 600, "notBefore": "2026-01-01T00:00:00.000Z", "cwd": "/srv/j",
             "yolo": true, "repo": "git@example.org:j", "baseBranch": "main",
             "allowedScope": ["src/**"], "artifactGlobs": ["out/*"], "sequence": 7,
         }),

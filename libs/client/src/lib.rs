@@ -1,5 +1,8 @@
-//! The fleet as those outside see it: typed calls over the bus. Never touches a record, and never
-//! repeats a call by itself, since only the caller knows its operation id.
+//! The fleet as those outside see it: typed calls over the bus or over HTTP. Never touches a record,
+//! and never repeats a call by itself, since only the caller knows its operation id.
+
+mod http;
+mod problem;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +13,8 @@ use fleet::{ProductId, Timestamp};
 use protocol::{Ask, Envelope, Header, Headers, Problem};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
+
+pub use http::{BadAddress, OverHttp};
 
 /// One product's coordinator, reached over a bus.
 #[derive(Clone, Debug)]

@@ -235,3 +235,88 @@ impl Record for Budget {
         &mut self.head
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::EPOCH;
+
+    fn daily(limit_usd: u64) -> Budget {
+        let id = "daily".parse().unwrap();
+        let mut budget = Budget::new(id, "acme".parse().unwrap(), Window::Day, START);
+        budget.limit_usd = Some(usd(limit_usd));
+        budget
+    }
+
+    fn usd(dollars: u64) -> MicroUsd {
+        MicroUsd::from_micros(dollars * 1_000_000)
+    }
+
+    fn nonce(n: u8) -> Nonce {
+        format!("01890a5d-ac96-774b-bcce-b302099a80{n:02}").parse().unwrap()
+    }
+
+    fn reserve(n: u8, dollars: u64) -> BudgetCommand {
+        BudgetCommand::Reserve(Reservation {
+            claim_nonce: nonce(n),
+            job_id: JobId::of(&"acme".parse().unwrap(), &"k".parse().unwrap()),
+            usd: usd(dollars),
+            tokens: 0,
+            told_usd: MicroUsd::ZERO,
+            told_tokens: 0,
+            at: START,
+        })
+    }
+
+    fn told(budget: Budget, command: &BudgetCommand, now: Timestamp) -> Budget {
+        let events = budget.decide(command, now).unwrap();
+        events.iter().fold(budget, Budget::evolve)
+    }
+
+    #[test]
+    fn what_is_spent_and_kept_leaves_no_room_for_more() {
+        let budget = told(daily(10), &reserve(1, 6), START);
+        let refused = budget.decide(&reserve(2, 5), START).unwrap_err();
+        assert_eq!(refused.reason, Some("budget_exhausted"));
+        let budget = told(budget, &BudgetCommand::Settle(nonce(1), usd(2), 0), START);
+        let budget = told(budget, &reserve(2, 5), START);
+        assert_eq!((budget.spent_usd, budget.reserved.len()), (usd(2), 1));
+    }
+
+    #[test]
+    fn a_report_said_twice_is_spent_once() {
+        let budget = told(daily(10), &reserve(1, 6), START);
+        let tell = BudgetCommand::Tell(nonce(1), usd(4), 0);
+        let budget = told(budget, &tell, START);
+        assert!(budget.decide(&tell, START).unwrap().is_empty());
+        assert!(budget.decide(&reserve(1, 6), START).unwrap().is_empty());
+        let budget = told(budget, &BudgetCommand::Settle(nonce(1), usd(5), 0), START);
+        assert_eq!((budget.spent_usd, budget.reserved.len()), (usd(5), 0));
+        let again = BudgetCommand::Settle(nonce(1), usd(5), 0);
+        assert!(budget.decide(&again, START).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_spent_budget_takes_nothing_until_its_window_turns() {
+        let budget = told(daily(5), &reserve(1, 5), START);
+        let budget = told(budget, &BudgetCommand::Settle(nonce(1), usd(5), 0), START);
+        assert!(budget.decide(&reserve(2, 0), START).is_err());
+        let tomorrow = START.plus(Duration::from_secs(86_400));
+        let budget = told(budget, &reserve(2, 1), tomorrow);
+        assert_eq!((budget.spent_usd, budget.window_start), (MicroUsd::ZERO, tomorrow));
+    }
+
+    #[test]
+    fn a_reservation_without_a_claim_is_found_after_its_life() {
+        let budget = told(daily(5), &reserve(1, 1), START);
+        let life = START.plus(RESERVATION_LIFE);
+        assert!(budget.old_reservations(life).is_empty());
+        let late = life.plus(Duration::from_millis(1));
+        assert_eq!(budget.old_reservations(late).len(), 1);
+        let budget = told(budget, &BudgetCommand::Free(nonce(1)), late);
+        assert!(budget.reserved.is_empty());
+    }
+}

@@ -186,3 +186,65 @@ impl Record for Factory {
         &mut self.head
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+    const SECOND: &str = "01890a5d-ac96-774b-bcce-b302099a8058";
+
+    fn beat(incarnation: &str, load: f64) -> FactoryCommand {
+        FactoryCommand::Heartbeat(Box::new(Heartbeat {
+            incarnation: incarnation.parse().unwrap(),
+            descriptor: None,
+            capabilities: vec!["gpu".parse().unwrap()],
+            engines: Vec::new(),
+            health: Health::Degraded,
+            load,
+            seat_limit: 3,
+            last_renewal: None,
+        }))
+    }
+
+    fn told(factory: Factory, command: &FactoryCommand, now: Timestamp) -> Factory {
+        let events = factory.decide(command, now).unwrap();
+        events.iter().fold(factory, Factory::evolve)
+    }
+
+    fn after(seconds: u64) -> Timestamp {
+        Timestamp::EPOCH.plus(Duration::from_secs(seconds))
+    }
+
+    fn young() -> Factory {
+        Factory::absent("f1".parse().unwrap(), "acme".parse().unwrap(), after(0))
+    }
+
+    #[test]
+    fn a_heartbeat_says_how_a_factory_is_and_silence_makes_it_stale() {
+        let factory = told(young(), &beat(FIRST, 5000.0), after(10));
+        assert_eq!((factory.health, factory.seat_limit), (Health::Degraded, 3));
+        assert!((factory.load - HIGHEST_LOAD).abs() < f64::EPSILON);
+        assert_eq!(factory.last_heartbeat_at, after(10));
+        assert!(!factory.is_stale(None, after(40)));
+        assert!(factory.is_stale(None, after(41)));
+        assert!(!factory.is_stale(Some(after(30)), after(41)));
+    }
+
+    #[test]
+    fn two_agents_never_share_a_name_while_the_first_lives() {
+        let factory = told(young(), &beat(FIRST, 0.0), after(0));
+        let refused = factory.decide(&beat(SECOND, 0.0), after(30)).unwrap_err();
+        assert_eq!(refused.reason, Some("incarnation_in_use"));
+        let taken_over = told(factory, &beat(SECOND, 0.0), after(31));
+        assert_eq!(taken_over.incarnation, Some(SECOND.parse().unwrap()));
+    }
+
+    #[test]
+    fn a_drain_said_twice_is_one_and_is_undone() {
+        let drained = told(young(), &FactoryCommand::Drain, after(0));
+        assert!(drained.draining);
+        assert!(drained.decide(&FactoryCommand::Drain, after(0)).unwrap().is_empty());
+        assert!(!told(drained, &FactoryCommand::Resume, after(0)).draining);
+    }
+}

@@ -70,7 +70,7 @@ fn per_second(count: u64, seconds: f64) -> f64 {
 async fn work(yard: Yard, worker: usize, started: Duration) -> u64 {
     let mut done = 0;
     while yard.system.uptime() - started < SLICE {
-        yard.cycle(&format!("{worker}-{done}"), &format!("f{worker}")).await;
+        Box::pin(yard.cycle(&format!("{worker}-{done}"), &format!("f{worker}"))).await;
         done += 1;
     }
     done

@@ -116,7 +116,7 @@ impl Ledger {
                 epoch_seen,
                 deadline,
             };
-            match Box::pin(self.claim(&asked)).await? {
+            match self.claim(&asked).await? {
                 Outcome::Done(grant) => return Ok(Some(grant)),
                 // Nobody took it: it waits for a lock or for money, and the next one may not.
                 Outcome::Rejected(no) if no.reason.is_some_and(is_of_a_gate) => {}

@@ -100,7 +100,7 @@ impl Ledger {
         let found = self.jobs.get(product, id).await?;
         match found {
             Some(found) if found.record.outbox.len() + EVENTS_PER_WRITE > fleet::OUTBOX_LIMIT => {
-                self.follow(product, id).await?;
+                Box::pin(self.follow(product, id)).await?;
                 self.jobs.get(product, id).await
             }
             found => Ok(found),

@@ -28,7 +28,7 @@ impl Ledger {
             let (jobs, next) = self.jobs.page_of_all(cursor.as_ref(), PAGE).await?;
             for found in jobs {
                 swept.seen += 1;
-                self.mend_if_readable(&found.record, &mut swept.reaped).await?;
+                self.mend_or_pass(&found.record, &mut swept.reaped).await?;
             }
             match next {
                 Some(next) => cursor = Some(next),
@@ -40,13 +40,13 @@ impl Ledger {
     }
 
     /// One record's trouble is no reason to leave the others as they are.
-    async fn mend_if_readable(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
-        match self.mend(job, reaped).await {
+    async fn mend_or_pass(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
+        match Box::pin(self.mend(job, reaped)).await {
             Err(error) if error.is_of_the_record() => {
                 warn!(job = %job.id, %error, "job passed over");
                 Ok(())
             }
-            mended => mended,
+            outcome => outcome,
         }
     }
 

@@ -8,6 +8,8 @@ use protocol::{Ask, Code, Envelope, Header, Headers, Problem};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::shape;
+
 /// A request as its service sees it.
 #[derive(Clone, Debug)]
 pub struct Asked<A> {
@@ -24,8 +26,7 @@ impl<A: Ask> Asked<A> {
         let header = |name| message.headers.get(name);
         let request_id = header(Header::RequestId).and_then(|id| id.parse().ok());
         let request_id = request_id.unwrap_or(made_up);
-        let ask: A =
-            serde_json::from_slice(&message.body).map_err(|why| malformed(&why, request_id))?;
+        let ask: A = shape::parsed(&message.body, request_id)?;
         // Whoever may speak on a subject may not speak in the body for somebody else.
         if ask.subject(message.subject.product()) != message.subject {
             return Err(Box::new(Problem::new(Code::OutOfScope, request_id)));
@@ -54,13 +55,6 @@ impl<A: Ask> Asked<A> {
     pub fn refused(&self, rejection: &Rejection) -> Box<Problem> {
         Box::new(Problem::refused(rejection, self.request_id))
     }
-}
-
-fn malformed(why: &serde_json::Error, request_id: Uuid) -> Box<Problem> {
-    let mut problem = Problem::new(Code::Validation, request_id);
-    problem.reason = Some("malformed".to_owned());
-    problem.message = why.to_string();
-    Box::new(problem)
 }
 
 /// A failure of the ledger in the words of the error table.

@@ -4,6 +4,7 @@
 mod answer;
 mod news;
 mod serve;
+pub mod shape;
 mod tasks;
 
 use std::sync::Arc;

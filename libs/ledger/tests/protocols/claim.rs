@@ -182,8 +182,7 @@ async fn kill_a_claim(inner: Arc<dyn Store>) {
         let done = dying_after(&staged, writes, yard.ledger.claim(&asking)).await.is_some();
         // What died had reserved under a nonce that nobody carries.
         yard.wait(secs(31)).await;
-        let asking =
-            ledger::ClaimRequest { deadline: yard.clock.now().plus(secs(20)), ..asking };
+        let asking = ledger::ClaimRequest { deadline: yard.clock.now().plus(secs(20)), ..asking };
         let grant = yard.ledger.claim(&asking).await.unwrap().done();
         let grant = grant.unwrap_or_else(|| panic!("refused after {writes} writes"));
         assert_eq!(grant.job.attempts, 1, "after {writes} writes");

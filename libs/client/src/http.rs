@@ -1,0 +1,172 @@
+//! The same calls through the HTTP door. Keeps connections for reuse but starts nothing: each is
+//! driven by the call that uses it, so that a call which is dropped leaves nothing behind.
+
+mod route;
+mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bus::BusError;
+use bytes::Bytes;
+use fleet::Timestamp;
+use hyper::{Request, StatusCode};
+use protocol::{Ask, Code, Envelope, Header, Problem, RenewLeases, Row, Word};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::{CallError, Patience};
+use route::{Call, Shape};
+use wire::Wire;
+
+/// One product's coordinator, reached through its HTTP door.
+#[derive(Clone)]
+pub struct OverHttp {
+    wire: Arc<Wire>,
+    authority: Arc<str>,
+    credential: Arc<str>,
+}
+
+/// A text that is no address of a door.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the address of a door, like http://127.0.0.1:8420")]
+pub struct BadAddress(pub String);
+
+impl OverHttp {
+    /// `address` is like `http://127.0.0.1:8420`; `token` goes with every call.
+    ///
+    /// # Errors
+    /// The address has another scheme, no host or a path, or the token could be no header.
+    pub fn new(address: &str, token: &str) -> Result<Self, BadAddress> {
+        let bad = || BadAddress(address.to_owned());
+        let authority = address.strip_prefix("http://").ok_or_else(bad)?.trim_end_matches('/');
+        let parsed: hyper::http::uri::Authority = authority.parse().map_err(|_| bad())?;
+        if parsed.host().is_empty() || authority.contains(['@', '/']) {
+            return Err(bad());
+        }
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(BadAddress("the token".to_owned()));
+        }
+        let target = match parsed.port_u16() {
+            Some(_) => authority.to_owned(),
+            None => format!("{authority}:80"),
+        };
+        let credential = format!("Bearer {token}");
+        let wire = Arc::new(Wire::to(target));
+        Ok(Self { wire, authority: authority.into(), credential: credential.into() })
+    }
+
+    /// Asks and waits for the answer, which is the one that the bus would have given.
+    ///
+    /// # Errors
+    /// As [`CallError`] tells; a door that cannot be reached is a bus that is away.
+    pub async fn call<A: Ask>(&self, ask: &A, patience: Patience) -> Result<A::Reply, CallError> {
+        let said = serde_json::to_value(ask).expect("string keys and finite numbers encode");
+        let reply = if ask.row() == Row::Spoken(Word::Renew) {
+            self.renew(said, patience).await?
+        } else {
+            let call = route::of(ask.row(), said).map_err(|why| why.told(patience.request_id))?;
+            self.say(call, patience).await?
+        };
+        serde_json::from_value(reply).map_err(CallError::Garbled)
+    }
+
+    /// The door takes one lease at a time; what is refused stands beside what is renewed.
+    async fn renew(&self, said: Value, patience: Patience) -> Result<Value, CallError> {
+        let ask: RenewLeases = serde_json::from_value(said).map_err(CallError::Garbled)?;
+        // Of no lease at all nothing is asked, and no time is learnt but the caller's own.
+        let mut server_time: Timestamp = patience.until;
+        let mut leases = Vec::with_capacity(ask.leases.len());
+        for one in &ask.leases {
+            match self.say(route::renew(&ask.factory_id, one), patience).await {
+                Ok(renewed) => {
+                    server_time = decode(renewed["serverTime"].clone())?;
+                    leases.push(renewed);
+                }
+                Err(CallError::Refused(problem)) if is_of_the_lease(problem.code) => {
+                    leases.push(json!({ "jobId": one.job_id, "error": problem }));
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(json!({ "leases": leases, "serverTime": server_time }))
+    }
+
+    async fn say(&self, call: Call, patience: Patience) -> Result<Value, CallError> {
+        let shape = call.shape;
+        let request = self.request(call, patience);
+        let answered = tokio::time::timeout(patience.span, self.wire.send(request)).await;
+        let (status, body) = answered.map_err(|_| BusError::TimedOut)??;
+        if status.is_success() {
+            return shape.read(&body).map_err(CallError::Garbled);
+        }
+        let refusal = refusal(status, &body, patience)?;
+        match shape {
+            Shape::First if refusal.reason.as_deref() == Some("never_claimed") => {
+                Ok(json!({ "items": [] }))
+            }
+            Shape::First | Shape::Whole => Err(CallError::Refused(refusal)),
+        }
+    }
+
+    fn request(&self, call: Call, patience: Patience) -> Request<wire::Outgoing> {
+        let body = call.body.unwrap_or_default();
+        let mut request = Request::builder()
+            .method(call.method)
+            .uri(call.path)
+            .header("host", &*self.authority)
+            .header("authorization", &*self.credential)
+            .header(Header::RequestId.as_str(), patience.request_id.to_string())
+            .header(Header::Deadline.as_str(), patience.until.to_string());
+        if let Some(media) = call.media {
+            request = request.header("content-type", media);
+        }
+        request.body(wire::Outgoing::new(body)).expect("every part was made of checked text")
+    }
+}
+
+/// Without the credential.
+impl fmt::Debug for OverHttp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "OverHttp({})", self.authority)
+    }
+}
+
+impl Shape {
+    /// The answer as the bus would have shaped it.
+    fn read(self, body: &Bytes) -> Result<Value, serde_json::Error> {
+        if body.is_empty() {
+            return Ok(Value::Null);
+        }
+        let value: Value = serde_json::from_slice(body)?;
+        Ok(match self {
+            Self::Whole if value == json!({}) => Value::Null,
+            Self::Whole => value,
+            Self::First => json!({ "items": [value] }),
+        })
+    }
+}
+
+/// Whether it is said of one lease rather than of the call.
+fn is_of_the_lease(code: Code) -> bool {
+    code.http() == 409 || code == Code::NotFound
+}
+
+/// What a door or something before it said.
+fn refusal(
+    status: StatusCode,
+    body: &Bytes,
+    patience: Patience,
+) -> Result<Box<Problem>, CallError> {
+    match serde_json::from_slice::<Envelope>(body) {
+        Ok(envelope) => Ok(Box::new(envelope.error)),
+        Err(_) if status.as_u16() == 431 || status.as_u16() == 414 => {
+            Ok(Box::new(Problem::new(Code::TooLarge, patience.request_id)))
+        }
+        Err(why) => Err(CallError::Garbled(why)),
+    }
+}
+
+fn decode<T: DeserializeOwned>(value: Value) -> Result<T, CallError> {
+    serde_json::from_value(value).map_err(CallError::Garbled)
+}

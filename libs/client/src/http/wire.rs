@@ -1,0 +1,139 @@
+//! Connections to one door: made when none is idle, driven by the call that uses them, kept when
+//! they may be used again. Never sends a request twice that may have been heard.
+
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bus::BusError;
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+pub(crate) type Outgoing = Full<Bytes>;
+
+/// Connections that are kept while nobody uses them.
+const IDLE: usize = 16;
+/// The largest answer that is read: a page of jobs.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Wire {
+    target: String,
+    idle: Mutex<Vec<Line>>,
+}
+
+#[derive(Debug)]
+struct Line {
+    sender: SendRequest<Outgoing>,
+    connection: Pin<Box<Connection<TokioIo<TcpStream>, Outgoing>>>,
+}
+
+impl Wire {
+    pub(crate) fn to(target: String) -> Self {
+        Self { target, idle: Mutex::default() }
+    }
+
+    pub(crate) async fn send(
+        &self,
+        request: Request<Outgoing>,
+    ) -> Result<(StatusCode, Bytes), BusError> {
+        let mut line = self.line().await.map_err(|error| away(&error))?;
+        let (status, body, reusable) =
+            line.exchange(request).await.map_err(|error| away(&error))?;
+        if reusable && line.is_up().await {
+            let mut idle = self.idle();
+            if idle.len() < IDLE {
+                idle.push(line);
+            }
+        }
+        Ok((status, body))
+    }
+
+    /// One that the door has not closed meanwhile, or a new one.
+    async fn line(&self) -> Result<Line, Broken> {
+        loop {
+            let kept = self.idle().pop();
+            let Some(mut line) = kept else { return Line::open(&self.target).await };
+            if line.is_up().await {
+                return Ok(line);
+            }
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why no answer came.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("cannot connect: {0}")]
+    Shut(#[from] std::io::Error),
+    #[error("the connection broke: {0}")]
+    Cut(#[from] hyper::Error),
+    #[error("the answer is too large")]
+    TooMuch,
+}
+
+fn away(broken: &Broken) -> BusError {
+    BusError::Unavailable(broken.to_string().into())
+}
+
+impl Line {
+    async fn open(target: &str) -> Result<Self, Broken> {
+        let stream = TcpStream::connect(target).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        Ok(Self { sender, connection: Box::pin(connection) })
+    }
+
+    async fn is_up(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            _ended = self.connection.as_mut() => false,
+            ready = self.sender.ready() => ready.is_ok(),
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        request: Request<Outgoing>,
+    ) -> Result<(StatusCode, Bytes, bool), Broken> {
+        let answered = async { read(self.sender.send_request(request).await?).await };
+        let mut answered = std::pin::pin!(answered);
+        tokio::select! {
+            biased;
+            answer = answered.as_mut() => {
+                let (status, body) = answer?;
+                Ok((status, body, true))
+            }
+            ended = self.connection.as_mut() => {
+                // What arrived before the end may still be the whole answer.
+                let (status, body) = match ended {
+                    Ok(()) => answered.await?,
+                    Err(error) => return Err(error.into()),
+                };
+                Ok((status, body, false))
+            }
+        }
+    }
+}
+
+async fn read(response: Response<Incoming>) -> Result<(StatusCode, Bytes), Broken> {
+    let status = response.status();
+    let mut body = response.into_body();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if whole.len() + data.len() > LARGEST_ANSWER {
+            return Err(Broken::TooMuch);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok((status, whole.freeze()))
+}

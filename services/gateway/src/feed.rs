@@ -1,0 +1,95 @@
+//! The events of one product as they happen, and the latest of them for whoever was away a moment.
+//! Forgets: what it no longer has is in the records.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fleet::{EventRecord, EventType, JobId, ProductId};
+use node::{BusAway, Node};
+use protocol::Row;
+use tokio::sync::broadcast;
+
+/// Events that are kept for those who come back.
+const KEPT: usize = 4096;
+/// Events that one slow listener may be behind before it is told of a gap.
+const BEHIND: usize = 1024;
+
+/// One event on its way to listeners.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// The cursor: `<jobId>-<seq>`.
+    pub(crate) id: String,
+    pub(crate) job: JobId,
+    pub(crate) seq: Option<u64>,
+    pub(crate) kind: EventType,
+    pub(crate) json: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct Feed {
+    latest: Mutex<VecDeque<Arc<Told>>>,
+    live: broadcast::Sender<Arc<Told>>,
+}
+
+/// What a listener begins with.
+pub(crate) struct Start {
+    /// What it missed; `None` if that is no longer known here.
+    pub(crate) missed: Option<Vec<Arc<Told>>>,
+    pub(crate) live: broadcast::Receiver<Arc<Told>>,
+}
+
+/// Hears from now on.
+pub(crate) async fn open(node: &Node, product: &ProductId) -> Result<Arc<Feed>, BusAway> {
+    let (live, _) = broadcast::channel(BEHIND);
+    let feed = Arc::new(Feed { latest: Mutex::default(), live });
+    let (ours, product) = (Arc::clone(&feed), product.clone());
+    let handler = move |news: node::News| {
+        if news.product == product {
+            ours.tell(&news.body);
+        }
+        std::future::ready(())
+    };
+    node.hear(Row::Event, "feed", handler).await?;
+    Ok(feed)
+}
+
+impl Told {
+    pub(crate) fn of(event: &EventRecord) -> Self {
+        Self {
+            id: event.id.clone(),
+            job: event.job_id,
+            seq: event.seq,
+            kind: event.kind,
+            json: serde_json::to_string(event).expect("string keys and finite numbers encode"),
+        }
+    }
+}
+
+impl Feed {
+    /// From now on, and what came after the event `cursor`.
+    pub(crate) fn start(&self, cursor: Option<&str>) -> Start {
+        // Both under one lock, so that nothing falls between the two or is in both.
+        let latest = self.latest();
+        let live = self.live.subscribe();
+        let Some(cursor) = cursor else { return Start { missed: Some(Vec::new()), live } };
+        let at = latest.iter().rposition(|told| told.id == cursor);
+        let missed = at.map(|at| latest.iter().skip(at + 1).cloned().collect());
+        Start { missed, live }
+    }
+
+    fn tell(&self, body: &[u8]) {
+        let Ok(event) = serde_json::from_slice::<EventRecord>(body) else { return };
+        let told = Arc::new(Told::of(&event));
+        let mut latest = self.latest();
+        if latest.len() == KEPT {
+            latest.pop_front();
+        }
+        latest.push_back(Arc::clone(&told));
+        // Nobody listens: nothing to do.
+        drop(self.live.send(told));
+    }
+
+    fn latest(&self) -> MutexGuard<'_, VecDeque<Arc<Told>>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,248 @@
+//! One request as the routes see it: named, admitted, its body read within its bound. From here
+//! every route speaks in typed calls.
+
+use std::time::Duration;
+
+use axum::RequestExt;
+use axum::body::Body;
+use axum::extract::{FromRequest, RawPathParams, Request};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use bytes::{Bytes, BytesMut};
+use client::Patience;
+use fleet::{JobId, Timestamp};
+use http_body_util::BodyExt;
+use node::shape;
+use protocol::{AboutJob, Ask, Code, Header, Kind, OfJob, Problem, Row};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::Door;
+use crate::guard::Named;
+use crate::problem::Refusal;
+
+/// The largest body of JSON.
+const LARGEST_BODY: usize = 8 << 20;
+/// What is read and thrown away of a body that is too large, so that its sender hears the answer.
+const THROWN_AWAY: usize = 16 << 20;
+/// For a body to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
+/// For a service to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(crate) struct Heard {
+    pub(crate) door: Door,
+    pub(crate) request_id: Uuid,
+    pub(crate) headers: HeaderMap,
+    pub(crate) query: String,
+    /// The names in the path, decoded.
+    path: Vec<String>,
+    deadline: Option<Timestamp>,
+    body: Result<Bytes, Box<Problem>>,
+}
+
+impl FromRequest<Door> for Heard {
+    type Rejection = Refusal;
+
+    async fn from_request(mut request: Request, door: &Door) -> Result<Self, Refusal> {
+        let named = request.extensions().get::<Named>().copied();
+        let Named(request_id) = named.unwrap_or_else(|| Named(door.node.ids.mint()));
+        let path = request.extract_parts::<RawPathParams>().await;
+        let path = path.map_err(|_| Refusal::new(Code::NotFound, request_id))?;
+        let path = path.iter().map(|(_, name)| name.to_owned()).collect();
+        let (parts, body) = request.into_parts();
+        let body = body_of(&parts, body, request_id).await;
+        let deadline = parts.headers.get(Header::Deadline.as_str());
+        let deadline = deadline.and_then(|at| at.to_str().ok()).and_then(|at| at.parse().ok());
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let headers = parts.headers;
+        Ok(Self { door: door.clone(), request_id, headers, query, path, deadline, body })
+    }
+}
+
+impl Heard {
+    pub(crate) fn refused(&self, code: Code) -> Refusal {
+        Refusal::new(code, self.request_id)
+    }
+
+    /// A name of the path as it stands.
+    pub(crate) fn named(&self, at: usize) -> &str {
+        self.path.get(at).map_or("", String::as_str)
+    }
+
+    /// The job that the path names.
+    pub(crate) fn job(&self) -> Result<JobId, Refusal> {
+        self.named(0).parse().map_err(|_| self.refused(Code::NotFound))
+    }
+
+    pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, Refusal> {
+        self.ask_within(ask, ANSWER_WITHIN).await
+    }
+
+    pub(crate) async fn ask_within<A: Ask>(
+        &self,
+        ask: &A,
+        span: Duration,
+    ) -> Result<A::Reply, Refusal> {
+        let now = self.door.node.clock.now();
+        // A service would drop it unseen, and its caller waits no longer.
+        if self.deadline.is_some_and(|deadline| deadline < now) {
+            return Err(self.refused(Code::Unavailable).because("deadline"));
+        }
+        let until = now.plus(span);
+        let until = self.deadline.map_or(until, |deadline| deadline.min(until));
+        let patience = Patience { request_id: self.request_id, until, span };
+        let said = self.door.link.call(ask, patience).await;
+        said.map_err(|why| why.problem(changes(ask.row()), self.request_id).into())
+    }
+
+    /// The body as bytes; `None` where there is none and no type was named.
+    pub(crate) fn body(&self) -> Result<Option<&Bytes>, Refusal> {
+        let bytes = self.body.as_ref().map_err(|problem| Refusal(problem.clone()))?;
+        let nothing = bytes.is_empty() && !self.headers.contains_key(CONTENT_TYPE);
+        Ok((!nothing).then_some(bytes))
+    }
+
+    /// What the body says it is.
+    pub(crate) fn media(&self) -> Result<Media, Refusal> {
+        if let Some(encoding) = self.headers.get(CONTENT_ENCODING) {
+            let hint = format!("send it without Content-Encoding, not as {encoding:?}");
+            return Err(self.refused(Code::UnsupportedMedia).hint(hint));
+        }
+        let named = self.headers.get(CONTENT_TYPE).and_then(|named| named.to_str().ok());
+        named.and_then(Media::named).ok_or_else(|| {
+            let hint = "application/json; for a job file text/markdown; both in UTF-8";
+            self.refused(Code::UnsupportedMedia).hint(hint)
+        })
+    }
+
+    /// The JSON object of the body, without a product that is ours.
+    pub(crate) fn object(&self) -> Result<Map<String, Value>, Refusal> {
+        let Some(bytes) = self.body()? else { return Ok(Map::new()) };
+        if self.media()? != Media::Json {
+            return Err(self.refused(Code::UnsupportedMedia).hint("application/json"));
+        }
+        let Value::Object(mut object) = shape::document(bytes, self.request_id)? else {
+            let refusal = self.refused(Code::Validation);
+            return Err(refusal.at("", "malformed", "the body is a JSON object"));
+        };
+        if let Some(product) = object.remove("productId")
+            && product.as_str() != Some(self.door.options.product.as_str())
+        {
+            return Err(self.refused(Code::OutOfScope));
+        }
+        Ok(object)
+    }
+
+    /// The body with what the path says already, as a typed request. A body that is no such
+    /// request is told so only if its job is there.
+    pub(crate) async fn typed<A: DeserializeOwned>(&self, job: JobId) -> Result<A, Refusal> {
+        self.typed_with(job, &[("jobId", job.to_string().into())]).await
+    }
+
+    pub(crate) async fn typed_with<A: DeserializeOwned>(
+        &self,
+        job: JobId,
+        given: &[(&str, Value)],
+    ) -> Result<A, Refusal> {
+        match self.completed(given) {
+            Ok(ask) => Ok(ask),
+            Err(refusal) if refusal.0.code == Code::OutOfScope => Err(refusal),
+            Err(refusal) => {
+                self.exists(job).await?;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// The body as a request that is about no job of the path.
+    pub(crate) fn alone<A: DeserializeOwned>(&self) -> Result<A, Refusal> {
+        self.completed(&[])
+    }
+
+    pub(crate) async fn exists(&self, job: JobId) -> Result<(), Refusal> {
+        let get = OfJob { query: AboutJob::Get, job: job.to_string() };
+        self.ask(&get).await.map(|_| ())
+    }
+
+    fn completed<A: DeserializeOwned>(&self, given: &[(&str, Value)]) -> Result<A, Refusal> {
+        let mut object = self.object()?;
+        for (name, value) in given {
+            if object.insert((*name).to_owned(), value.clone()).is_some_and(|said| said != *value) {
+                let message = format!("{name} is not the one of the path");
+                return Err(self.refused(Code::Validation).at(name, "disagrees", message));
+            }
+        }
+        Ok(shape::typed(object.into(), self.request_id)?)
+    }
+}
+
+/// The types of body that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Media {
+    Json,
+    Markdown,
+}
+
+impl Media {
+    fn named(header: &str) -> Option<Self> {
+        let mut parts = header.split(';').map(|part| part.trim().to_ascii_lowercase());
+        let media = match parts.next()?.as_str() {
+            "application/json" => Self::Json,
+            "text/markdown" => Self::Markdown,
+            _ => return None,
+        };
+        let foreign = |part: String| {
+            part.strip_prefix("charset=").is_some_and(|set| set.trim_matches('"') != "utf-8")
+        };
+        (!parts.any(foreign)).then_some(media)
+    }
+}
+
+/// Whether silence leaves open what became of it.
+fn changes(row: Row) -> bool {
+    let reads = matches!(row, Row::Query(_) | Row::Plan);
+    row.route().kind == Kind::Request && !reads
+}
+
+async fn body_of(parts: &Parts, body: Body, request_id: Uuid) -> Result<Bytes, Box<Problem>> {
+    if parts.method == Method::GET || parts.method == Method::HEAD {
+        return Ok(Bytes::new());
+    }
+    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let announced: Option<usize> = announced.and_then(|length| length.parse().ok());
+    let read = tokio::time::timeout(BODY_WITHIN, collected(body)).await;
+    let refused = |reason: &str, message: &str| {
+        Refusal::new(Code::Validation, request_id).at("", reason, message).0
+    };
+    match read {
+        Ok(Ok(bytes)) if bytes.len() <= LARGEST_BODY => Ok(bytes),
+        Ok(Ok(bytes)) => {
+            let mut problem = Box::new(Problem::new(Code::TooLarge, request_id));
+            problem.limit = u64::try_from(LARGEST_BODY).ok();
+            problem.actual = u64::try_from(announced.unwrap_or(bytes.len())).ok();
+            Err(problem)
+        }
+        Ok(Err(_)) => Err(refused("malformed", "the body breaks off")),
+        Err(_) => Err(refused("malformed", "the body took too long to arrive")),
+    }
+}
+
+/// The body, or as much of it as shows that it is too large.
+async fn collected(mut body: Body) -> Result<Bytes, axum::Error> {
+    let (mut kept, mut seen) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        seen += data.len();
+        if kept.len() <= LARGEST_BODY {
+            kept.extend_from_slice(&data);
+        }
+        if seen > THROWN_AWAY {
+            break;
+        }
+    }
+    Ok(kept.freeze())
+}

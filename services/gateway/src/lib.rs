@@ -1,0 +1,54 @@
+//! The HTTP door. Holds no truth and writes none: every route is one typed call over the bus, and
+//! every refusal is the one that the bus gave. Until there are principals it opens on loopback
+//! only, for one local token and one product.
+
+mod feed;
+mod guard;
+mod heard;
+mod options;
+mod problem;
+mod query;
+mod routes;
+mod socket;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use client::OverBus;
+use node::Node;
+use tokio::sync::Semaphore;
+
+pub use options::{LocalToken, NotAToken, Options};
+pub use socket::NotOpened;
+
+use feed::Feed;
+
+/// Streams of events that one principal may hold open.
+const MOST_STREAMS: usize = 16;
+
+/// What every route is handed.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    node: Node,
+    link: OverBus,
+    feed: Arc<Feed>,
+    streams: Arc<Semaphore>,
+    options: Arc<Options>,
+}
+
+/// Opens the door and returns where it is. It closes when the node's tasks stop: nothing new is
+/// taken, what is under way has ten seconds.
+///
+/// # Errors
+/// The address is not loopback or is taken, or the bus is away.
+pub async fn serve(node: Node, options: Options) -> Result<SocketAddr, NotOpened> {
+    let listener = socket::bind(options.address).await?;
+    let address = listener.local_addr().map_err(NotOpened::Failed)?;
+    let link = OverBus::new(Arc::clone(&node.bus), options.product.clone());
+    let feed = feed::open(&node, &options.product).await?;
+    let streams = Arc::new(Semaphore::new(MOST_STREAMS));
+    let door = Door { node: node.clone(), link, feed, streams, options: Arc::new(options) };
+    socket::listen(&node, listener, routes::all(door));
+    tracing::info!(%address, "door open");
+    Ok(address)
+}

@@ -1,0 +1,52 @@
+//! What a door is told when it is opened: where, for which product, and who may come in.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use fleet::ProductId;
+use subtle::ConstantTimeEq;
+
+/// Where and for whom.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Loopback; port 0 takes any that is free.
+    pub address: SocketAddr,
+    pub product: ProductId,
+    pub token: LocalToken,
+}
+
+/// The one secret that opens the door. Never printed.
+#[derive(Clone)]
+pub struct LocalToken(Box<str>);
+
+/// A secret that could be guessed, or that no header can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a token is 16 to 256 visible ASCII characters")]
+pub struct NotAToken;
+
+impl LocalToken {
+    /// Takes as long for a token that is nearly right as for one that is not.
+    pub(crate) fn is(&self, presented: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(presented).into()
+    }
+}
+
+impl FromStr for LocalToken {
+    type Err = NotAToken;
+
+    fn from_str(text: &str) -> Result<Self, NotAToken> {
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if visible && (16..=256).contains(&text.len()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(NotAToken)
+        }
+    }
+}
+
+impl fmt::Debug for LocalToken {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("LocalToken(…)")
+    }
+}

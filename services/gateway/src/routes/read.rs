@@ -1,0 +1,59 @@
+//! One job and what belongs to it.
+
+use axum::http::header::{ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use protocol::{AboutJob, Code, OfJob};
+use serde_json::Value;
+
+use crate::heard::Heard;
+use crate::problem::{Answer, Refusal};
+use crate::routes::ok;
+
+pub(crate) async fn job(heard: Heard) -> Answer {
+    let job = first(&heard, AboutJob::Get).await?.ok_or_else(|| heard.refused(Code::NotFound))?;
+    let Some(etag) = etag_of(&job) else { return Ok(ok(&job)) };
+    let mut response = if is_known(&heard.headers, &etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ok(&job)
+    };
+    response.headers_mut().insert(ETAG, etag);
+    Ok(response)
+}
+
+pub(crate) async fn runs(heard: Heard) -> Answer {
+    page(&heard, AboutJob::Runs).await
+}
+
+pub(crate) async fn events(heard: Heard) -> Answer {
+    page(&heard, AboutJob::Events).await
+}
+
+pub(crate) async fn lease(heard: Heard) -> Answer {
+    let lease = first(&heard, AboutJob::Lease).await?;
+    let lease = lease.ok_or_else(|| heard.refused(Code::NotFound).because("never_claimed"))?;
+    Ok(ok(&lease))
+}
+
+async fn page(heard: &Heard, query: AboutJob) -> Result<Response, Refusal> {
+    let ask = OfJob { query, job: heard.named(0).to_owned() };
+    Ok(ok(&heard.ask(&ask).await?))
+}
+
+async fn first(heard: &Heard, query: AboutJob) -> Result<Option<Value>, Refusal> {
+    let ask = OfJob { query, job: heard.named(0).to_owned() };
+    Ok(heard.ask(&ask).await?.items.into_iter().next())
+}
+
+/// The job's revision as HTTP writes it.
+pub(crate) fn etag_of(job: &Value) -> Option<HeaderValue> {
+    let etag = job.get("etag")?.as_str()?;
+    HeaderValue::from_str(&format!("\"{etag}\"")).ok()
+}
+
+fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let named = headers.get_all(IF_NONE_MATCH).iter().filter_map(|named| named.to_str().ok());
+    let mut named = named.flat_map(|list| list.split(',')).map(str::trim);
+    named.any(|known| known == "*" || known.trim_start_matches("W/").as_bytes() == etag.as_bytes())
+}

@@ -1,0 +1,116 @@
+//! The listening socket and its connections: bounded in number, in the size of a head and in how
+//! long one may take to send it. Knows no route.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use node::{BusAway, Node};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+/// Connections at once; further ones wait to be accepted.
+const MOST_CONNECTIONS: usize = 1024;
+/// Request line and headers; what is longer is answered 431.
+const LARGEST_HEAD: usize = 16 << 10;
+/// For a head to arrive, and for an idle connection to be used again.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// For what is under way when the door closes.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+/// After an accept that failed: mostly too many open files, which passes.
+const AFTER_TROUBLE: Duration = Duration::from_millis(50);
+
+/// Why the door stays shut.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOpened {
+    #[error(
+        "{0} is not a loopback address, and without users and TLS the door opens on loopback only; use 127.0.0.1 or [::1]"
+    )]
+    NotLoopback(SocketAddr),
+    #[error("{0} is in use; choose another port, or 0 for any that is free")]
+    InUse(SocketAddr),
+    #[error("the address cannot be opened")]
+    Failed(#[source] io::Error),
+    #[error(transparent)]
+    BusAway(#[from] BusAway),
+}
+
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, NotOpened> {
+    if !address.ip().is_loopback() {
+        return Err(NotOpened::NotLoopback(address));
+    }
+    TcpListener::bind(address).await.map_err(|error| {
+        let in_use = error.kind() == io::ErrorKind::AddrInUse;
+        if in_use { NotOpened::InUse(address) } else { NotOpened::Failed(error) }
+    })
+}
+
+pub(crate) fn listen(node: &Node, listener: TcpListener, router: Router) {
+    node.tasks.spawn("door", accept_all(node.clone(), listener, router));
+}
+
+async fn accept_all(node: Node, listener: TcpListener, router: Router) -> Result<(), Infallible> {
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let permit = Arc::clone(&room).acquire_owned();
+        let permit = tokio::select! {
+            biased;
+            () = node.tasks.stopped() => return Ok(()),
+            permit = permit => permit.expect("it is never closed"),
+        };
+        let accepted = tokio::select! {
+            biased;
+            () = node.tasks.stopped() => return Ok(()),
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                warn!(%error, "connection not accepted");
+                tokio::time::sleep(AFTER_TROUBLE).await;
+                continue;
+            }
+        };
+        let (caller, router) = (node.clone(), router.clone());
+        node.tasks.spawn("connection", async move {
+            attend(caller, stream, router).await;
+            drop(permit);
+            Ok::<(), Infallible>(())
+        });
+    }
+}
+
+/// Answers one connection until either side ends it.
+async fn attend(node: Node, stream: TcpStream, router: Router) {
+    // Small answers are not held back to be sent together.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "delays stay on");
+    }
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = node.tasks.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(LAST_ANSWERS, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return warn!("connection cut, it took too long to end"),
+            }
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "connection ended early");
+    }
+}

@@ -1,0 +1,14 @@
+//! What callers see of the HTTP door: real sockets, every service behind it, and the bus beside it.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod closing;
+#[cfg(test)]
+mod journey;
+#[cfg(test)]
+mod plain;
+#[cfg(test)]
+mod stream;
+#[cfg(test)]
+mod town;

@@ -18,6 +18,8 @@ mod gates;
 #[cfg(test)]
 mod heal;
 #[cfg(test)]
+mod locks;
+#[cfg(test)]
 mod reap;
 #[cfg(test)]
 mod renew;
@@ -29,3 +31,5 @@ mod stage;
 mod submit;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod words;

@@ -10,7 +10,13 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod claim;
+#[cfg(test)]
+mod factories;
+#[cfg(test)]
+mod family;
 #[cfg(test)]
 mod filters;
 #[cfg(test)]
@@ -19,6 +25,8 @@ mod gates;
 mod heal;
 #[cfg(test)]
 mod locks;
+#[cfg(test)]
+mod outbox;
 #[cfg(test)]
 mod reap;
 #[cfg(test)]

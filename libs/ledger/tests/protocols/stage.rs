@@ -307,7 +307,7 @@ impl Store for Shuffled {
 fn place(kind: &'static str, partition: &str, id: &str) -> Key {
     let spread = match kind {
         "fleet_jobs" => Spread::ById,
-        "fleet_locks" | "fleet_budgets" | "fleet_factories" => Spread::Whole,
+        "fleet_locks" | "fleet_budgets" | "fleet_products" => Spread::Whole,
         _ => Spread::ByPartition,
     };
     Key::new(Kind { name: kind, spread }, partition, id).unwrap()

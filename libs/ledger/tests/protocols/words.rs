@@ -237,7 +237,8 @@ async fn each_word_said_again_is_answered_again_and_written_once() {
     .await;
 }
 
-fn report(holding: &Holding, seq: u64, percent: u8) -> ProgressReport {
+fn report(holding: &Holding, seq: u64, percent: u64) -> ProgressReport {
+    let percent = percent.try_into().unwrap();
     ProgressReport { holding: holding.clone(), percent, step: None, message: None, seq }
 }
 
@@ -248,7 +249,7 @@ async fn progress_that_comes_in_any_order_never_falls() {
         let yard = shuffled(&memory(), seed);
         let id = yard.submit("j", "").await;
         let holding = yard.running(id, "f1").await;
-        let reports: Vec<_> = (1..=10).map(|n| report(&holding, n, 10 * n as u8)).collect();
+        let reports: Vec<_> = (1..=10).map(|n| report(&holding, n, 10 * n)).collect();
         let mut keeper = yard.keeper();
         let mut seen = (0, 0);
         for wave in reports.chunks(5) {
@@ -282,7 +283,7 @@ async fn progress_is_written_once_a_second_and_its_last_word_before_the_end() {
         let holding = yard.running(id, "f1").await;
         staged.take_writes();
         for n in 1..=50 {
-            let told = yard.ledger.progress(&yard.product, id, &report(&holding, n, n as u8)).await;
+            let told = yard.ledger.progress(&yard.product, id, &report(&holding, n, n)).await;
             assert!(told.unwrap().done().is_some());
         }
         assert_eq!(staged.take_writes().get("fleet_runs"), Some(&1));

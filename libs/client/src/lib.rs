@@ -1,6 +1,7 @@
 //! The fleet as those outside see it: typed calls over the bus or over HTTP. Never touches a record,
 //! and never repeats a call by itself, since only the caller knows its operation id.
 
+mod coordinator;
 mod http;
 mod problem;
 
@@ -14,6 +15,7 @@ use protocol::{Ask, Envelope, Header, Headers, Problem};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+pub use coordinator::{Coordinator, Told, Unanswered};
 pub use http::{BadAddress, OverHttp};
 
 /// One product's coordinator, reached over a bus.

@@ -11,8 +11,7 @@ use fleet::{
 use crate::Ledger;
 use crate::commit::{Patience, Turn};
 use crate::course::{Course, Next};
-use crate::outcome::{LedgerError, Outcome};
-use crate::submit::not_found;
+use crate::outcome::{LedgerError, Outcome, not_found};
 use crate::table::{Found, PAGE};
 
 /// A factory's wish for one job.

@@ -6,8 +6,7 @@ use fleet::{Actor, Job, JobId, Lease, LockName, ProductId, Rejection, Step, Time
 use crate::Ledger;
 use crate::commit::{Committed, Patience};
 use crate::job::Ask;
-use crate::outcome::{LedgerError, Outcome};
-use crate::submit::Verdict;
+use crate::outcome::{LedgerError, Outcome, Verdict};
 use crate::table::Found;
 
 /// One run through a protocol: what it is about and what it has found out so far.

@@ -5,8 +5,7 @@ use fleet::{Actor, Circumstances, Command, DepsView, Jitter, Job, JobId, Product
 
 use crate::Ledger;
 use crate::commit::{Committed, Patience, Turn};
-use crate::outcome::{LedgerError, Outcome};
-use crate::submit::not_found;
+use crate::outcome::{LedgerError, Outcome, not_found};
 use crate::table::Found;
 
 /// Chance is drawn as a share of this.

@@ -41,12 +41,12 @@ use crate::settings::Belief;
 pub use claim::{ClaimRequest, Grant};
 pub use follow::Agenda;
 pub use kinds::Placed;
-pub use outcome::{LedgerError, Outcome};
+pub use outcome::{LedgerError, Outcome, Verdict};
 pub use patch::ProgressReport;
 pub use reap::{Reaped, Reaper};
 pub use renew::{Renewed, Stop};
 pub use settings::Terms;
-pub use submit::{Receipt, Verdict};
+pub use submit::Receipt;
 pub use sweep::Swept;
 pub use table::{Found, Table};
 

@@ -1,7 +1,7 @@
 //! What a ledger verb answers: done, an expected no, or a trouble that is nobody's decision.
 
 use bus::BusError;
-use fleet::Rejection;
+use fleet::{Code, Rejection};
 use store::StoreError;
 
 /// Both are answers; neither is an error.
@@ -25,6 +25,18 @@ impl<T> Outcome<T> {
             Self::Rejected(_) => None,
         }
     }
+}
+
+pub(crate) fn not_found<T>() -> Outcome<T> {
+    Outcome::Rejected(Rejection::new(Code::NotFound))
+}
+
+/// What a submission came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Created,
+    Existing,
+    Superseded,
 }
 
 /// Each variant is a different thing for the caller to do.

@@ -8,9 +8,8 @@ use fleet::{
 use crate::Ledger;
 use crate::commit::{Miss, Patience, Turn, too_busy};
 use crate::job::Ask;
-use crate::outcome::{LedgerError, Outcome};
+use crate::outcome::{LedgerError, Outcome, not_found};
 use crate::refusal::Word;
-use crate::submit::not_found;
 use crate::table::Found;
 
 #[derive(Clone, Debug)]

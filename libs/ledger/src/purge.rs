@@ -7,8 +7,7 @@ use crate::Ledger;
 use crate::commit::Patience;
 use crate::job::Ask;
 use crate::kinds::Placed;
-use crate::outcome::{LedgerError, Outcome};
-use crate::submit::not_found;
+use crate::outcome::{LedgerError, Outcome, not_found};
 use crate::table::{Table, Written};
 
 impl Ledger {

@@ -4,9 +4,8 @@ use fleet::{Actor, Job, JobId, ProductId, RELEASE, Release, Wish};
 
 use crate::Ledger;
 use crate::course::Course;
-use crate::outcome::{LedgerError, Outcome};
+use crate::outcome::{LedgerError, Outcome, not_found};
 use crate::refusal::Word;
-use crate::submit::not_found;
 
 impl Ledger {
     /// Goes on for as long as the epoch is the caller's own: losing to one's own renewal or patch

@@ -9,7 +9,7 @@ use fleet::{
 use crate::Ledger;
 use crate::commit::{Committed, Miss, Patience, Turn, too_busy};
 use crate::course::{Course, Next};
-use crate::outcome::{LedgerError, Outcome};
+use crate::outcome::{LedgerError, Outcome, Verdict, not_found};
 use crate::table::{Found, Written};
 
 #[derive(Clone, Debug)]
@@ -20,13 +20,6 @@ pub struct Receipt {
     /// Dependencies that nobody has submitted yet.
     pub unknown_deps: Vec<JobId>,
     pub warnings: Vec<&'static str>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Created,
-    Existing,
-    Superseded,
 }
 
 impl Ledger {
@@ -261,8 +254,4 @@ fn cyclic(job: &Job, path: Vec<JobId>) -> Rejection {
     let mut rejection = Rejection::new(Code::DependencyCycle).about(job.current());
     rejection.path = path;
     rejection
-}
-
-pub(crate) fn not_found<T>() -> Outcome<T> {
-    Outcome::Rejected(Rejection::new(Code::NotFound))
 }

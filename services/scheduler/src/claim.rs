@@ -35,7 +35,12 @@ impl Scheduler {
             if now >= until || self.node.tasks.is_stopping() {
                 return Ok(None);
             }
-            let _late = tokio::time::timeout(self.span_to(until, now), news).await;
+            tokio::select! {
+                biased;
+                () = self.node.tasks.stopped() => return Ok(None),
+                () = news => {}
+                () = tokio::time::sleep(self.span_to(until, now)) => {}
+            }
         }
     }
 

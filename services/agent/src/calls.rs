@@ -1,0 +1,182 @@
+//! What the agent says to its coordinator, with the patience that each word needs: repeated with
+//! the same id until it is answered. Decides nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::{Coordinator, Patience, Told, Unanswered};
+use fleet::{Disposition, Health, Insights, Nonce, OpId, RequestId, StageName, VerifyResult};
+use node::Node;
+use protocol::{Beat, Beaten, ClaimWork, Code, Granted, PatchJob, ReleaseJob, ReportProgress};
+use tracing::debug;
+
+use crate::hold::{Grip, Verdict};
+use crate::{Identity, desk::Desk};
+
+/// How long the coordinator may look for work.
+const CLAIM_WAITS: Duration = Duration::from_secs(20);
+/// More than twice that: a coordinator leaves itself half of the time for the answer's way.
+const CLAIM_SPAN: Duration = Duration::from_secs(45);
+const SPAN: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How often a claim that may have been granted is asked for again.
+const CLAIM_TRIES: u32 = 3;
+
+#[derive(Debug)]
+pub(crate) struct Calls<L> {
+    pub(crate) node: Node,
+    pub(crate) link: Arc<L>,
+    pub(crate) who: Identity,
+    pub(crate) seats: u32,
+}
+
+impl<L: Coordinator> Calls<L> {
+    /// Asks for one job; the second value is when the first of its requests was sent.
+    pub(crate) async fn claim(&self, free_seats: u32) -> (Told<Option<Granted>>, Duration) {
+        let mut ask = ClaimWork {
+            claim_request_id: RequestId::from_uuid(self.node.ids.mint()),
+            factory_id: self.who.factory.clone(),
+            incarnation: self.who.incarnation,
+            capabilities: self.who.capabilities.clone(),
+            engines: self.who.engines.clone(),
+            free_seats,
+            wait_ms: u64::try_from(CLAIM_WAITS.as_millis()).unwrap_or_default(),
+            exclude: Vec::new(),
+            offer: None,
+        };
+        let sent = self.node.clock.uptime();
+        let mut told = self.link.claim(&ask, self.patience(CLAIM_SPAN)).await;
+        for _ in 1..CLAIM_TRIES {
+            if !matches!(told, Err(Unanswered::Unknown(_))) {
+                break;
+            }
+            // The same grant if there was one, and nothing to wait for otherwise.
+            ask.wait_ms = 0;
+            told = self.link.claim(&ask, self.patience(SPAN)).await;
+        }
+        (told, sent)
+    }
+
+    pub(crate) async fn beat(&self) -> Told<Beaten> {
+        let ask = Beat {
+            factory_id: self.who.factory.clone(),
+            incarnation: self.who.incarnation,
+            capabilities: self.who.capabilities.clone(),
+            engines: self.who.engines.clone(),
+            health: Health::Ok,
+            load: 0.0,
+            seat_limit: self.seats,
+            descriptor: self.who.descriptor.clone(),
+        };
+        self.link.heartbeat(&ask, self.patience(SPAN)).await
+    }
+
+    /// Moves the job on; repeated until it is answered or nobody cares any more.
+    pub(crate) async fn enter(
+        &self,
+        held: (Grip, Nonce),
+        stage: StageName,
+        verify: Option<VerifyResult>,
+    ) -> Result<(), Code> {
+        let (grip, nonce) = held;
+        let ask = PatchJob {
+            job_id: grip.job,
+            factory_id: self.who.factory.clone(),
+            lease_epoch: grip.epoch,
+            claim_nonce: nonce,
+            op_id: self.op(),
+            stage: Some(stage),
+            checkpoint: None,
+            note: None,
+            verify_result: verify,
+            insights: None,
+        };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.link.patch(&ask, self.patience(SPAN)).await {
+                Ok(_) => return Ok(()),
+                Err(Unanswered::Refused(problem)) => return Err(problem.code),
+                Err(error) => debug!(job = %grip.job, %error, "stage not entered yet"),
+            }
+            pause = self.pause(pause).await;
+        }
+    }
+
+    /// Tells how far a run is, once: the next telling makes up for a lost one.
+    pub(crate) async fn progress(&self, ask: &ReportProgress) {
+        if let Err(error) = self.link.progress(ask, self.patience(SPAN)).await {
+            debug!(job = %ask.job_id, %error, "progress not told");
+        }
+    }
+
+    /// Sends a report that is on disk until it is answered.
+    pub(crate) async fn deliver(&self, desk: &Desk, report: &ReleaseJob) -> std::io::Result<()> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.link.release(report, self.patience(SPAN)).await {
+                Ok(_) => return desk.answered(report.op_id),
+                Err(Unanswered::Refused(problem)) => {
+                    let code = problem.code.as_str();
+                    tracing::warn!(job = %report.job_id, code, "report refused and put aside");
+                    return desk.put_aside(report.op_id);
+                }
+                Err(error) => debug!(job = %report.job_id, %error, "report not answered yet"),
+            }
+            pause = self.pause(pause).await;
+        }
+    }
+
+    pub(crate) fn report(
+        &self,
+        held: (Grip, Nonce),
+        verdict: Verdict,
+        insights: Option<Insights>,
+    ) -> ReleaseJob {
+        let (grip, nonce) = held;
+        let mut report = ReleaseJob {
+            job_id: grip.job,
+            factory_id: self.who.factory.clone(),
+            lease_epoch: grip.epoch,
+            claim_nonce: nonce,
+            op_id: self.op(),
+            disposition: None,
+            result: None,
+            exit: None,
+            verify_result: None,
+            insights,
+            checkpoint: None,
+            reason: None,
+        };
+        match verdict {
+            Verdict::Shipped => report.disposition = Some(Disposition::Ship),
+            Verdict::Parked => report.disposition = Some(Disposition::Park),
+            Verdict::Yielded(why) => {
+                report.disposition = Some(Disposition::Yield);
+                report.reason = Some(why.to_owned());
+            }
+            Verdict::Failed { result, exit, verify, why } => {
+                report.disposition = Some(Disposition::Fail);
+                report.result = Some(result);
+                report.exit = exit;
+                report.verify_result = verify;
+                report.reason = why;
+            }
+        }
+        report
+    }
+
+    fn op(&self) -> OpId {
+        OpId::from_uuid(self.node.ids.mint())
+    }
+
+    fn patience(&self, span: Duration) -> Patience {
+        let until = self.node.clock.now().plus(span);
+        Patience { request_id: self.node.ids.mint(), until, span }
+    }
+
+    async fn pause(&self, pause: Duration) -> Duration {
+        tokio::time::sleep(pause + self.node.ids.jitter(pause / 2)).await;
+        (pause * 2).min(LONGEST_PAUSE)
+    }
+}

@@ -1,0 +1,107 @@
+//! A run's own folder: instructions, log, work, and what the process reports by file.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fleet::{Insights, RunResult};
+
+use crate::errand::Errand;
+use crate::hands::{CannotStart, Word};
+
+/// More of a report file is not read.
+const MOST_REPORTED: usize = 64 << 10;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    pub(crate) body: PathBuf,
+    pub(crate) log: PathBuf,
+    pub(crate) work: PathBuf,
+    pub(crate) artifacts: PathBuf,
+    pub(crate) progress: PathBuf,
+    pub(crate) insights: PathBuf,
+}
+
+impl Folder {
+    /// Makes the folder of this run below `runs`, or finds it as its command left it.
+    ///
+    /// # Errors
+    /// The disk says no, or the job's own folder is not one that this host gives to jobs.
+    pub(crate) fn open(
+        runs: &Path,
+        roots: &[PathBuf],
+        errand: &Errand,
+    ) -> Result<Self, CannotStart> {
+        let name = format!("{}-{}", errand.grip.job, errand.attempt);
+        let work = work_folder(&runs.join(&name), roots, errand)?;
+        Self::make(&runs.join(name), work, errand).map_err(|error| CannotStart {
+            result: RunResult::Failed,
+            why: format!("the run's folder cannot be written: {error}"),
+        })
+    }
+
+    fn make(home: &Path, work: PathBuf, errand: &Errand) -> io::Result<Self> {
+        let folder = Self {
+            body: home.join("body.md"),
+            log: home.join("log.txt"),
+            artifacts: home.join("artifacts"),
+            progress: home.join("progress"),
+            insights: home.join("insights.json"),
+            work,
+        };
+        fs::create_dir_all(&folder.artifacts)?;
+        fs::create_dir_all(&folder.work)?;
+        fs::write(&folder.body, &errand.body)?;
+        Ok(folder)
+    }
+
+    /// What the process says that it has used; what cannot be read was not said.
+    pub(crate) fn insights(&self) -> Option<Insights> {
+        let text = fs::read(&self.insights).ok().filter(|text| text.len() <= MOST_REPORTED)?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// The newest line of the progress file that is whole.
+    pub(crate) fn progress(&self) -> Option<Word> {
+        let text = fs::read_to_string(&self.progress).ok()?;
+        let (whole, _) = text.rsplit_once('\n')?;
+        whole.lines().rev().find_map(progress_of)
+    }
+}
+
+/// `percent[ TAB message]`
+fn progress_of(line: &str) -> Option<Word> {
+    let (percent, message) = match line.split_once('\t') {
+        Some((percent, message)) => (percent, Some(message.to_owned())),
+        None => (line, None),
+    };
+    let percent = percent.trim().parse().ok().filter(|percent| *percent <= 100)?;
+    Some(Word::Progress { percent, message })
+}
+
+/// A job that names a folder gets it only below one of the roots, links resolved.
+fn work_folder(home: &Path, roots: &[PathBuf], errand: &Errand) -> Result<PathBuf, CannotStart> {
+    let Some(cwd) = &errand.cwd else { return Ok(home.join("work")) };
+    let refused = |why: String| CannotStart { result: RunResult::CwdRefused, why };
+    let real = fs::canonicalize(cwd).map_err(|error| refused(format!("{cwd}: {error}")))?;
+    let below = |root: &PathBuf| fs::canonicalize(root).is_ok_and(|root| real.starts_with(root));
+    if roots.iter().any(below) {
+        Ok(real)
+    } else {
+        Err(refused(format!("{cwd} is not below a root of this factory")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_a_percentage_and_perhaps_a_message() {
+        let message = Some(String::from("half way"));
+        assert_eq!(progress_of("50\thalf way"), Some(Word::Progress { percent: 50, message }));
+        assert_eq!(progress_of("7"), Some(Word::Progress { percent: 7, message: None }));
+        assert_eq!(progress_of("101"), None);
+        assert_eq!(progress_of("soon"), None);
+    }
+}

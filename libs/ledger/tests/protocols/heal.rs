@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleet::{Code, Disposition, Insights, RunResult, StageName};
+use fleet::{Code, Disposition, Insights, JobId, Patch, Release, RunResult, StageName};
 use ledger::{LedgerError, Outcome, ProgressReport};
 use store::{Memory, Store};
 
@@ -65,6 +65,19 @@ async fn a_store_that_never_says_is_told_apart_from_a_no() {
     assert_eq!(yard.stage(job).await, StageName::Queued);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_a_failure_and_nothing_happened() {
+    let staged = Staged::over(&memory());
+    let yard = Yard::paused(&staged.store());
+    let job = yard.submit("away", "").await;
+    staged.twist("fleet_jobs", Twist::Away);
+    let asking = yard.asking(job, "f1", 0);
+    let answer = yard.ledger.claim(&asking).await;
+    assert!(matches!(answer, Err(LedgerError::Unavailable(_))), "{answer:?}");
+    assert_eq!(yard.job(job).await.attempts, 0);
+    assert_eq!(code(&yard.ledger.claim(&asking).await.unwrap()), None);
+}
+
 /// A process that submits, claims, builds and ships one job with a lock, and then its followers.
 async fn one_life(yard: &Yard) {
     let job = yard.submit("life", r#""lock":"plat""#).await;
@@ -81,7 +94,7 @@ async fn a_process_that_dies_after_any_write_leaves_a_job_that_others_ship() {
         let store = memory();
         let staged = Staged::over(&store);
         let doomed = Yard::paused(&staged.store());
-        let survived = dying_after(&staged, writes, one_life(&doomed)).await;
+        let survived = dying_after(&staged, writes, Box::pin(one_life(&doomed))).await;
         let yard = doomed.beside(&store, 99);
         let job = yard.submit("life", r#""lock":"plat""#).await;
         let mut keeper = yard.keeper();
@@ -154,6 +167,7 @@ async fn an_exhausted_loop_waits_a_hundred_then_two_hundred_milliseconds_and_say
     let before = busy.clock.uptime();
     let patch = busy.moving(&holding, StageName::Building);
     let answer = tokio::select! {
+        // The rival first: it is in the way before the first write.
         biased;
         () = rival => unreachable!("it goes on until the answer"),
         answer = busy.patch(job, patch) => answer,
@@ -166,33 +180,25 @@ async fn an_exhausted_loop_waits_a_hundred_then_two_hundred_milliseconds_and_say
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn progress_of_ten_writers_never_falls_and_keeps_the_highest() {
-    on_each_store(async |store| {
-        let yard = Yard::racing(&store);
-        let job = yard.submit("progressing", "").await;
-        let holding = yard.running(job, "f1").await;
-        let reports = (1..=10_u64).map(|seq| {
-            let (yard, holding) = (yard.clone(), holding.clone());
-            let percent = u8::try_from(seq * 10).unwrap();
-            let report = ProgressReport { holding, percent, step: None, message: None, seq };
-            async move {
-                loop {
-                    let told = yard.ledger.progress(&yard.product, job, &report).await.unwrap();
-                    match code(&told) {
-                        None => return,
-                        Some(Code::ConcurrentUpdate) => {}
-                        Some(other) => panic!("{other:?}"),
-                    }
-                }
-            }
-        });
-        together(reports).await;
-        // What waits for its second is written before the run is closed.
-        yard.yielded(job, &holding).await;
-        yard.follow().await;
-        let progress = yard.runs(job).await.remove(0).progress.unwrap();
-        assert_eq!((progress.seq, progress.percent), (10, 100));
-    })
-    .await;
+    on_each_store(progress_of_ten_writers_never_falls_and_keeps_the_highest_on).await;
+}
+
+async fn progress_of_ten_writers_never_falls_and_keeps_the_highest_on(store: Arc<dyn Store>) {
+    let yard = Yard::racing(&store);
+    let job = yard.submit("progressing", "").await;
+    let holding = yard.running(job, "f1").await;
+    let reports = (1..=10_u64).map(|seq| {
+        let (yard, holding) = (yard.clone(), holding.clone());
+        let percent = u8::try_from(seq * 10).unwrap();
+        let report = ProgressReport { holding, percent, step: None, message: None, seq };
+        reported(yard, job, report)
+    });
+    together(reports).await;
+    // What waits for its second is written before the run is closed.
+    yard.yielded(job, &holding).await;
+    yard.follow().await;
+    let progress = yard.runs(job).await.remove(0).progress.unwrap();
+    assert_eq!((progress.seq, progress.percent), (10, 100));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -204,26 +210,40 @@ async fn a_completion_outlives_the_holders_own_patches_and_a_cancel_ends_it_once
         let mut insights = yard.saying(&holding);
         insights.insights = Some(Insights { turns: Some(1), ..Insights::default() });
         let ship = yard.letting_go(&holding, Disposition::Ship);
-        let noting = {
-            let yard = yard.clone();
-            async move { code(&yard.patch(job, insights).await) }
-        };
-        let shipping = {
-            let yard = yard.clone();
-            async move { code(&yard.release(job, ship).await) }
-        };
-        let cancelling = {
-            let yard = yard.clone();
-            async move { code(&yard.operate(job, fleet::Action::CancelNow).await) }
-        };
-        let work: [std::pin::Pin<Box<dyn Future<Output = Option<Code>> + Send>>; 3] =
-            [Box::pin(noting), Box::pin(shipping), Box::pin(cancelling)];
+        let work: [std::pin::Pin<Box<dyn Future<Output = Option<Code>> + Send>>; 3] = [
+            Box::pin(said(yard.clone(), job, insights)),
+            Box::pin(ended(yard.clone(), job, ship)),
+            Box::pin(cancelled(yard.clone(), job)),
+        ];
         let codes = together(work).await;
         let stage = yard.stage(job).await;
         match (codes[1], codes[2]) {
             (None, Some(_)) => assert_eq!(stage, StageName::Shipped, "round {round}"),
             (Some(_), None) => assert_eq!(stage, StageName::Failed, "round {round}"),
             both => panic!("round {round}: {both:?}"),
+        }
+    }
+}
+
+async fn said(yard: Yard, job: JobId, patch: Patch) -> Option<Code> {
+    code(&yard.patch(job, patch).await)
+}
+
+async fn ended(yard: Yard, job: JobId, release: Release) -> Option<Code> {
+    code(&yard.release(job, release).await)
+}
+
+async fn cancelled(yard: Yard, job: JobId) -> Option<Code> {
+    code(&yard.operate(job, fleet::Action::CancelNow).await)
+}
+
+/// Says it until it is heard.
+async fn reported(yard: Yard, job: JobId, report: ProgressReport) {
+    loop {
+        let told = yard.ledger.progress(&yard.product, job, &report).await.unwrap();
+        match code(&told) {
+            None => return,
+            Some(refusal) => assert_eq!(refusal, Code::ConcurrentUpdate),
         }
     }
 }

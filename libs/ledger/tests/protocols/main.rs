@@ -10,13 +10,23 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod claim;
+#[cfg(test)]
+mod factories;
+#[cfg(test)]
+mod family;
 #[cfg(test)]
 mod filters;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod heal;
+#[cfg(test)]
+mod locks;
+#[cfg(test)]
+mod outbox;
 #[cfg(test)]
 mod reap;
 #[cfg(test)]
@@ -29,3 +39,5 @@ mod stage;
 mod submit;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod words;

@@ -25,6 +25,8 @@ pub(crate) enum Twist {
     UnknownWhenLetGo,
     /// It is not written, and the answer is lost.
     UnknownBeforeWrite,
+    /// The store is away.
+    Away,
     /// As always.
     Fair,
 }
@@ -162,6 +164,7 @@ impl Staged {
         let lost = || Err(StoreError::Unknown("told to".into()));
         match twist {
             Some(Twist::UnknownBeforeWrite) => return lost(),
+            Some(Twist::Away) => return Err(StoreError::Unavailable("told to".into())),
             Some(
                 Twist::ConflictAfterWrite
                 | Twist::UnknownAfterWrite
@@ -185,7 +188,7 @@ impl Staged {
                 self.resume.notified().await;
                 lost()
             }
-            Some(Twist::UnknownBeforeWrite | Twist::Fair) | None => Ok(answer),
+            Some(Twist::UnknownBeforeWrite | Twist::Away | Twist::Fair) | None => Ok(answer),
         }
     }
 }
@@ -304,7 +307,7 @@ impl Store for Shuffled {
 fn place(kind: &'static str, partition: &str, id: &str) -> Key {
     let spread = match kind {
         "fleet_jobs" => Spread::ById,
-        "fleet_locks" | "fleet_budgets" | "fleet_factories" => Spread::Whole,
+        "fleet_locks" | "fleet_budgets" | "fleet_products" => Spread::Whole,
         _ => Spread::ByPartition,
     };
     Key::new(Kind { name: kind, spread }, partition, id).unwrap()

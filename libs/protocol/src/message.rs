@@ -15,11 +15,15 @@ use crate::subject::{Row, Subject};
 
 pub use claim::{ClaimWork, Granted, OfferSeen};
 pub use hold::{
-    Beat, Beaten, PatchJob, ReleaseJob, RenewAnswer, RenewLeases, RenewOne, Renewed, ReportProgress,
+    Beat, Beaten, Deregister, PatchJob, ReleaseJob, RenewAnswer, RenewLeases, RenewOne, Renewed,
+    ReportProgress,
 };
-pub use operate::{JobAction, Operate, Operated};
-pub use read::{AboutJob, Found, JobView, ListJobs, Listed, OfJob};
-pub use submit::{Receipt, SubmitJob};
+pub use operate::{
+    FactoryAction, Finding, JobAction, Operate, OperateFactory, OperateProduct, Operated,
+    ProductAction, Verified, Verify,
+};
+pub use read::{AboutJob, AboutProduct, Found, JobView, ListJobs, Listed, OfJob, OfProduct};
+pub use submit::{PlanJob, Planned, Receipt, SubmitJob};
 
 /// A request: where it goes and what answers it.
 pub trait Ask: Serialize + DeserializeOwned + Send + Sync {

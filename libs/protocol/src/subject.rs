@@ -42,7 +42,7 @@ pub enum Row {
     Plan,
     Intake,
     Query(Query),
-    Operate,
+    Operate(Operation),
     Offer,
     OfferAny,
     Spoken(Word),
@@ -111,7 +111,7 @@ impl Subject {
             Topic::Plan => Row::Plan,
             Topic::Intake => Row::Intake,
             Topic::Query(verb) => Row::Query(*verb),
-            Topic::Operate(_) => Row::Operate,
+            Topic::Operate(verb) => Row::Operate(*verb),
             Topic::Offer(_) => Row::Offer,
             Topic::OfferAny => Row::OfferAny,
             Topic::Spoken(_, word) => Row::Spoken(*word),
@@ -170,7 +170,8 @@ impl Row {
         [Self::Submit, Self::Plan, Self::Intake]
             .into_iter()
             .chain(Query::ALL.into_iter().map(Self::Query))
-            .chain([Self::Operate, Self::Offer, Self::OfferAny])
+            .chain(Operation::ALL.into_iter().map(Self::Operate))
+            .chain([Self::Offer, Self::OfferAny])
             .chain(words)
             .chain([Self::Log, Self::Command, Self::Event, Self::Kick, Self::DeadLetter])
     }
@@ -182,7 +183,7 @@ impl Row {
             Self::Plan => "plan".into(),
             Self::Intake => "in".into(),
             Self::Query(verb) => format!("q.{}", verb.as_str()),
-            Self::Operate => "op.*".into(),
+            Self::Operate(verb) => format!("op.{}", verb.as_str()),
             Self::Offer => "offer.f.*".into(),
             Self::OfferAny => "offer.any".into(),
             Self::Spoken(word) => format!("f.*.{}", word.as_str()),
@@ -202,7 +203,7 @@ impl Row {
             Self::Intake => (Stream, "producer", "submit"),
             Self::Query(Query::Why | Query::Stats) => (Request, "viewer", "scheduler"),
             Self::Query(_) => (Request, "viewer", "submit"),
-            Self::Operate => (Request, "operator", "lease-keeper"),
+            Self::Operate(_) => (Request, "operator", "lease-keeper"),
             Self::Offer | Self::OfferAny => (Notice, "scheduler", "factory"),
             Self::Spoken(word) => (Request, "factory", listener(word)),
             Self::Log => (Notice, "factory", "gateway"),

@@ -76,10 +76,11 @@ pub enum Operation {
     Resume,
     Drain,
     Undrain,
+    Verify,
 }
 
 impl Operation {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Approve,
         Self::SendBack,
         Self::Ship,
@@ -91,6 +92,7 @@ impl Operation {
         Self::Resume,
         Self::Drain,
         Self::Undrain,
+        Self::Verify,
     ];
 
     #[must_use]
@@ -107,6 +109,7 @@ impl Operation {
             Self::Resume => "resume",
             Self::Drain => "drain",
             Self::Undrain => "undrain",
+            Self::Verify => "verify",
         }
     }
 

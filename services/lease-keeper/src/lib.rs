@@ -8,7 +8,7 @@ mod operate;
 
 use ledger::Ledger;
 use node::{BusAway, Group, Node};
-use protocol::{Row, Word};
+use protocol::{JobAction, Row, Word};
 
 const GROUP: Group = Group("lease-keeper");
 
@@ -36,8 +36,11 @@ pub async fn serve(node: Node, ledger: Ledger) -> Result<(), BusAway> {
         .await?;
     let beat = keeper.clone();
     node.serve(Row::Spoken(Word::Heartbeat), GROUP, move |asked| beat.clone().beat(asked)).await?;
-    let operate = keeper.clone();
-    node.serve(Row::Operate, GROUP, move |asked| operate.clone().operate(asked)).await?;
+    for action in JobAction::ALL {
+        let operate = keeper.clone();
+        let row = Row::Operate(action.into());
+        node.serve(row, GROUP, move |asked| operate.clone().operate(asked)).await?;
+    }
     keeper.keep();
     Ok(())
 }

@@ -34,6 +34,8 @@ impl Submit {
                 let lease = self.ledger.leases.get(id, id).await.map_err(failed)?;
                 records(lease.as_slice())
             }
+            // The scheduler's to say.
+            AboutJob::Why => return Err(missing()),
         };
         Ok(Found { items })
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fleet::FactoryId;
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use protocol::{Code, Problem, Query, RenewOne, Row, Word};
+use protocol::{Code, Operation, Problem, Query, RenewOne, Row, Word};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -51,12 +51,12 @@ impl Unsaid {
 /// The call for a request of this row of the table.
 pub(crate) fn of(row: Row, said: Value) -> Result<Call, Unsaid> {
     match row {
-        Row::Submit => submit(&said),
+        Row::Submit => submission("/fleet/jobs", &said),
         Row::Query(query) => read(query, &said),
-        Row::Operate => Ok(operate(said)),
+        Row::Operate(operation) => Ok(operate(operation, said)),
         Row::Spoken(word) => spoken(word, said),
-        Row::Plan
-        | Row::Intake
+        Row::Plan => submission("/fleet/jobs/plan", &said),
+        Row::Intake
         | Row::Offer
         | Row::OfferAny
         | Row::Log
@@ -74,8 +74,10 @@ pub(crate) fn renew(factory: &FactoryId, one: &RenewOne) -> Call {
     said_to(Method::POST, format!("/fleet/jobs/{}/lease/renew", encoded(&job)), &body)
 }
 
-fn submit(said: &Value) -> Result<Call, Unsaid> {
-    let path = String::from("/fleet/jobs");
+fn submission(path: &str, said: &Value) -> Result<Call, Unsaid> {
+    let expect = said.get("expect").and_then(Value::as_str);
+    let path = expect
+        .map_or_else(|| path.to_owned(), |expect| format!("{path}?expect={}", encoded(expect)));
     match (said.get("file").and_then(Value::as_str), said.get("submission")) {
         (Some(file), None) => Ok(Call {
             method: Method::POST,
@@ -96,41 +98,64 @@ fn read(query: Query, said: &Value) -> Result<Call, Unsaid> {
         Query::Lease => (format!("/fleet/jobs/{}/lease", job()), Shape::First),
         Query::Runs => (format!("/fleet/jobs/{}/runs", job()), Shape::Whole),
         Query::Events => (format!("/fleet/jobs/{}/events", job()), Shape::Whole),
+        Query::Why => (format!("/fleet/jobs/{}/why", job()), Shape::First),
+        Query::Stats => (String::from("/fleet/stats"), Shape::First),
+        Query::Factories => match said["named"].as_str() {
+            Some(factory) => (format!("/fleet/factories/{}", encoded(factory)), Shape::First),
+            None => (String::from("/fleet/factories"), Shape::Whole),
+        },
+        Query::Locks => (String::from("/fleet/locks"), Shape::Whole),
+        Query::Budgets => (String::from("/fleet/budgets"), Shape::Whole),
         Query::List => (format!("/fleet/jobs?{}", filters(said)), Shape::Whole),
-        Query::Artifacts
-        | Query::Why
-        | Query::Dag
-        | Query::Stats
-        | Query::Factories
-        | Query::Locks
-        | Query::Budgets
-        | Query::Profiles
-        | Query::DeadLetters => return Err(Unsaid::NoRoute),
+        Query::Artifacts | Query::Dag | Query::Profiles | Query::DeadLetters => {
+            return Err(Unsaid::NoRoute);
+        }
     };
     Ok(Call { method: Method::GET, path, media: None, body: None, shape })
 }
 
+/// Every filter of the list as the address writes it.
 fn filters(said: &Value) -> String {
     let mut pairs = Vec::new();
-    for stage in said["stage"].as_array().into_iter().flatten() {
-        pairs.push(format!("stage={}", encoded(stage.as_str().unwrap_or_default())));
-    }
-    if said["unadmitted"] == json!(true) {
-        pairs.push("admitted=any".to_owned());
-    }
-    if let Some(limit) = said["limit"].as_u64() {
-        pairs.push(format!("limit={limit}"));
-    }
-    if let Some(cursor) = said["cursor"].as_str() {
-        pairs.push(format!("cursor={}", encoded(cursor)));
+    for (name, value) in said.as_object().into_iter().flatten() {
+        match value {
+            Value::Array(several) => {
+                let each = several.iter().filter_map(Value::as_str);
+                pairs.extend(each.map(|one| format!("{name}={}", encoded(one))));
+            }
+            Value::String(text) => pairs.push(format!("{name}={}", encoded(text))),
+            Value::Number(count) => pairs.push(format!("{name}={count}")),
+            Value::Bool(true) if name == "unadmitted" => pairs.push("admitted=any".to_owned()),
+            Value::Bool(_) | Value::Null | Value::Object(_) => {}
+        }
     }
     pairs.join("&")
 }
 
-fn operate(mut said: Value) -> Call {
-    let (job, action) = (taken(&mut said, "jobId"), taken(&mut said, "action"));
-    let path = format!("/fleet/jobs/{}/actions/{}", encoded(&job), encoded(&action));
+fn operate(operation: Operation, mut said: Value) -> Call {
+    let path = match operation {
+        Operation::Approve
+        | Operation::SendBack
+        | Operation::Ship
+        | Operation::Requeue
+        | Operation::Redrive
+        | Operation::Cancel
+        | Operation::Reject => {
+            let job = taken(&mut said, "jobId");
+            format!("/fleet/jobs/{}/actions/{}", encoded(&job), operation.as_str())
+        }
+        Operation::Drain => format!("/fleet/factories/{}/drain", of_factory(&mut said)),
+        Operation::Undrain => format!("/fleet/factories/{}/resume", of_factory(&mut said)),
+        Operation::Pause => String::from("/fleet/pause"),
+        Operation::Resume => String::from("/fleet/resume"),
+        Operation::Verify => String::from("/fleet/verify"),
+    };
+    taken(&mut said, "action");
     said_to(Method::POST, path, &said)
+}
+
+fn of_factory(said: &mut Value) -> String {
+    encoded(&taken(said, "factoryId"))
 }
 
 fn spoken(word: Word, mut said: Value) -> Result<Call, Unsaid> {
@@ -148,7 +173,11 @@ fn spoken(word: Word, mut said: Value) -> Result<Call, Unsaid> {
         }
         // A renewal names several leases; each is a call of its own.
         Word::Renew => Err(Unsaid::NoRoute),
-        Word::Deregister | Word::Get => Err(Unsaid::NoRoute),
+        Word::Deregister => {
+            let path = format!("/fleet/factories/{}/deregister", of_factory(&mut said));
+            Ok(said_to(Method::POST, path, &said))
+        }
+        Word::Get => Err(Unsaid::NoRoute),
         Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink => Err(Unsaid::NoRoute),
     }
 }

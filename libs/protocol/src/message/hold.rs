@@ -132,6 +132,26 @@ pub struct Beaten {
     pub draining: bool,
 }
 
+/// A factory that ends by intent: its place is free at once for its next start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deregister {
+    pub factory_id: FactoryId,
+    pub incarnation: Incarnation,
+}
+
+impl Ask for Deregister {
+    type Reply = ();
+
+    fn row(&self) -> Row {
+        Row::Spoken(Word::Deregister)
+    }
+
+    fn subject(&self, product: &ProductId) -> Subject {
+        Subject::spoken(product, &self.factory_id, Word::Deregister)
+    }
+}
+
 impl Ask for RenewLeases {
     type Reply = RenewAnswer;
 

@@ -1,6 +1,6 @@
 //! Looking at jobs and what belongs to them.
 
-use fleet::{Job, JobId, ProductId, StageName};
+use fleet::{FactoryId, Job, JobId, Key, Priority, ProductId, StageName, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -78,6 +78,28 @@ pub enum AboutJob {
     Runs,
     Events,
     Lease,
+    /// What keeps it from moving, or what it is doing: one explanation.
+    Why,
+}
+
+/// What is asked of a whole product.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OfProduct {
+    /// Which of the questions about a product this is.
+    pub query: AboutProduct,
+    /// Only the one of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AboutProduct {
+    Stats,
+    Factories,
+    Locks,
+    Budgets,
 }
 
 /// The records that answer, as they are stored.
@@ -92,6 +114,22 @@ pub struct Found {
 pub struct ListJobs {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stage: Vec<StageName>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub priority: Vec<Priority>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<Key>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<JobId>,
+    /// Held by this factory now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub factory_id: Option<FactoryId>,
+    /// A text that the key, the instructions or the tracker item contain, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_after: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_before: Option<Timestamp>,
     /// Also those whose dependencies have not been looked at.
     pub unadmitted: bool,
     pub limit: Option<usize>,
@@ -107,6 +145,18 @@ pub struct Listed {
 }
 
 impl Ask for OfJob {
+    type Reply = Found;
+
+    fn row(&self) -> Row {
+        Row::Query(self.query.into())
+    }
+
+    fn subject(&self, product: &ProductId) -> Subject {
+        Subject::new(product, Topic::Query(self.query.into()))
+    }
+}
+
+impl Ask for OfProduct {
     type Reply = Found;
 
     fn row(&self) -> Row {
@@ -137,6 +187,18 @@ impl From<AboutJob> for Query {
             AboutJob::Runs => Self::Runs,
             AboutJob::Events => Self::Events,
             AboutJob::Lease => Self::Lease,
+            AboutJob::Why => Self::Why,
+        }
+    }
+}
+
+impl From<AboutProduct> for Query {
+    fn from(about: AboutProduct) -> Self {
+        match about {
+            AboutProduct::Stats => Self::Stats,
+            AboutProduct::Factories => Self::Factories,
+            AboutProduct::Locks => Self::Locks,
+            AboutProduct::Budgets => Self::Budgets,
         }
     }
 }

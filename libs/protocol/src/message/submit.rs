@@ -1,6 +1,6 @@
 //! Handing a job in, and asking beforehand what would come of it.
 
-use fleet::{JobId, ProductId};
+use fleet::{JobId, Key, ProductId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -8,13 +8,16 @@ use crate::message::{Ask, JobView};
 use crate::subject::{Row, Subject, Topic};
 
 /// A submission: a job file as it stands, or its keys as JSON.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubmitJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submission: Option<Map<String, Value>>,
+    /// What a plan said that the job is now: its revision, or `absent`. Refused if that changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +29,50 @@ pub struct Receipt {
     pub generation: u32,
     pub unknown_deps: Vec<JobId>,
     pub warnings: Vec<String>,
+}
+
+/// The same submission, but nothing is written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanJob {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission: Option<Map<String, Value>>,
+}
+
+/// What would come of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    /// `created`, `existing`, `superseded`, or `conflict`: the key is taken.
+    pub outcome: String,
+    pub job_id: JobId,
+    pub idempotency_key: Key,
+    /// With every default filled in.
+    pub manifest: Value,
+    pub content_hash: String,
+    pub unknown_deps: Vec<Key>,
+    /// The keys of the cycle that its dependencies would close.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cycle: Vec<Key>,
+    /// Each factory of the product, whether it could run the job, and if not, why.
+    pub factories: Vec<Value>,
+    /// To be sent with the submission, so that it is refused if anything changed meanwhile.
+    pub expect: String,
+    pub warnings: Vec<String>,
+}
+
+impl Ask for PlanJob {
+    type Reply = Planned;
+
+    fn row(&self) -> Row {
+        Row::Plan
+    }
+
+    fn subject(&self, product: &ProductId) -> Subject {
+        Subject::new(product, Topic::Plan)
+    }
 }
 
 impl Ask for SubmitJob {

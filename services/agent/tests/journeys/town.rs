@@ -92,7 +92,7 @@ impl Town {
     }
 
     pub(crate) async fn submit(&self, file: &str) -> JobId {
-        let ask = SubmitJob { file: Some(file.to_owned()), submission: None };
+        let ask = SubmitJob { file: Some(file.to_owned()), ..SubmitJob::default() };
         self.ask(&ask).await.job.id
     }
 

@@ -99,7 +99,7 @@ async fn without_a_single_hint_the_fleet_still_drains() {
 async fn a_file_with_faults_is_answered_with_all_of_them() {
     let town = town().await;
     let file = "---\npriorty: high\ntimeout: soon\n---\nWork.";
-    let ask = SubmitJob { file: Some(file.into()), submission: None };
+    let ask = SubmitJob { file: Some(file.into()), ..SubmitJob::default() };
     let Err(client::CallError::Refused(problem)) = town.ask(&ask).await else {
         panic!("it was accepted");
     };

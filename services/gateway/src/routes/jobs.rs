@@ -33,11 +33,11 @@ fn submission(heard: &Heard) -> Result<SubmitJob, Refusal> {
         Media::Markdown => {
             Submission::from_markdown(bytes).map_err(invalid)?;
             let file = String::from_utf8_lossy(bytes).into_owned();
-            Ok(SubmitJob { file: Some(file), submission: None })
+            Ok(SubmitJob { file: Some(file), ..SubmitJob::default() })
         }
         Media::Json => {
             Submission::from_json(bytes).map_err(invalid)?;
-            Ok(SubmitJob { file: None, submission: Some(heard.object()?) })
+            Ok(SubmitJob { submission: Some(heard.object()?), ..SubmitJob::default() })
         }
     }
 }

@@ -9,22 +9,12 @@ use crate::heard::Heard;
 use crate::problem::{Answer, Refusal};
 use crate::routes::{ok, read};
 
-const ACTIONS: [JobAction; 7] = [
-    JobAction::Approve,
-    JobAction::SendBack,
-    JobAction::Ship,
-    JobAction::Requeue,
-    JobAction::Redrive,
-    JobAction::Cancel,
-    JobAction::Reject,
-];
-
 pub(crate) async fn act(heard: Heard) -> Answer {
     let job = heard.job()?;
     let named = heard.named(1);
-    let Some(action) = ACTIONS.into_iter().find(|action| word(*action) == named) else {
+    let Some(action) = JobAction::ALL.into_iter().find(|action| word(*action) == named) else {
         heard.exists(job).await?;
-        let known = ACTIONS.map(word);
+        let known = JobAction::ALL.map(word);
         let near = node::shape::nearest(named, &known);
         let hint = near.unwrap_or_else(|| format!("one of {}", known.join(" ")));
         return Err(heard.refused(Code::UnknownAction).hint(hint));

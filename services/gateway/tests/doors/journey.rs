@@ -84,10 +84,10 @@ async fn both_doors_refuse_in_the_same_words() {
     let town = Town::open().await;
     let unknown = OfJob { query: AboutJob::Get, job: "j_aaaaaaaaaaaaaaaaaaaaaaaaaa".into() };
     let file = "---\npriorty: high\ntimeout: soon\n---\nWork.";
-    let faulty = SubmitJob { file: Some(file.into()), submission: None };
+    let faulty = SubmitJob { file: Some(file.into()), ..SubmitJob::default() };
     let keys = json!({ "priorty": "high", "bodyMd": "Work." });
-    let faulty_keys = SubmitJob { file: None, submission: keys.as_object().cloned() };
-    let nothing = SubmitJob { file: None, submission: None };
+    let faulty_keys = SubmitJob { submission: keys.as_object().cloned(), ..SubmitJob::default() };
+    let nothing = SubmitJob::default();
     for ask in [faulty, faulty_keys, nothing] {
         let patience = town.patience();
         let over_http = refusal(town.http.call(&ask, patience).await);

@@ -84,7 +84,7 @@ impl Town {
     }
 
     pub(crate) async fn submit(&self, file: &str) -> Receipt {
-        let ask = SubmitJob { file: Some(file.to_owned()), submission: None };
+        let ask = SubmitJob { file: Some(file.to_owned()), ..SubmitJob::default() };
         self.ask(&ask).await.unwrap()
     }
 

@@ -11,6 +11,7 @@ mod news;
 mod renew;
 mod rounds;
 pub mod session;
+pub mod tools;
 
 use std::io;
 use std::path::PathBuf;

@@ -1,9 +1,15 @@
 //! Every service in one process, over whatever store and bus it is given. The same functions that
 //! a role runs alone are run here together, so that a test of the fleet is a test of the product.
 
+mod home;
+mod local;
+
 use fleet::EngineName;
 use ledger::Ledger;
 use node::{BusAway, Failed, Node};
+
+pub use home::{BadHome, Home};
+pub use local::{Data, Local, NotStarted, Options};
 
 /// A whole fleet but its factories.
 #[derive(Debug)]

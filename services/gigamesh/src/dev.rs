@@ -1,0 +1,138 @@
+//! `gigamesh dev`: a whole fleet in one process, with factories of its own, for one person. What
+//! was acknowledged survives any end of it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use ::dev::{Data, Home, Local, Options};
+use clap::Args;
+use client::OverBus;
+use clock::System;
+use fleet::{EngineName, FactoryId, ProductId};
+use ledger::Terms;
+use node::Tasks;
+use serde_json::json;
+
+use crate::factories::{Equipment, Surroundings};
+use crate::say::Say;
+use crate::signals::Interrupts;
+use crate::trouble::{FAILED, Trouble};
+
+/// Run a whole fleet on this machine: services, store, page and factories in one process
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Dev {
+    /// Keep nothing: records end with the process
+    #[arg(long)]
+    ephemeral: bool,
+    /// Where records, token and runs are kept
+    #[arg(long, value_name = "DIR", default_value = ".gigamesh", env = "GIGAMESH_DATA")]
+    data: PathBuf,
+    /// The port of page and API on 127.0.0.1; 0 takes any that is free
+    #[arg(long, default_value_t = 4600, env = "GIGAMESH_PORT")]
+    port: u16,
+    /// How many factories work in this process
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=64))]
+    factories: u32,
+    /// The product that jobs belong to
+    #[arg(long, default_value = "local", env = "GIGAMESH_PRODUCT")]
+    product: ProductId,
+    #[command(flatten)]
+    equipment: Equipment,
+}
+
+impl Dev {
+    pub(crate) async fn run(self, say: &Say) -> Result<(), Trouble> {
+        let mut interrupts = Interrupts::listen()?;
+        let home = Home::open(&self.data)?;
+        let local = Local::open(self.options(&home)?).await?;
+        home.announce(local.address())?;
+        let crew = Tasks::default();
+        self.start_factories(&local, &home, &crew).await?;
+        self.greet(&local, &home, say)?;
+        let broke_down = tokio::select! {
+            biased;
+            () = interrupts.next() => false,
+            () = local.broke_down() => true,
+            () = crew.stopped() => true,
+        };
+        say.talk("stopping: what runs is handed back …");
+        tokio::select! {
+            biased;
+            ended = close(local, crew) => ended?,
+            () = interrupts.next() => {
+                return Err(Trouble::new(130, "stopped at once; the next start cleans up"));
+            }
+        }
+        if broke_down {
+            return Err(Trouble::new(FAILED, "the fleet broke down"));
+        }
+        say.talk("stopped; nothing is lost");
+        Ok(())
+    }
+
+    fn options(&self, home: &Home) -> Result<Options, Trouble> {
+        Ok(Options {
+            data: if self.ephemeral { Data::Memory } else { Data::of(home) },
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
+            product: self.product.clone(),
+            token: home.token(&System::start())?,
+            terms: Terms::default(),
+            engine: shell(),
+        })
+    }
+
+    async fn start_factories(
+        &self,
+        local: &Local,
+        home: &Home,
+        crew: &Tasks,
+    ) -> Result<(), Trouble> {
+        let around = Surroundings::at(format!("http://{}", local.address()));
+        for number in 1..=self.factories {
+            let factory: FactoryId = format!("local-{number}").parse().expect("a name");
+            let folder = home.folder().join("factories").join(factory.as_str());
+            let node = local.beside(crew.clone());
+            let link = OverBus::new(std::sync::Arc::clone(&node.bus), self.product.clone());
+            let options = self.equipment.options(factory, &folder, &around).await;
+            agent::serve(node, link, self.equipment.hands(&folder, &around), options).await?;
+        }
+        Ok(())
+    }
+
+    fn greet(&self, local: &Local, home: &Home, say: &Say) -> Result<(), Trouble> {
+        let address = local.address();
+        let token = std::fs::read_to_string(home.token_file())?;
+        say.data(&json!({
+            "apiVersion": "fleet/v1",
+            "url": format!("http://{address}"),
+            "product": self.product,
+            "tokenFile": home.token_file(),
+            "factories": self.factories,
+            "ephemeral": self.ephemeral,
+        }));
+        let kept = if self.ephemeral {
+            String::from("in memory, gone when this ends")
+        } else {
+            home.folder().display().to_string()
+        };
+        say.talk(&format!("gigamesh is up, product {}", self.product));
+        say.talk(&format!("  data       {kept}"));
+        say.talk(&format!("  factories  {}", self.factories));
+        say.talk(&format!("  page       http://{address}/#token={}", token.trim_end()));
+        say.talk("  try        gigamesh submit examples/hello.md --follow   (in another terminal)");
+        say.talk("Ctrl-C stops it.");
+        Ok(())
+    }
+}
+
+fn shell() -> EngineName {
+    "shell".parse().expect("a name")
+}
+
+/// Factories first, so that what they hand back is still taken.
+async fn close(local: Local, crew: Tasks) -> Result<(), Trouble> {
+    crew.stop();
+    let crew = crew.join().await;
+    local.close().await?;
+    Ok(crew?)
+}

@@ -70,6 +70,37 @@ pub enum DeadReason {
     Rejected,
 }
 
+impl StageName {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Blocked => "blocked",
+            Self::Assigned => "assigned",
+            Self::Building => "building",
+            Self::Review => "review",
+            Self::Testing => "testing",
+            Self::Shipped => "shipped",
+            Self::Failed => "failed",
+            Self::DeadLetter => "dead_letter",
+        }
+    }
+
+    /// Nothing but a person moves it on.
+    #[must_use]
+    pub fn has_ended(self) -> bool {
+        match self {
+            Self::Shipped | Self::Failed | Self::DeadLetter => true,
+            Self::Queued
+            | Self::Blocked
+            | Self::Assigned
+            | Self::Building
+            | Self::Review
+            | Self::Testing => false,
+        }
+    }
+}
+
 impl Stage {
     #[must_use]
     pub fn name(&self) -> StageName {

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::factories::{Equipment, Surroundings};
 use crate::say::Say;
 use crate::signals::Interrupts;
-use crate::trouble::{FAILED, Trouble};
+use crate::trouble::{FAILED, INTERRUPTED, Trouble};
 
 /// Run a whole fleet on this machine: services, store, page and factories in one process
 #[derive(Args, Clone, Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct Dev {
 }
 
 impl Dev {
-    pub(crate) async fn run(self, say: &Say) -> Result<(), Trouble> {
+    pub(crate) async fn run(self, say: Say) -> Result<(), Trouble> {
         let mut interrupts = Interrupts::listen()?;
         let home = Home::open(&self.data)?;
         let local = Local::open(self.options(&home)?).await?;
@@ -60,7 +60,7 @@ impl Dev {
             biased;
             ended = close(local, crew) => ended?,
             () = interrupts.next() => {
-                return Err(Trouble::new(130, "stopped at once; the next start cleans up"));
+                return Err(Trouble::new(INTERRUPTED, "stopped at once; the next start cleans up"));
             }
         }
         if broke_down {
@@ -99,7 +99,7 @@ impl Dev {
         Ok(())
     }
 
-    fn greet(&self, local: &Local, home: &Home, say: &Say) -> Result<(), Trouble> {
+    fn greet(&self, local: &Local, home: &Home, say: Say) -> Result<(), Trouble> {
         let address = local.address();
         let token = std::fs::read_to_string(home.token_file())?;
         say.data(&json!({

@@ -14,7 +14,7 @@ use node::{Node, Tasks};
 use crate::factories::{Equipment, Surroundings};
 use crate::say::Say;
 use crate::signals::Interrupts;
-use crate::trouble::{FAILED, Trouble};
+use crate::trouble::{FAILED, INTERRUPTED, Trouble};
 
 /// Work for a fleet: claim jobs, run them, report
 #[derive(Args, Clone, Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Door {
 }
 
 impl Factory {
-    pub(crate) async fn run(self, door: Door, say: &Say) -> Result<(), Trouble> {
+    pub(crate) async fn run(self, door: Door, say: Say) -> Result<(), Trouble> {
         let mut interrupts = Interrupts::listen()?;
         let home = self
             .home
@@ -62,7 +62,7 @@ impl Factory {
             biased;
             ended = tasks.join() => Ok(ended?),
             () = interrupts.next() => {
-                Err(Trouble::new(130, "stopped at once; the next start cleans up"))
+                Err(Trouble::new(INTERRUPTED, "stopped at once; the next start cleans up"))
             }
         }
     }

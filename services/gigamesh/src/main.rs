@@ -1,12 +1,14 @@
 //! The one binary: a tree of words and one line for each. Owns the process: its arguments, its
 //! runtime, its log, its end. Knows no rule.
 
+mod demo;
 mod dev;
 mod factories;
 mod factory;
 mod log;
 mod say;
 mod signals;
+mod table;
 mod trouble;
 
 use std::process::ExitCode;
@@ -40,6 +42,7 @@ struct Words {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Dev(dev::Dev),
+    Demo(demo::Demo),
     Factory(factory::Factory),
 }
 
@@ -68,13 +71,14 @@ fn run(words: Words, say: Say) -> Result<(), Trouble> {
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         match words.verb {
-            Verb::Dev(dev) => dev.run(&say).await,
+            Verb::Dev(dev) => dev.run(say).await,
+            Verb::Demo(demo) => demo.run(say).await,
             Verb::Factory(factory) => {
                 let url = words.url.clone().unwrap_or_default();
                 let token = std::fs::read_to_string(words.token_file.unwrap_or_default())?;
                 let link = OverHttp::new(&url, token.trim())
                     .map_err(|e| Trouble::new(FAILED, "door").because(&e))?;
-                factory.run(factory::Door { url, link }, &say).await
+                factory.run(factory::Door { url, link }, say).await
             }
         }
     });

@@ -18,12 +18,23 @@ pub(crate) struct Trouble {
 
 /// Any failure that no code tells more of.
 pub(crate) const FAILED: u8 = 1;
+/// Somebody pressed Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
 /// Somebody has to change the words or the configuration.
 pub(crate) const USAGE: u8 = 64;
 
 impl Trouble {
     pub(crate) fn new(exit: u8, what: impl Into<String>) -> Self {
         Self { what: what.into(), why: Vec::new(), next: None, exit }
+    }
+
+    /// What cannot happen but by a mistake of ours.
+    pub(crate) fn defect(error: &dyn std::error::Error) -> Self {
+        Self::new(FAILED, "this is a defect").because(error)
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self::new(INTERRUPTED, "interrupted")
     }
 
     pub(crate) fn because(mut self, error: &dyn std::error::Error) -> Self {

@@ -7,6 +7,7 @@ mod factories;
 mod factory;
 mod log;
 mod say;
+mod serve;
 mod signals;
 mod table;
 mod trouble;
@@ -14,7 +15,8 @@ mod trouble;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use client::OverHttp;
 use tokio::runtime::Builder;
 
@@ -43,7 +45,12 @@ struct Words {
 enum Verb {
     Dev(dev::Dev),
     Demo(demo::Demo),
+    Serve(serve::Serve),
     Factory(factory::Factory),
+    /// Print what makes a shell complete these words
+    Completions {
+        shell: Shell,
+    },
 }
 
 fn main() -> ExitCode {
@@ -73,6 +80,16 @@ fn run(words: Words, say: Say) -> Result<(), Trouble> {
         match words.verb {
             Verb::Dev(dev) => dev.run(say).await,
             Verb::Demo(demo) => demo.run(say).await,
+            Verb::Serve(serve) => serve.run(say).await,
+            Verb::Completions { shell } => {
+                clap_complete::generate(
+                    shell,
+                    &mut Words::command(),
+                    "gigamesh",
+                    &mut std::io::stdout(),
+                );
+                Ok(())
+            }
             Verb::Factory(factory) => {
                 let url = words.url.clone().unwrap_or_default();
                 let token = std::fs::read_to_string(words.token_file.unwrap_or_default())?;

@@ -37,7 +37,7 @@ impl House {
             product: "demo".parse().map_err(|error| Trouble::defect(&error))?,
             token,
             terms: Terms { ttl: TTL, grant: TTL, ..Terms::default() },
-            engine: "shell".parse().map_err(|error| Trouble::defect(&error))?,
+            engine: crate::dev::shell(),
         })
         .await?;
         let secret = std::fs::read_to_string(home.token_file())?;

@@ -1,0 +1,111 @@
+//! `gigamesh serve`: services without factories, for hosts that only coordinate.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ::dev::{Data, Home, Local, Options};
+use clap::{Args, ValueEnum};
+use clock::System;
+use fleet::ProductId;
+use ledger::Terms;
+use serde_json::json;
+
+use crate::say::Say;
+use crate::signals::Interrupts;
+use crate::trouble::{FAILED, INTERRUPTED, Trouble, USAGE};
+
+/// Run services without factories
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Serve {
+    /// Which services this process runs
+    role: Role,
+    /// Where records are kept; DB_PROVIDER is heard too
+    #[arg(long, env = "GIGAMESH_STORE", value_name = "STORE")]
+    store: Option<StoreName>,
+    /// The same, as other programs name it
+    #[arg(long, env = "DB_PROVIDER", hide = true)]
+    db_provider: Option<StoreName>,
+    /// The folder of store and token
+    #[arg(long, value_name = "DIR", default_value = ".gigamesh", env = "GIGAMESH_DATA")]
+    data: PathBuf,
+    /// Address of page and API; loopback only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4600", env = "GIGAMESH_LISTEN")]
+    listen: SocketAddr,
+    /// The product that jobs belong to
+    #[arg(long, default_value = "local", env = "GIGAMESH_PRODUCT")]
+    product: ProductId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Role {
+    Submit,
+    Scheduler,
+    LeaseKeeper,
+    Gateway,
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StoreName {
+    Memory,
+    Embedded,
+    Nats,
+    Cosmos,
+}
+
+impl Serve {
+    pub(crate) async fn run(self, say: Say) -> Result<(), Trouble> {
+        if self.role != Role::All {
+            return Err(Trouble::new(USAGE, "one service alone needs a bus between processes")
+                .why("the bus of this build connects the services of one process only")
+                .next("gigamesh serve all"));
+        }
+        let mut interrupts = Interrupts::listen()?;
+        let home = Home::open(&self.data)?;
+        let local = Local::open(self.options(&home)?).await?;
+        home.announce(local.address())?;
+        let url = format!("http://{}", local.address());
+        say.data(&json!({
+            "apiVersion": "fleet/v1",
+            "url": url,
+            "product": self.product,
+            "tokenFile": home.token_file(),
+        }));
+        say.talk(&format!("serving product {} at {url}; Ctrl-C stops it", self.product));
+        let broke_down = tokio::select! {
+            biased;
+            () = interrupts.next() => false,
+            () = local.broke_down() => true,
+        };
+        tokio::select! {
+            biased;
+            ended = local.close() => ended?,
+            () = interrupts.next() => {
+                return Err(Trouble::new(INTERRUPTED, "stopped at once; nothing acknowledged is lost"));
+            }
+        }
+        if broke_down { Err(Trouble::new(FAILED, "a service broke down")) } else { Ok(()) }
+    }
+
+    fn options(&self, home: &Home) -> Result<Options, Trouble> {
+        Ok(Options {
+            data: self.store_at(home)?,
+            address: self.listen,
+            product: self.product.clone(),
+            token: home.token(&System::start())?,
+            terms: Terms::default(),
+            engine: crate::dev::shell(),
+        })
+    }
+
+    fn store_at(&self, home: &Home) -> Result<Data, Trouble> {
+        match self.store.or(self.db_provider).unwrap_or(StoreName::Embedded) {
+            StoreName::Memory => Ok(Data::Memory),
+            StoreName::Embedded => Ok(Data::of(home)),
+            StoreName::Nats | StoreName::Cosmos => {
+                Err(Trouble::new(USAGE, "this build has no such store")
+                    .next("gigamesh serve all --store embedded"))
+            }
+        }
+    }
+}

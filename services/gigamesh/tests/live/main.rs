@@ -1,0 +1,13 @@
+//! The binary as a user meets it: real processes, real sockets, a real disk, and real kills.
+
+#[cfg(test)]
+mod process;
+
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod factory;
+#[cfg(test)]
+mod start;

@@ -1,0 +1,109 @@
+//! The binary under test: started in a folder of its own, killed on drop.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use client::{CallError, OverHttp, Patience};
+use clock::{Clock, Ids, System};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use protocol::{AboutJob, Ask, ListJobs, Listed, OfJob, Receipt, SubmitJob};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// Longer than anything here takes, so that only what hangs meets it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+pub(crate) fn gigamesh(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gigamesh"));
+    command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Runs it to its end.
+pub(crate) async fn ran(folder: &Path, words: &[&str]) -> Output {
+    let output = gigamesh(folder).args(words).output();
+    tokio::time::timeout(PATIENCE, output).await.expect("it ends").unwrap()
+}
+
+/// A fleet in a process of its own, its door open.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) token_file: PathBuf,
+    link: OverHttp,
+    time: System,
+}
+
+impl Running {
+    /// `gigamesh dev` with these words besides.
+    pub(crate) async fn dev(folder: &Path, words: &[&str]) -> Self {
+        let mut command = gigamesh(folder);
+        command.args(["dev", "--port", "0"]).args(words);
+        Self::of(command).await
+    }
+
+    /// Anything that says where its door is on its first line.
+    pub(crate) async fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it starts");
+        let said: Value = serde_json::from_str(&line.unwrap().expect("it says where")).unwrap();
+        let url = said["url"].as_str().unwrap().to_owned();
+        let token_file = PathBuf::from(said["tokenFile"].as_str().unwrap());
+        let token = std::fs::read_to_string(&token_file).unwrap();
+        let link = OverHttp::new(&url, token.trim()).unwrap();
+        Self { child, url, token_file, link, time: System::start() }
+    }
+
+    pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, CallError> {
+        let until = self.time.now().plus(PATIENCE);
+        let patience = Patience { request_id: self.time.mint(), until, span: PATIENCE };
+        self.link.call(ask, patience).await
+    }
+
+    pub(crate) async fn submit(&self, file: &str) -> Result<Receipt, CallError> {
+        self.ask(&SubmitJob { file: Some(file.to_owned()), ..SubmitJob::default() }).await
+    }
+
+    pub(crate) async fn jobs(&self) -> Listed {
+        self.ask(&ListJobs { limit: Some(500), ..ListJobs::default() }).await.unwrap()
+    }
+
+    pub(crate) async fn job(&self, named: &str) -> Value {
+        let ask = OfJob { query: AboutJob::Get, job: named.to_owned() };
+        self.ask(&ask).await.unwrap().items.remove(0)
+    }
+
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Asks it politely, and tells with which code it went.
+    pub(crate) async fn stop(mut self) -> Option<i32> {
+        terminate(&self.child);
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends");
+        ended.unwrap().code()
+    }
+}
+
+pub(crate) fn terminate(child: &Child) {
+    let pid = i32::try_from(child.id().expect("it runs")).unwrap();
+    kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+}
+
+/// Looks again and again until there is something.
+pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("never: {what}"))
+}

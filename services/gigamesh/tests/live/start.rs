@@ -1,0 +1,103 @@
+//! How it starts, and how it says why it does not.
+
+use crate::process::{Running, eventually, ran};
+
+fn said(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn a_killed_dev_goes_on_with_all_that_was_acknowledged() {
+    let place = tempfile::tempdir().unwrap();
+    let dev = Running::dev(place.path(), &["--factories", "0"]).await;
+    for n in 0..20 {
+        let file = format!("---\nidempotencyKey: k{n}\ncommand: 'true'\n---\nwork\n");
+        dev.submit(&file).await.unwrap();
+    }
+    let token = std::fs::read(&dev.token_file).unwrap();
+    dev.kill().await;
+    let dev = Running::dev(place.path(), &["--factories", "1", "--seats", "4"]).await;
+    assert_eq!(std::fs::read(&dev.token_file).unwrap(), token, "whoever was let in still is");
+    eventually("all twenty are shipped", async || {
+        let jobs = dev.jobs().await.items;
+        assert_eq!(jobs.len(), 20);
+        jobs.iter().all(|job| job.stage == fleet::StageName::Shipped).then_some(())
+    })
+    .await;
+    assert_eq!(dev.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn what_runs_when_dev_is_stopped_is_handed_back_uncharged_and_runs_again() {
+    let place = tempfile::tempdir().unwrap();
+    let dev = Running::dev(place.path(), &[]).await;
+    let marker = place.path().join("marker");
+    let file = format!(
+        "---\nidempotencyKey: long\ncommand: test -e {0} || {{ touch {0}; sleep 600; }}\n---\nx\n",
+        marker.display()
+    );
+    dev.submit(&file).await.unwrap();
+    eventually("it runs", async || marker.exists().then_some(())).await;
+    assert_eq!(dev.stop().await, Some(0));
+    let dev = Running::dev(place.path(), &[]).await;
+    let job = eventually("it ships", async || {
+        Some(dev.job("long").await).filter(|job| job["stage"] == "shipped")
+    })
+    .await;
+    assert_eq!(job["failures"], 0, "a shutdown is nobody's failure");
+}
+
+#[tokio::test]
+async fn a_second_dev_on_the_same_data_is_told_whose_they_are() {
+    let place = tempfile::tempdir().unwrap();
+    let _first = Running::dev(place.path(), &["--factories", "0"]).await;
+    let second = ran(place.path(), &["dev", "--port", "0"]).await;
+    assert_eq!(second.status.code(), Some(64));
+    let said = said(&second);
+    assert!(said.contains("in use by another gigamesh process"), "{said}");
+    assert!(said.contains("--data"), "it names the remedy: {said}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_the_remedy() {
+    let place = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let refused = ran(place.path(), &["dev", "--port", &port]).await;
+    assert_eq!(refused.status.code(), Some(64));
+    let said = said(&refused);
+    assert!(said.contains(&format!("127.0.0.1:{port} is in use")), "{said}");
+    assert!(said.contains("--port"), "it names the remedy: {said}");
+}
+
+#[tokio::test]
+async fn words_that_are_none_end_with_sixty_four() {
+    let place = tempfile::tempdir().unwrap();
+    for words in [
+        &["frobnicate"][..],
+        &["dev", "--seats", "0"],
+        &["serve", "submit"],
+        &["serve", "all", "--store", "nats"],
+        &["serve", "all", "--listen", "0.0.0.0:0"],
+        &["--log", "loud", "dev"],
+    ] {
+        let ended = ran(place.path(), words).await;
+        assert_eq!(ended.status.code(), Some(64), "{words:?}: {}", said(&ended));
+        assert!(!said(&ended).is_empty(), "{words:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_store_is_chosen_by_either_variable() {
+    let place = tempfile::tempdir().unwrap();
+    for (variable, kept) in [("GIGAMESH_STORE", "embedded"), ("DB_PROVIDER", "memory")] {
+        let mut command = crate::process::gigamesh(place.path());
+        command.args(["serve", "all", "--listen", "127.0.0.1:0", "--data", kept]);
+        command.env(variable, kept);
+        let fleet = Running::of(command).await;
+        fleet.submit("---\nengine: echo\n---\nx\n").await.unwrap();
+        let on_disk = place.path().join(kept).join("store").exists();
+        assert_eq!(on_disk, kept == "embedded", "{variable}={kept}");
+        assert_eq!(fleet.stop().await, Some(0));
+    }
+}

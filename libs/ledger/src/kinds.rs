@@ -5,13 +5,18 @@ use fleet::{Budget, EventRecord, Factory, Job, Lease, Lock, Product, Record, Run
 use store::{Kind, Spread};
 
 /// A record that has a place in the store.
-pub trait Placed: Record {
+pub trait Placed: Record + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     const KIND: Kind;
     /// The most bytes that it may have.
     const LARGEST: usize = 1 << 20;
 
     /// Its partition and its id.
     fn place(&self) -> (String, String);
+
+    /// Whether the stored bytes, read again, are this very record.
+    fn reads_back(&self) -> bool {
+        true
+    }
 }
 
 const fn kind(name: &'static str, spread: Spread) -> Kind {
@@ -24,6 +29,11 @@ impl Placed for Job {
 
     fn place(&self) -> (String, String) {
         (self.product().to_string(), self.id.to_string())
+    }
+
+    /// Of a purged job only a stone is stored.
+    fn reads_back(&self) -> bool {
+        !self.purged
     }
 }
 

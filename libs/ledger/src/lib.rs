@@ -14,6 +14,7 @@ mod follow;
 mod gate;
 mod job;
 mod kinds;
+mod memo;
 mod operate;
 mod outcome;
 mod pace;

@@ -2,7 +2,6 @@
 //! nothing.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,11 +10,12 @@ use store::{Cursor, Expect, Key, Put, Revision, Scope, Store, StoreError, Versio
 use tracing::warn;
 
 use crate::kinds::Placed;
+use crate::memo::Memo;
 use crate::outcome::LedgerError;
 
 pub struct Table<R> {
     store: Arc<dyn Store>,
-    record: PhantomData<fn() -> R>,
+    memo: Arc<Memo<R>>,
 }
 
 /// A record as it was read, with what a write may depend on.
@@ -45,7 +45,7 @@ pub(crate) enum Written {
 
 impl<R: Placed> Table<R> {
     pub(crate) fn over(store: &Arc<dyn Store>) -> Self {
-        Self { store: Arc::clone(store), record: PhantomData }
+        Self { store: Arc::clone(store), memo: Arc::default() }
     }
 
     /// The record as of every write completed before this call.
@@ -59,7 +59,7 @@ impl<R: Placed> Table<R> {
     ) -> Result<Option<Found<R>>, LedgerError> {
         let key = key_of::<R>(&partition.to_string(), &id.to_string());
         let found = self.store.get(&key).await.map_err(read_failed)?;
-        found.map(|found| decode(&key, &found)).transpose()
+        found.map(|found| self.read(&key, &found)).transpose()
     }
 
     /// Writes a record that nothing was read for.
@@ -79,8 +79,12 @@ impl<R: Placed> Table<R> {
             let (what, limit, actual) = (R::KIND.name, R::LARGEST, bytes.len());
             return Err(LedgerError::TooLarge { what, limit, actual });
         }
-        match self.store.put(&key, Bytes::from(bytes), expect).await {
-            Ok(Put::Written(_)) => Ok(Written::Yes),
+        let bytes = Bytes::from(bytes);
+        match self.store.put(&key, bytes.clone(), expect).await {
+            Ok(Put::Written(_)) => {
+                self.memo.keep_written(&key, bytes, record);
+                Ok(Written::Yes)
+            }
             Ok(Put::Conflict | Put::Missing) => Ok(Written::No),
             Err(StoreError::Unknown(_)) => Ok(Written::Perhaps),
             Err(error) => Err(write_failed::<R>(error)),
@@ -149,8 +153,32 @@ impl<R: Placed> Table<R> {
         limit: usize,
     ) -> Result<(Vec<Found<R>>, Option<Cursor>), LedgerError> {
         let page = self.store.scan(scope, from, limit).await.map_err(read_failed)?;
-        let items = page.items.iter().filter_map(|(key, found)| readable(key, found));
+        let items = page.items.iter().filter_map(|(key, found)| self.readable(key, found));
         Ok((items.collect(), page.next))
+    }
+
+    /// One record that cannot be read must not hide all others from a sweep; whoever asks for it
+    /// by its key is told.
+    fn readable(&self, key: &Key, found: &Versioned) -> Option<Found<R>> {
+        let known = self.memo.of(key, &found.value);
+        let read = known.map_or_else(|| decode(key, &found.value), Ok);
+        match read {
+            Ok(record) => Some(Found { record, revision: found.revision.clone() }),
+            Err(error) => {
+                warn!(partition = key.partition(), %error, "record passed over");
+                None
+            }
+        }
+    }
+
+    fn read(&self, key: &Key, found: &Versioned) -> Result<Found<R>, LedgerError> {
+        let revision = found.revision.clone();
+        if let Some(record) = self.memo.of(key, &found.value) {
+            return Ok(Found { record, revision });
+        }
+        let record = decode::<R>(key, &found.value)?;
+        self.memo.keep(key, found.value.clone(), &record);
+        Ok(Found { record, revision })
     }
 }
 
@@ -161,26 +189,12 @@ fn key_of<R: Placed>(partition: &str, id: &str) -> Key {
     Key::new(R::KIND, partition, id).expect("names and ids are made of the store's alphabet")
 }
 
-/// One record that cannot be read must not hide all others from a sweep; whoever asks for it by
-/// its key is told.
-fn readable<R: Placed>(key: &Key, found: &Versioned) -> Option<Found<R>> {
-    match decode(key, found) {
-        Ok(found) => Some(found),
-        Err(error) => {
-            warn!(partition = key.partition(), %error, "record passed over");
-            None
-        }
-    }
-}
-
-fn decode<R: Placed>(key: &Key, found: &Versioned) -> Result<Found<R>, LedgerError> {
+fn decode<R: Placed>(key: &Key, bytes: &Bytes) -> Result<R, LedgerError> {
     let id = || key.id().to_owned();
-    match R::decode(&found.value) {
-        Ok(record) if record.head().schema_version <= SCHEMA_VERSION => {
-            Ok(Found { record, revision: found.revision.clone() })
-        }
+    match R::decode(bytes) {
+        Ok(record) if record.head().schema_version <= SCHEMA_VERSION => Ok(record),
         Ok(_) => Err(LedgerError::SchemaTooNew { what: R::KIND.name, id: id() }),
-        Err(_) if is_too_new(&found.value) => {
+        Err(_) if is_too_new(bytes) => {
             Err(LedgerError::SchemaTooNew { what: R::KIND.name, id: id() })
         }
         Err(why) => {
@@ -211,7 +225,7 @@ fn write_failed<R: Placed>(error: StoreError) -> LedgerError {
 
 impl<R> Clone for Table<R> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), record: PhantomData }
+        Self { store: Arc::clone(&self.store), memo: Arc::clone(&self.memo) }
     }
 }
 

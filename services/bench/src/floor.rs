@@ -1,0 +1,48 @@
+//! What the store can do without us: raw conditional puts of 2 KB, as many in flight.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clock::{Clock, System};
+use store::{Expect, Key, Kind, Put, Spread, Store};
+
+use crate::crew::together;
+use crate::{BenchError, Floor, Options, yard};
+
+const KIND: Kind = Kind { name: "bench", spread: Spread::ById };
+const VALUE: usize = 2048;
+
+pub(crate) async fn measure(options: &Options) -> Result<Floor, BenchError> {
+    let (store, _place) = yard::open(options)?;
+    let clock: Arc<dyn Clock> = Arc::new(System::start());
+    let span = options.span().min(Duration::from_secs(3));
+    let began = clock.uptime();
+    let puts = together((0..options.in_flight).map(|n| {
+        let key = Key::new(KIND, "bench", format!("k{n}")).expect("of the alphabet");
+        put_again_and_again(Arc::clone(&store), key, Arc::clone(&clock), began + span)
+    }));
+    let puts: u64 = puts.await?.into_iter().sum();
+    let took = clock.uptime() - began;
+    Ok(Floor { name: "puts", per_sec: puts as f64 / took.as_secs_f64() })
+}
+
+async fn put_again_and_again(
+    store: Arc<dyn Store>,
+    key: Key,
+    clock: Arc<dyn Clock>,
+    until: Duration,
+) -> Result<u64, BenchError> {
+    let value = Bytes::from(vec![b'x'; VALUE]);
+    let (mut expect, mut puts) = (Expect::Absent, 0);
+    while clock.uptime() < until {
+        match store.put(&key, value.clone(), &expect).await? {
+            Put::Written(revision) => expect = Expect::At(revision),
+            Put::Conflict | Put::Missing => return Err(BenchError::Went("nobody else writes")),
+        }
+        puts += 1;
+        // A store that never waits must not keep the others from running.
+        tokio::task::yield_now().await;
+    }
+    Ok(puts)
+}

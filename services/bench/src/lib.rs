@@ -1,0 +1,202 @@
+//! Measures a whole fleet in one process, through the very services, doors and stores that serve:
+//! every figure is of acknowledged work. Prints nothing and judges nothing; callers do.
+
+mod backlog;
+mod contention;
+mod counted;
+mod crew;
+mod cycles;
+mod dispatch;
+mod floor;
+mod recovery;
+mod renew;
+mod spread;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod yard;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Submit, claim, building, shipped: full cycles a second beside raw writes of the same store.
+    Cycles,
+    /// From a submit's answer to the grant at a factory that waits; beside it, with a backlog, what
+    /// a claim takes and how long a scheduler needs to begin.
+    Dispatch,
+    /// Many claimers on one job over several schedulers: one winner each time.
+    Contention,
+    /// What it costs to keep many leases alive.
+    Renew,
+    /// How soon a silent holder's job is held by somebody else. Holders fall silent by saying
+    /// nothing more; killed processes are the business of the agent's own tests.
+    Recovery,
+}
+
+impl What {
+    pub const ALL: [Self; 5] =
+        [Self::Cycles, Self::Dispatch, Self::Contention, Self::Renew, Self::Recovery];
+}
+
+/// Where records lie while it is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreChoice {
+    Memory,
+    /// One file, a sync before each answer.
+    Embedded,
+}
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub what: Vec<What>,
+    pub store: StoreChoice,
+    /// Factories at work at once, and claimers of one job.
+    pub in_flight: usize,
+    /// How long each measure that is bounded by time goes on.
+    pub seconds: u64,
+    /// Other queued jobs, for [`What::Dispatch`].
+    pub backlog: u64,
+    /// Rounds of [`What::Contention`], leases of [`What::Renew`], silent holders of
+    /// [`What::Recovery`]; with 0 each has its own usual number.
+    pub jobs: u64,
+    /// An embedded store lies in a folder made inside this one, and is removed afterwards.
+    pub place: PathBuf,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            what: What::ALL.to_vec(),
+            store: StoreChoice::Embedded,
+            in_flight: 64,
+            seconds: 10,
+            backlog: 0,
+            jobs: 0,
+            place: std::env::temp_dir(),
+        }
+    }
+}
+
+/// One figure with what belongs to it. What does not apply is absent, or zero where it is a count.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Measurement {
+    /// `cycles`, `dispatch`, `claim`, `start`, `contention`, `renew` or `recovery`.
+    pub what: &'static str,
+    pub store: StoreChoice,
+    /// Requests, or parked claims, at once.
+    pub in_flight: usize,
+    /// Other jobs that were queued meanwhile.
+    pub backlog: u64,
+    /// How long it was measured.
+    pub seconds: f64,
+    /// `cycles`: shipped jobs. `dispatch`, `claim`: grants. `start`: jobs read. `contention`:
+    /// rounds. `renew`: renewals. `recovery`: jobs.
+    pub per_sec: f64,
+    /// `cycles`: a whole cycle. `dispatch`: from the submit's answer to the grant. `claim`,
+    /// `contention`: the claim that won. `renew`: one request of many renewals. `recovery`: beyond
+    /// the term.
+    pub p50_ms: Option<f64>,
+    pub p99_ms: Option<f64>,
+    /// What the machine can do without us, in the same run.
+    pub floor: Option<Floor>,
+    /// `cycles`: of the floor. `claim`: p99 as a multiple of that without a backlog. `start`:
+    /// bytes of memory gained for each job. `renew`: processor time as a share of one core.
+    pub ratio: Option<f64>,
+    /// Writes of the store, followers' included.
+    pub writes_per_cycle: Option<f64>,
+    /// Resident memory at the end; of `start`, what was gained.
+    pub rss_mb: f64,
+    /// What must never be seen: a second winner, a refused renewal, a wrong attempt.
+    pub violations: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Floor {
+    pub name: &'static str,
+    pub per_sec: f64,
+}
+
+/// What is being done, for whoever waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub what: What,
+    pub doing: &'static str,
+}
+
+/// Why there is no figure.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    #[error("no folder for the store")]
+    Place(#[source] std::io::Error),
+    #[error("no store")]
+    Store(#[from] store::StoreError),
+    #[error("the ledger failed")]
+    Ledger(#[from] ledger::LedgerError),
+    #[error("a call failed")]
+    Call(#[from] client::CallError),
+    #[error("the fleet failed")]
+    Fleet(#[from] node::Failed),
+    #[error("{0}")]
+    Went(&'static str),
+}
+
+/// Measures one after the other, each in a fleet of its own, and hands each figure over as soon as
+/// it is there. Wants a runtime of several threads.
+///
+/// # Errors
+/// The store or the fleet failed; figures handed over before stand.
+pub async fn run(
+    options: &Options,
+    mut on_measurement: impl FnMut(Measurement),
+    mut on_progress: impl FnMut(Progress),
+) -> Result<(), BenchError> {
+    for what in options.what.iter().copied() {
+        let mut say = |doing| on_progress(Progress { what, doing });
+        match what {
+            What::Cycles => on_measurement(cycles::measure(options, &mut say).await?),
+            What::Dispatch => {
+                dispatch::measure(options, &mut on_measurement, &mut say).await?;
+            }
+            What::Contention => on_measurement(contention::measure(options, &mut say).await?),
+            What::Renew => on_measurement(renew::measure(options, &mut say).await?),
+            What::Recovery => on_measurement(recovery::measure(options, &mut say).await?),
+        }
+    }
+    Ok(())
+}
+
+impl Options {
+    fn span(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.seconds)
+    }
+
+    fn jobs_or(&self, usual: u64) -> u64 {
+        if self.jobs == 0 { usual } else { self.jobs }
+    }
+
+    /// A figure of `what` with nothing in it yet.
+    fn figure(&self, what: &'static str) -> Measurement {
+        Measurement {
+            what,
+            store: self.store,
+            in_flight: self.in_flight,
+            backlog: 0,
+            seconds: 0.0,
+            per_sec: 0.0,
+            p50_ms: None,
+            p99_ms: None,
+            floor: None,
+            ratio: None,
+            writes_per_cycle: None,
+            rss_mb: usage::resident_mb(),
+            violations: 0,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! A fleet to be measured: a store, a bus, every service, and the words of producers and factories
+//! said through the doors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::{OverBus, Patience};
+use clock::{Clock, Ids, System};
+use dev::Fleet;
+use fleet::{
+    Actor, Content, Disposition, FactoryId, JobId, OpId, ProductId, RequestId, StageName,
+    Submission, Terms as Submitting, normalise,
+};
+use ledger::{Ledger, Terms};
+use node::{Node, Tasks};
+use protocol::{Ask, ClaimWork, Granted, PatchJob, Receipt, ReleaseJob, SubmitJob};
+use serde_json::{Map, Value, json};
+use store::{Memory, Store};
+use store_embedded::Embedded;
+use tempfile::TempDir;
+
+use crate::counted::Counted;
+use crate::{BenchError, Options, StoreChoice};
+
+/// Bytes of a job's instructions.
+const BODY: usize = 1500;
+/// How long an answer is waited for.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Cheap to clone: every client has one.
+#[derive(Clone, Debug)]
+pub(crate) struct Yard {
+    pub(crate) ledger: Ledger,
+    pub(crate) store: Arc<Counted>,
+    pub(crate) system: Arc<System>,
+    pub(crate) product: ProductId,
+    node: Node,
+    link: OverBus,
+    body: Arc<str>,
+    _place: Arc<Option<TempDir>>,
+}
+
+/// A store of the chosen kind, and the folder that it lies in.
+pub(crate) fn open(options: &Options) -> Result<(Arc<dyn Store>, Option<TempDir>), BenchError> {
+    match options.store {
+        StoreChoice::Memory => Ok((Arc::new(Memory::new()), None)),
+        StoreChoice::Embedded => {
+            let place = TempDir::with_prefix_in("gigamesh-bench-", &options.place);
+            let place = place.map_err(BenchError::Place)?;
+            Ok((Arc::new(Embedded::open(place.path())?), Some(place)))
+        }
+    }
+}
+
+impl Yard {
+    pub(crate) fn open(options: &Options, terms: Terms) -> Result<Self, BenchError> {
+        let (store, place) = open(options)?;
+        let store = Arc::new(Counted::over(store));
+        let system = Arc::new(System::start());
+        let bus: Arc<dyn bus::Bus> = Arc::new(bus::Memory::default());
+        let clock: Arc<dyn Clock> = Arc::<System>::clone(&system);
+        let ids: Arc<dyn Ids> = Arc::<System>::clone(&system);
+        let records: Arc<dyn Store> = Arc::<Counted>::clone(&store);
+        let (time, chance) = (Arc::clone(&clock), Arc::clone(&ids));
+        let ledger = Ledger::new(&records, Arc::clone(&bus), time, chance, terms);
+        let product = product();
+        Ok(Self {
+            ledger,
+            store,
+            system,
+            link: OverBus::new(Arc::clone(&bus), product.clone()),
+            product,
+            node: Node { bus, clock, ids, tasks: Tasks::default() },
+            body: "x".repeat(BODY).into(),
+            _place: Arc::new(place),
+        })
+    }
+
+    /// Every service once; again for further replicas.
+    pub(crate) async fn start(&self) -> Result<Fleet, BenchError> {
+        let fleet = Fleet::start(self.node.clone(), &self.ledger, None).await;
+        fleet.map_err(|_| BenchError::Went("the bus is away"))
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.system.uptime()
+    }
+
+    pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, BenchError> {
+        let until = self.system.now().plus(DEADLINE);
+        let patience = Patience { request_id: self.system.mint(), until, span: DEADLINE };
+        Ok(self.link.call(ask, patience).await?)
+    }
+
+    pub(crate) async fn submit(&self, key: &str, priority: &str) -> Result<Receipt, BenchError> {
+        let keys = self.manifest(key, priority, &[], &self.body);
+        self.ask(&SubmitJob { file: None, submission: Some(keys), expect: None }).await
+    }
+
+    pub(crate) async fn claim(
+        &self,
+        factory: &FactoryId,
+        wait: Duration,
+    ) -> Result<Option<Granted>, BenchError> {
+        let ask = ClaimWork {
+            claim_request_id: RequestId::from_uuid(self.system.mint()),
+            factory_id: factory.clone(),
+            incarnation: "01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("a version 7"),
+            capabilities: Vec::new(),
+            engines: vec!["echo".parse().expect("a name")],
+            free_seats: 1,
+            wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            exclude: Vec::new(),
+            offer: None,
+        };
+        self.ask(&ask).await
+    }
+
+    pub(crate) async fn build(&self, by: &FactoryId, held: &Granted) -> Result<(), BenchError> {
+        self.ask(&PatchJob {
+            job_id: held.job.id,
+            factory_id: by.clone(),
+            lease_epoch: held.lease_epoch,
+            claim_nonce: held.claim_nonce,
+            op_id: OpId::from_uuid(self.system.mint()),
+            stage: Some(StageName::Building),
+            checkpoint: None,
+            note: None,
+            verify_result: None,
+            insights: None,
+        })
+        .await
+        .map(drop)
+    }
+
+    pub(crate) async fn ship(&self, by: &FactoryId, held: &Granted) -> Result<(), BenchError> {
+        self.ask(&ReleaseJob {
+            job_id: held.job.id,
+            factory_id: by.clone(),
+            lease_epoch: held.lease_epoch,
+            claim_nonce: held.claim_nonce,
+            op_id: OpId::from_uuid(self.system.mint()),
+            disposition: Some(Disposition::Ship),
+            result: None,
+            exit: None,
+            verify_result: None,
+            insights: None,
+            checkpoint: None,
+            reason: None,
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Straight to the ledger, for what is not measured.
+    pub(crate) async fn put(&self, keys: Map<String, Value>) -> Result<JobId, BenchError> {
+        let content = self.content(&Value::Object(keys));
+        let outcome = self.ledger.submit(&self.product, &content, &Actor::user("bench")).await?;
+        let receipt = outcome.done().ok_or(BenchError::Went("a submission was refused"))?;
+        Ok(receipt.job.id)
+    }
+
+    pub(crate) fn manifest(
+        &self,
+        key: &str,
+        priority: &str,
+        capabilities: &[&str],
+        body: &str,
+    ) -> Map<String, Value> {
+        let keys = json!({
+            "idempotencyKey": key,
+            "engine": "echo",
+            "priority": priority,
+            "capabilities": capabilities,
+            "bodyMd": body,
+        });
+        let Value::Object(keys) = keys else { return Map::new() };
+        keys
+    }
+
+    fn content(&self, keys: &Value) -> Content {
+        let terms = Submitting {
+            product: self.product.clone(),
+            submitted_by: "bench".into(),
+            now: self.system.now(),
+            auto_key: self.system.mint(),
+            defaults: Map::new(),
+            profiles: std::collections::BTreeMap::new(),
+            allow_yolo: false,
+            dev_engine: None,
+        };
+        let submission = Submission::from_json(keys.to_string().as_bytes());
+        let accepted = normalise(&submission.expect("an object"), &terms);
+        accepted.expect("without fault").content
+    }
+
+    /// Once nothing was written for a while, the followers are done.
+    pub(crate) async fn settle(&self) -> Duration {
+        const QUIET: Duration = Duration::from_millis(100);
+        const LOOK: Duration = Duration::from_millis(5);
+        let (mut writes, mut since) = (self.store.writes(), self.uptime());
+        while self.uptime() - since < QUIET {
+            tokio::time::sleep(LOOK).await;
+            if self.store.writes() != writes {
+                (writes, since) = (self.store.writes(), self.uptime());
+            }
+        }
+        since
+    }
+}
+
+fn product() -> ProductId {
+    "bench".parse().expect("a name")
+}
+
+/// The `n`th factory of that name.
+pub(crate) fn factory(name: &str, n: usize) -> FactoryId {
+    format!("{name}{n}").parse().expect("a name")
+}

@@ -1,8 +1,10 @@
 //! The one binary: a tree of words and one line for each. Owns the process: its arguments, its
 //! runtime, its log, its end. Knows no rule.
 
+mod bench;
 mod demo;
 mod dev;
+mod doctor;
 mod factories;
 mod factory;
 mod log;
@@ -47,6 +49,8 @@ enum Verb {
     Demo(demo::Demo),
     Serve(serve::Serve),
     Factory(factory::Factory),
+    Bench(bench::Bench),
+    Doctor(doctor::Doctor),
     /// Print what makes a shell complete these words
     Completions {
         shell: Shell,
@@ -81,6 +85,8 @@ fn run(words: Words, say: Say) -> Result<(), Trouble> {
             Verb::Dev(dev) => dev.run(say).await,
             Verb::Demo(demo) => demo.run(say).await,
             Verb::Serve(serve) => serve.run(say).await,
+            Verb::Bench(bench) => bench.run(say).await,
+            Verb::Doctor(doctor) => doctor.run(None, say).await,
             Verb::Completions { shell } => {
                 clap_complete::generate(
                     shell,

@@ -1,0 +1,132 @@
+//! `gigamesh bench`: figures of this machine, one line each.
+
+use ::bench::{Measurement, Options, StoreChoice, What};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use std::path::PathBuf;
+
+use crate::say::Say;
+use crate::table::Table;
+use crate::trouble::{FAILED, Trouble};
+
+/// Measure this machine: cycles, dispatch, contention, renewals, recovery
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Bench {
+    #[arg(default_value = "all")]
+    what: Measured,
+    /// Where records lie meanwhile
+    #[arg(long, default_value = "embedded")]
+    store: Kept,
+    /// Requests at once
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    in_flight: u16,
+    /// How long each measure goes on that is bounded by time
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Other queued jobs, for dispatch
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    backlog: u64,
+    /// Rounds of contention, leases of renew, lost holders of recovery; 0 is their usual number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    jobs: u64,
+    /// Below which folder the store lies
+    #[arg(long, value_name = "DIR")]
+    place: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Measured {
+    Cycles,
+    Dispatch,
+    Contention,
+    Renew,
+    Recovery,
+    All,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kept {
+    Memory,
+    Embedded,
+}
+
+impl Bench {
+    /// A JSON object a line in a pipe or where it is asked for, else a table at the end.
+    pub(crate) async fn run(self, say: Say) -> Result<(), Trouble> {
+        let mut measured = Vec::new();
+        let options = self.options();
+        let done = ::bench::run(
+            &options,
+            |figure| {
+                say.data(&json!(figure));
+                measured.push(figure);
+            },
+            |progress| say.talk(&format!("{:?}: {} …", progress.what, progress.doing)),
+        );
+        done.await
+            .map_err(|error| Trouble::new(FAILED, "it could not be measured").because(&error))?;
+        say.talk(&format!("\n{}", table(&measured)));
+        let violations: u64 = measured.iter().map(|figure| figure.violations).sum();
+        if violations > 0 {
+            return Err(Trouble::new(FAILED, format!("{violations} violations were seen")));
+        }
+        Ok(())
+    }
+
+    fn options(&self) -> Options {
+        let what = match self.what {
+            Measured::Cycles => vec![What::Cycles],
+            Measured::Dispatch => vec![What::Dispatch],
+            Measured::Contention => vec![What::Contention],
+            Measured::Renew => vec![What::Renew],
+            Measured::Recovery => vec![What::Recovery],
+            Measured::All => What::ALL.to_vec(),
+        };
+        let store = match self.store {
+            Kept::Memory => StoreChoice::Memory,
+            Kept::Embedded => StoreChoice::Embedded,
+        };
+        Options {
+            what,
+            store,
+            in_flight: self.in_flight.into(),
+            seconds: self.seconds,
+            backlog: self.backlog,
+            jobs: self.jobs,
+            place: self.place.clone().unwrap_or_else(std::env::temp_dir),
+        }
+    }
+}
+
+fn table(measured: &[Measurement]) -> Table<10> {
+    let mut table = Table::new(&[
+        "WHAT",
+        "IN FLIGHT",
+        "BACKLOG",
+        "PER SECOND",
+        "P50 MS",
+        "P99 MS",
+        "FLOOR",
+        "RATIO",
+        "WRITES",
+        "VIOLATIONS",
+    ]);
+    for figure in measured {
+        let millis = |value: Option<f64>| value.map_or_else(String::new, |ms| format!("{ms:.3}"));
+        let figures = |value: Option<f64>| value.map_or_else(String::new, |n| format!("{n:.2}"));
+        let floor = figure.floor.as_ref();
+        table.row([
+            figure.what.to_owned(),
+            figure.in_flight.to_string(),
+            figure.backlog.to_string(),
+            format!("{:.0}", figure.per_sec),
+            millis(figure.p50_ms),
+            millis(figure.p99_ms),
+            floor.map_or_else(String::new, |floor| format!("{:.0} {}", floor.per_sec, floor.name)),
+            figures(figure.ratio),
+            figures(figure.writes_per_cycle),
+            figure.violations.to_string(),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,142 @@
+//! `gigamesh doctor`: looks at what a fleet and a factory need on this host, and says of each
+//! whether it is there. Changes nothing.
+
+mod host;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use client::{OverHttp, Patience};
+use clock::{Clock, Ids, System};
+use protocol::{AboutProduct, OfProduct};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::say::Say;
+use crate::table::Table;
+use crate::trouble::{FAILED, Trouble};
+
+/// Check this host and the fleet it would speak to
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Doctor {
+    /// The data folder to look at
+    #[arg(long, value_name = "DIR", default_value = ".gigamesh", env = "GIGAMESH_DATA")]
+    data: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    Ok,
+    /// Nothing is wrong, but there is something to know.
+    Note,
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Finding {
+    what: &'static str,
+    state: State,
+    said: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Clocks that differ by more than this make times hard to read; nothing unsafe follows from it.
+const SKEW: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(3);
+const CALLS: u32 = 5;
+
+impl Doctor {
+    pub(crate) async fn run(
+        self,
+        door: Option<(String, OverHttp)>,
+        say: Say,
+    ) -> Result<(), Trouble> {
+        let mut findings = host::look(&self.data);
+        match door {
+            Some((url, link)) => findings.extend(ask(&url, &link).await),
+            None => findings.push(
+                Finding::note("fleet", "no token is known, so none was asked")
+                    .next("gigamesh dev, or --url and --token-file"),
+            ),
+        }
+        let worst = findings.iter().map(|finding| finding.state).max();
+        say.data(&json!({ "apiVersion": "fleet/v1", "findings": findings }));
+        let mut table = Table::new(&["CHECK", "STATE", "FOUND"]);
+        for finding in &findings {
+            let state = match finding.state {
+                State::Ok => "ok",
+                State::Note => "note",
+                State::Bad => "BAD",
+            };
+            let next = finding.next.as_ref().map(|next| format!("; try {next}"));
+            let said = format!("{}{}", finding.said, next.unwrap_or_default());
+            table.row([finding.what.to_owned(), state.to_owned(), said]);
+        }
+        say.talk(table.to_string().trim_end());
+        if worst == Some(State::Bad) {
+            return Err(Trouble::new(FAILED, "something is not as it should be"));
+        }
+        Ok(())
+    }
+}
+
+impl Finding {
+    fn ok(what: &'static str, said: impl Into<String>) -> Self {
+        Self { what, state: State::Ok, said: said.into(), next: None }
+    }
+
+    fn note(what: &'static str, said: impl Into<String>) -> Self {
+        Self { state: State::Note, ..Self::ok(what, said) }
+    }
+
+    fn bad(what: &'static str, said: impl Into<String>) -> Self {
+        Self { state: State::Bad, ..Self::ok(what, said) }
+    }
+
+    fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+}
+
+/// Whether the fleet answers, how fast, and whether its clock agrees with ours.
+async fn ask(url: &str, link: &OverHttp) -> Vec<Finding> {
+    let system = System::start();
+    let mut fastest = Duration::MAX;
+    let mut skew = None;
+    for _ in 0..CALLS {
+        let until = system.now().plus(PATIENCE);
+        let patience = Patience { request_id: system.mint(), until, span: PATIENCE };
+        let began = system.uptime();
+        let ask = OfProduct { query: AboutProduct::Stats, named: None };
+        match link.call(&ask, patience).await {
+            Ok(found) => {
+                let took = system.uptime().saturating_sub(began);
+                fastest = fastest.min(took);
+                let told = found.items.first().and_then(|stats| stats.get("serverTime")?.as_str());
+                let theirs = told.and_then(|time| time.parse::<fleet::Timestamp>().ok());
+                let ours = system.now();
+                skew = theirs.map(|theirs| theirs.since(ours).max(ours.since(theirs)));
+            }
+            Err(error) => {
+                return vec![
+                    Finding::bad("fleet", format!("{url} does not answer: {error}"))
+                        .next("gigamesh dev"),
+                ];
+            }
+        }
+    }
+    let mut findings = vec![Finding::ok("fleet", format!("{url} answers in {fastest:.1?}"))];
+    findings.extend(skew.map(|skew| {
+        if skew > SKEW {
+            Finding::note("clock", format!("differs from the fleet's by {skew:.1?}"))
+        } else {
+            Finding::ok("clock", format!("within {SKEW:?} of the fleet's"))
+        }
+    }));
+    findings
+}

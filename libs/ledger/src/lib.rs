@@ -104,4 +104,9 @@ impl Ledger {
             terms,
         }
     }
+
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        self.terms
+    }
 }

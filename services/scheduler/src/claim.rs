@@ -46,7 +46,10 @@ impl Scheduler {
 
     /// Not beyond the request's own deadline: a grant that nobody hears is a lost one.
     fn wait_of(&self, asked: &Asked<ClaimWork>) -> Duration {
-        let wished = Duration::from_millis(asked.ask.wait_ms).min(LONGEST_WAIT);
+        // A factory that died waits here for no longer than its jobs are still held: what is
+        // taken back from it cannot be given to its own ghost.
+        let longest = LONGEST_WAIT.min(self.ledger.terms().ttl * 2 / 3);
+        let wished = Duration::from_millis(asked.ask.wait_ms).min(longest);
         let left = asked.deadline.map(|until| until.since(self.node.clock.now()) / 2);
         left.map_or(wished, |left| wished.min(left))
     }

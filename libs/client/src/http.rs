@@ -1,6 +1,7 @@
 //! The same calls through the HTTP door. Keeps connections for reuse but starts nothing: each is
 //! driven by the call that uses it, so that a call which is dropped leaves nothing behind.
 
+mod follow;
 mod route;
 mod wire;
 
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{CallError, Patience};
+pub use follow::{Follow, News};
 use route::{Call, Shape};
 use wire::Wire;
 

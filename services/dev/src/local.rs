@@ -67,6 +67,7 @@ pub struct Local {
     fleet: Fleet,
     door: Tasks,
     address: SocketAddr,
+    product: ProductId,
     node: Node,
 }
 
@@ -89,16 +90,21 @@ impl Local {
         let front = Node { tasks: door.clone(), ..node.clone() };
         let opened = gateway::Options {
             address: options.address,
-            product: options.product,
+            product: options.product.clone(),
             token: options.token,
         };
         let address = gateway::serve(front, opened).await?;
-        Ok(Self { fleet, door, address, node })
+        Ok(Self { fleet, door, address, product: options.product, node })
     }
 
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    #[must_use]
+    pub fn product(&self) -> &ProductId {
+        &self.product
     }
 
     /// Its bus and its clock, for whoever works beside it with tasks of its own.

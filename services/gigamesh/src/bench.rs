@@ -65,7 +65,7 @@ impl Bench {
         );
         done.await
             .map_err(|error| Trouble::new(FAILED, "it could not be measured").because(&error))?;
-        say.talk(&format!("\n{}", table(&measured)));
+        say.table(&table(&measured));
         let violations: u64 = measured.iter().map(|figure| figure.violations).sum();
         if violations > 0 {
             return Err(Trouble::new(FAILED, format!("{violations} violations were seen")));

@@ -119,7 +119,7 @@ async fn end(house: &House, seen: &[Sight], say: Say) -> Result<(), Trouble> {
             sight.factory.clone().unwrap_or_default(),
         ]);
     }
-    say.talk(&format!("\n{table}"));
+    say.table(&table);
     for refused in &refusals {
         say.talk(&format!("refused  {refused}"));
     }

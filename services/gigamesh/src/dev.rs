@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ::dev::{Data, Home, Local, Options};
 use clap::Args;
@@ -13,9 +14,10 @@ use ledger::Terms;
 use node::Tasks;
 use serde_json::json;
 
-use crate::factories::{Equipment, Surroundings};
+use crate::factories::{Equipment, Host};
 use crate::say::Say;
 use crate::signals::Interrupts;
+use crate::surroundings::Surroundings;
 use crate::trouble::{FAILED, INTERRUPTED, Trouble};
 
 /// Run a whole fleet on this machine: services, store, page and factories in one process
@@ -33,21 +35,20 @@ pub(crate) struct Dev {
     /// How many factories work in this process
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=64))]
     factories: u32,
-    /// The product that jobs belong to
-    #[arg(long, default_value = "local", env = "GIGAMESH_PRODUCT")]
-    product: ProductId,
     #[command(flatten)]
     equipment: Equipment,
 }
 
 impl Dev {
-    pub(crate) async fn run(self, say: Say) -> Result<(), Trouble> {
+    pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         let mut interrupts = Interrupts::listen()?;
+        let product = around.product()?;
         let home = Home::open(&self.data)?;
-        let local = Local::open(self.options(&home)?).await?;
+        let local = Local::open(self.options(&home, &product)?).await?;
         home.announce(local.address())?;
         let crew = Tasks::default();
-        self.start_factories(&local, &home, &crew).await?;
+        let host = Host::of(around, format!("http://{}", local.address()));
+        self.start_factories(&local, &home, (&crew, &host)).await?;
         self.greet(&local, &home, say)?;
         let broke_down = tokio::select! {
             biased;
@@ -70,11 +71,11 @@ impl Dev {
         Ok(())
     }
 
-    fn options(&self, home: &Home) -> Result<Options, Trouble> {
+    fn options(&self, home: &Home, product: &ProductId) -> Result<Options, Trouble> {
         Ok(Options {
             data: if self.ephemeral { Data::Memory } else { Data::of(home) },
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
-            product: self.product.clone(),
+            product: product.clone(),
             token: home.token(&System::start())?,
             terms: Terms::default(),
             engine: shell(),
@@ -85,16 +86,15 @@ impl Dev {
         &self,
         local: &Local,
         home: &Home,
-        crew: &Tasks,
+        (crew, host): (&Tasks, &Host),
     ) -> Result<(), Trouble> {
-        let around = Surroundings::at(format!("http://{}", local.address()));
         for number in 1..=self.factories {
             let factory: FactoryId = format!("local-{number}").parse().expect("a name");
             let folder = home.folder().join("factories").join(factory.as_str());
             let node = local.beside(crew.clone());
-            let link = OverBus::new(std::sync::Arc::clone(&node.bus), self.product.clone());
-            let options = self.equipment.options(factory, &folder, &around).await;
-            agent::serve(node, link, self.equipment.hands(&folder, &around), options).await?;
+            let link = OverBus::new(Arc::clone(&node.bus), local.product().clone());
+            let options = self.equipment.options(factory, &folder, host).await;
+            agent::serve(node, link, self.equipment.hands(&folder, host), options).await?;
         }
         Ok(())
     }
@@ -105,7 +105,7 @@ impl Dev {
         say.data(&json!({
             "apiVersion": "fleet/v1",
             "url": format!("http://{address}"),
-            "product": self.product,
+            "product": local.product(),
             "tokenFile": home.token_file(),
             "factories": self.factories,
             "ephemeral": self.ephemeral,
@@ -115,7 +115,7 @@ impl Dev {
         } else {
             home.folder().display().to_string()
         };
-        say.talk(&format!("gigamesh is up, product {}", self.product));
+        say.talk(&format!("gigamesh is up, product {}", local.product()));
         say.talk(&format!("  data       {kept}"));
         say.talk(&format!("  factories  {}", self.factories));
         say.talk(&format!("  page       http://{address}/#token={}", token.trim_end()));

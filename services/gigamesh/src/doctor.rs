@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::say::Say;
+use crate::surroundings::Surroundings;
 use crate::table::Table;
 use crate::trouble::{FAILED, Trouble};
 
@@ -50,15 +51,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const CALLS: u32 = 5;
 
 impl Doctor {
-    pub(crate) async fn run(
-        self,
-        door: Option<(String, OverHttp)>,
-        say: Say,
-    ) -> Result<(), Trouble> {
+    pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         let mut findings = host::look(&self.data);
-        match door {
-            Some((url, link)) => findings.extend(ask(&url, &link).await),
-            None => findings.push(
+        match around.door() {
+            Ok(door) => findings.extend(ask(&door.url, &door.link).await),
+            Err(_) => findings.push(
                 Finding::note("fleet", "no token is known, so none was asked")
                     .next("gigamesh dev, or --url and --token-file"),
             ),
@@ -76,7 +73,7 @@ impl Doctor {
             let said = format!("{}{}", finding.said, next.unwrap_or_default());
             table.row([finding.what.to_owned(), state.to_owned(), said]);
         }
-        say.talk(table.to_string().trim_end());
+        say.table(&table);
         if worst == Some(State::Bad) {
             return Err(Trouble::new(FAILED, "something is not as it should be"));
         }

@@ -8,6 +8,8 @@ use agent::{Options, Pace, Place, Processes};
 use clap::Args;
 use fleet::{Capability, Descriptor, EngineName, FactoryId};
 
+use crate::surroundings::Surroundings;
+
 /// What a factory is told on the command line.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Equipment {
@@ -33,16 +35,16 @@ pub(crate) struct Equipment {
 
 /// What a factory knows of the place that it runs in.
 #[derive(Clone, Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct Host {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) hostname: Option<String>,
     /// Where programs of a job reach the coordinator.
     pub(crate) url: String,
 }
 
-impl Surroundings {
-    pub(crate) fn at(url: String) -> Self {
-        let environment: BTreeMap<_, _> = std::env::vars().collect();
+impl Host {
+    pub(crate) fn of(around: &Surroundings, url: String) -> Self {
+        let environment = around.environment.clone();
         let named = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
         let hostname = named.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         Self { environment, hostname, url }
@@ -55,14 +57,9 @@ impl Surroundings {
 }
 
 impl Equipment {
-    pub(crate) async fn options(
-        &self,
-        factory: FactoryId,
-        home: &Path,
-        around: &Surroundings,
-    ) -> Options {
+    pub(crate) async fn options(&self, factory: FactoryId, home: &Path, host: &Host) -> Options {
         let mut capabilities = self.capabilities.clone();
-        capabilities.extend(around.tools().await);
+        capabilities.extend(host.tools().await);
         if self.allow_yolo {
             capabilities.extend("yolo".parse());
         }
@@ -71,7 +68,7 @@ impl Equipment {
             engines: self.engines.clone(),
             capabilities,
             descriptor: Some(Descriptor {
-                hostname: around.hostname.clone(),
+                hostname: host.hostname.clone(),
                 os: std::env::consts::OS.to_owned(),
                 arch: std::env::consts::ARCH.to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -82,13 +79,13 @@ impl Equipment {
         }
     }
 
-    pub(crate) fn hands(&self, home: &Path, around: &Surroundings) -> Processes {
+    pub(crate) fn hands(&self, home: &Path, host: &Host) -> Processes {
         Processes::at(Place {
             runs: home.join("runs"),
             roots: self.roots.clone(),
-            environment: around.environment.clone(),
+            environment: host.environment.clone(),
             pass_env: self.pass_env.clone(),
-            url: Some(around.url.clone()),
+            url: Some(host.url.clone()),
         })
     }
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use agent::CannotServe;
 use clap::Args;
-use client::OverHttp;
 use clock::System;
 use fleet::FactoryId;
 use node::{Node, Tasks};
 
-use crate::factories::{Equipment, Surroundings};
+use crate::factories::{Equipment, Host};
 use crate::say::Say;
 use crate::signals::Interrupts;
+use crate::surroundings::Surroundings;
 use crate::trouble::{FAILED, INTERRUPTED, Trouble};
 
 /// Work for a fleet: claim jobs, run them, report
@@ -29,23 +29,17 @@ pub(crate) struct Factory {
     equipment: Equipment,
 }
 
-/// Where the coordinator is, and what opens its door.
-#[derive(Debug)]
-pub(crate) struct Door {
-    pub(crate) url: String,
-    pub(crate) link: OverHttp,
-}
-
 impl Factory {
-    pub(crate) async fn run(self, door: Door, say: Say) -> Result<(), Trouble> {
+    pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
+        let door = around.door()?;
         let mut interrupts = Interrupts::listen()?;
         let home = self
             .home
             .clone()
             .unwrap_or_else(|| PathBuf::from(".gigamesh").join("factories").join(self.id.as_str()));
-        let around = Surroundings::at(door.url.clone());
-        let options = self.equipment.options(self.id.clone(), &home, &around).await;
-        let hands = self.equipment.hands(&home, &around);
+        let host = Host::of(around, door.url.clone());
+        let options = self.equipment.options(self.id.clone(), &home, &host).await;
+        let hands = self.equipment.hands(&home, &host);
         let node = alone();
         let tasks = node.tasks.clone();
         agent::serve(node, door.link, hands, options)

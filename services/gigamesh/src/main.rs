@@ -11,6 +11,7 @@ mod log;
 mod say;
 mod serve;
 mod signals;
+mod surroundings;
 mod table;
 mod trouble;
 
@@ -19,26 +20,21 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use client::OverHttp;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::say::Say;
-use crate::trouble::{FAILED, Trouble, USAGE};
+use crate::surroundings::Surroundings;
+use crate::trouble::{Trouble, USAGE};
 
-/// One coordinator for fleets of worker hosts: every job under one valid lease
+/// The coordinator for fleets of worker hosts: every job under exactly one valid lease
 #[derive(Debug, Parser)]
 #[command(name = "gigamesh", version, arg_required_else_help = true)]
 struct Words {
-    /// Say nothing but data and errors
-    #[arg(long, global = true)]
-    quiet: bool,
+    #[command(flatten)]
+    common: cli::Common,
     /// What is logged, like info or warn,ledger=debug
     #[arg(long, global = true, env = "GIGAMESH_LOG", value_name = "FILTER")]
     log: Option<String>,
-    #[arg(long, global = true, env = "GIGAMESH_URL")]
-    url: Option<String>,
-    #[arg(long, global = true, env = "GIGAMESH_TOKEN_FILE")]
-    token_file: Option<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -49,12 +45,16 @@ enum Verb {
     Demo(demo::Demo),
     Serve(serve::Serve),
     Factory(factory::Factory),
+    #[command(flatten)]
+    Client(cli::Verb),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
     /// Print what makes a shell complete these words
     Completions {
         shell: Shell,
     },
+    /// Print the version
+    Version,
 }
 
 fn main() -> ExitCode {
@@ -65,47 +65,53 @@ fn main() -> ExitCode {
             return ExitCode::from(if told.use_stderr() { USAGE } else { 0 });
         }
     };
-    let say = Say::new(words.quiet);
-    match run(words, say) {
-        Ok(()) => ExitCode::SUCCESS,
+    match begin(words) {
+        Ok(code) => code,
         Err(trouble) => {
-            Say::new(false).talk(&trouble.to_string());
+            say::error(&trouble.to_string());
             trouble.code()
         }
     }
 }
 
-fn run(words: Words, say: Say) -> Result<(), Trouble> {
-    let filter = words.log.as_deref().unwrap_or("warn");
-    log::begin(filter)
-        .map_err(|error| Trouble::new(USAGE, "the log filter cannot be read").because(&error))?;
+fn begin(words: Words) -> Result<ExitCode, Trouble> {
+    log::begin(words.log.as_deref().unwrap_or("warn")).map_err(|error| {
+        Trouble::new(USAGE, "the log filter cannot be read")
+            .because(&error)
+            .next("--log info, or --log warn,ledger=debug")
+    })?;
     let runtime = Builder::new_multi_thread().enable_all().build()?;
-    let done = runtime.block_on(async {
-        match words.verb {
-            Verb::Dev(dev) => dev.run(say).await,
-            Verb::Demo(demo) => demo.run(say).await,
-            Verb::Serve(serve) => serve.run(say).await,
-            Verb::Bench(bench) => bench.run(say).await,
-            Verb::Doctor(doctor) => doctor.run(None, say).await,
-            Verb::Completions { shell } => {
-                clap_complete::generate(
-                    shell,
-                    &mut Words::command(),
-                    "gigamesh",
-                    &mut std::io::stdout(),
-                );
-                Ok(())
-            }
-            Verb::Factory(factory) => {
-                let url = words.url.clone().unwrap_or_default();
-                let token = std::fs::read_to_string(words.token_file.unwrap_or_default())?;
-                let link = OverHttp::new(&url, token.trim())
-                    .map_err(|e| Trouble::new(FAILED, "door").because(&e))?;
-                factory.run(factory::Door { url, link }, say).await
-            }
-        }
-    });
+    let code = carry_out(&runtime, words);
     // What is left are reads of the system that nobody waits for any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    done
+    code
+}
+
+fn carry_out(runtime: &Runtime, words: Words) -> Result<ExitCode, Trouble> {
+    let say = Say::as_told(words.common.quiet, words.common.output);
+    let around = Surroundings::of_process(words.common);
+    let done = |()| ExitCode::SUCCESS;
+    match words.verb {
+        Verb::Dev(dev) => runtime.block_on(dev.run(&around, say)).map(done),
+        Verb::Demo(demo) => runtime.block_on(demo.run(say)).map(done),
+        Verb::Serve(serve) => runtime.block_on(serve.run(&around, say)).map(done),
+        Verb::Factory(factory) => runtime.block_on(factory.run(&around, say)).map(done),
+        Verb::Client(verb) => runtime.block_on(around.ask(verb)),
+        Verb::Bench(bench) => runtime.block_on(bench.run(say)).map(done),
+        Verb::Doctor(doctor) => runtime.block_on(doctor.run(&around, say)).map(done),
+        Verb::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Words::command(),
+                "gigamesh",
+                &mut std::io::stdout(),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Version => {
+            say.data(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
+            say.table(&concat!("gigamesh ", env!("CARGO_PKG_VERSION")));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::say::Say;
 use crate::signals::Interrupts;
+use crate::surroundings::Surroundings;
 use crate::trouble::{FAILED, INTERRUPTED, Trouble, USAGE};
 
 /// Run services without factories
@@ -31,9 +32,6 @@ pub(crate) struct Serve {
     /// Address of page and API; loopback only
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4600", env = "GIGAMESH_LISTEN")]
     listen: SocketAddr,
-    /// The product that jobs belong to
-    #[arg(long, default_value = "local", env = "GIGAMESH_PRODUCT")]
-    product: ProductId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,7 +52,7 @@ enum StoreName {
 }
 
 impl Serve {
-    pub(crate) async fn run(self, say: Say) -> Result<(), Trouble> {
+    pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         if self.role != Role::All {
             return Err(Trouble::new(USAGE, "one service alone needs a bus between processes")
                 .why("the bus of this build connects the services of one process only")
@@ -62,16 +60,16 @@ impl Serve {
         }
         let mut interrupts = Interrupts::listen()?;
         let home = Home::open(&self.data)?;
-        let local = Local::open(self.options(&home)?).await?;
+        let local = Local::open(self.options(&home, around.product()?)?).await?;
         home.announce(local.address())?;
         let url = format!("http://{}", local.address());
         say.data(&json!({
             "apiVersion": "fleet/v1",
             "url": url,
-            "product": self.product,
+            "product": local.product(),
             "tokenFile": home.token_file(),
         }));
-        say.talk(&format!("serving product {} at {url}; Ctrl-C stops it", self.product));
+        say.talk(&format!("serving product {} at {url}; Ctrl-C stops it", local.product()));
         let broke_down = tokio::select! {
             biased;
             () = interrupts.next() => false,
@@ -87,11 +85,11 @@ impl Serve {
         if broke_down { Err(Trouble::new(FAILED, "a service broke down")) } else { Ok(()) }
     }
 
-    fn options(&self, home: &Home) -> Result<Options, Trouble> {
+    fn options(&self, home: &Home, product: ProductId) -> Result<Options, Trouble> {
         Ok(Options {
             data: self.store_at(home)?,
             address: self.listen,
-            product: self.product.clone(),
+            product,
             token: home.token(&System::start())?,
             terms: Terms::default(),
             engine: crate::dev::shell(),

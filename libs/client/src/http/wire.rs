@@ -53,6 +53,27 @@ impl Wire {
         Ok((status, body))
     }
 
+    /// Opens an answer that goes on, on a connection of its own.
+    pub(crate) async fn stream(
+        &self,
+        request: Request<Outgoing>,
+    ) -> Result<(StatusCode, Streamed), BusError> {
+        let opened = async {
+            let Line { mut sender, mut connection } = Line::open(&self.target).await?;
+            let mut answered = std::pin::pin!(sender.send_request(request));
+            let (response, connection) = tokio::select! {
+                biased;
+                response = answered.as_mut() => (response?, Some(connection)),
+                ended = connection.as_mut() => {
+                    ended?;
+                    (answered.await?, None)
+                }
+            };
+            Ok((response.status(), Streamed { connection, body: response.into_body() }))
+        };
+        opened.await.map_err(|error: Broken| away(&error))
+    }
+
     /// One that the door has not closed meanwhile, or a new one.
     async fn line(&self) -> Result<Line, Broken> {
         loop {
@@ -66,6 +87,35 @@ impl Wire {
 
     fn idle(&self) -> MutexGuard<'_, Vec<Line>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An answer that goes on, and the connection that drives it.
+#[derive(Debug)]
+pub(crate) struct Streamed {
+    connection: Option<Pin<Box<Connection<TokioIo<TcpStream>, Outgoing>>>>,
+    body: Incoming,
+}
+
+impl Streamed {
+    /// The next bytes; `None` once it ended or broke.
+    pub(crate) async fn more(&mut self) -> Option<Bytes> {
+        loop {
+            let frame = match &mut self.connection {
+                None => self.body.frame().await,
+                Some(connection) => tokio::select! {
+                    biased;
+                    frame = self.body.frame() => frame,
+                    _ended = connection.as_mut() => {
+                        self.connection = None;
+                        continue;
+                    }
+                },
+            };
+            if let Ok(data) = frame?.ok()?.into_data() {
+                return Some(data);
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use client::{CallError, News, OverHttp};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -124,4 +125,83 @@ async fn a_seventeenth_listener_is_sent_away() {
     assert_eq!(said.header("retry-after"), Some("1"));
     drop(held);
     town.close().await;
+}
+
+/// What the client's own reader hears next, apart from what it says of itself.
+async fn heard(follow: &mut client::Follow) -> News {
+    loop {
+        let news = tokio::time::timeout(A_WHILE, follow.next()).await.expect("in time").unwrap();
+        if !matches!(news, News::Here | News::Away) {
+            return news;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_client_follows_one_job_from_its_first_event_to_its_last() {
+    let town = Town::open().await;
+    let job = ship_one(&town, "Work.").await;
+    let since = Some(format!("{job}-0"));
+    let mut follow = town.http.follow(job.parse().ok(), since, town.patience());
+    let mut kinds = Vec::new();
+    while kinds.last() != Some(&json!("shipped")) {
+        let News::Event(event) = heard(&mut follow).await else { panic!("a gap") };
+        assert_eq!(event["seq"], json!(kinds.len() + 1));
+        kinds.push(event["type"].clone());
+    }
+    drop(follow);
+    town.close().await;
+}
+
+#[tokio::test]
+async fn the_client_is_told_of_a_gap_and_refused_without_a_token() {
+    let town = Town::open().await;
+    let job = ship_one(&town, "Work.").await;
+    let mut follow = town.http.follow(None, Some(format!("{job}-999")), town.patience());
+    assert_eq!(heard(&mut follow).await, News::Gap);
+    let stranger =
+        OverHttp::new(&format!("http://{}", town.address), "gm_of-another-town").unwrap();
+    let refused = stranger.follow(None, None, town.patience()).next().await;
+    assert!(matches!(refused, Err(CallError::Refused(problem)) if problem.code.http() == 401));
+    drop(follow);
+    town.close().await;
+}
+
+#[tokio::test]
+async fn the_client_goes_on_after_the_last_event_when_its_stream_breaks() {
+    let town = Town::open().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let job = ship_one(&town, "Work.").await;
+    let reading = async {
+        let through = OverHttp::new(&address, crate::town::TOKEN).unwrap();
+        let since = Some(format!("{job}-0"));
+        let mut follow = through.follow(job.parse().ok(), since, town.patience());
+        let mut seen = Vec::new();
+        while seen.len() < 3 {
+            let News::Event(event) = heard(&mut follow).await else { panic!("a gap") };
+            seen.push(event["seq"].as_u64().unwrap());
+        }
+        assert_eq!(seen, [1, 2, 3], "none twice and none missed");
+    };
+    tokio::select! {
+        () = break_after_each(&listener, town.address) => panic!("nobody called"),
+        () = reading => {}
+    }
+    town.close().await;
+}
+
+/// A way to the door whose every connection ends after its first event.
+async fn break_after_each(listener: &tokio::net::TcpListener, door: std::net::SocketAddr) {
+    while let Ok((mut caller, _)) = listener.accept().await {
+        let mut stream = TcpStream::connect(door).await.unwrap();
+        let mut head = [0; 4096];
+        let length = caller.read(&mut head).await.unwrap();
+        stream.write_all(&head[..length]).await.unwrap();
+        let mut text = Vec::new();
+        while !(text.ends_with(b"\n\n") && text.windows(5).any(|five| five == b"data:")) {
+            text.push(stream.read_u8().await.unwrap());
+        }
+        caller.write_all(&text).await.unwrap();
+    }
 }

@@ -1,0 +1,308 @@
+//! What can be typed: verbs, their arguments and the flags that all of them share. Decides nothing;
+//! every default that depends on where it runs is settled later.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use fleet::{FactoryId, JobId, Key, Priority, Span, StageName};
+use serde_json::Value;
+
+/// What a person asks of a running fleet.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Verb {
+    /// Hand in job files
+    Submit(Submit),
+    /// Show one job
+    Get(One),
+    /// List jobs, newest first
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Watch the fleet or one job as it moves
+    Watch(Watch),
+    /// Say what keeps a job from moving, or what it is doing
+    Why(One),
+    /// Show the runs of a job, newest first
+    Runs(One),
+    /// Show what happened to a job
+    Events(Events),
+    /// Show who holds a job
+    Lease(One),
+    /// Stop jobs
+    Cancel(Cancel),
+    /// Give jobs back to the queue
+    Requeue(Act),
+    /// Start failed and dead jobs anew
+    Redrive(Redrive),
+    /// Accept jobs as done
+    Ship(Ship),
+    /// Approve jobs that wait for review
+    Approve(Act),
+    /// Send jobs back for more work
+    SendBack(Act),
+    /// Reject jobs for good
+    Reject(Act),
+    /// Show the factories
+    Factories(Factories),
+    /// Give a factory no more work
+    Drain(Drain),
+    /// Give a factory work again
+    Resume(Resume),
+    /// Give no job of the product to anybody
+    Pause(Pause),
+    /// Give out the product's jobs again
+    Unpause,
+    /// Count jobs, factories and seats
+    Stats,
+    /// Show the named locks
+    Locks,
+    /// Show the budgets
+    Budgets,
+    /// Look through all records for what must never be
+    Verify,
+    /// Show settings and where they come from
+    Config(Config),
+    /// Print the address of the page, and open it
+    Open(Open),
+}
+
+/// Flags of every verb.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Common {
+    /// Where the fleet is [env: GIGAMESH_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// The product whose jobs are meant [env: GIGAMESH_PRODUCT]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub product: Option<String>,
+    /// A file with the token [env: GIGAMESH_TOKEN_FILE; the token itself: GIGAMESH_TOKEN]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// How to print; a table on a terminal, JSON otherwise [env: GIGAMESH_OUTPUT]
+    #[arg(short, long, global = true, value_enum)]
+    pub output: Option<Output>,
+    /// Print JSON with only these fields
+    #[arg(long, global = true, value_name = "FIELDS", value_delimiter = ',')]
+    pub json: Option<Vec<String>>,
+    /// Say nothing but the data
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// No colours; NO_COLOR does the same
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// How long to wait, like 90s or 2h [env: GIGAMESH_TIMEOUT]
+    #[arg(long, global = true, value_name = "SPAN")]
+    pub timeout: Option<Span>,
+    /// Do not ask
+    #[arg(long, global = true)]
+    pub yes: bool,
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Table,
+    /// A table with more columns
+    Wide,
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// Only ids
+    Name,
+    None,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Submit {
+    /// Job files; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    /// The idempotency key, instead of the file's
+    #[arg(long)]
+    pub key: Option<Key>,
+    /// Make the key from the content: the same file is one job however often it is sent
+    #[arg(long, conflicts_with = "key")]
+    pub once: bool,
+    /// Set a key of the manifest, like priority=high
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// Say what would come of it, and write nothing
+    #[arg(long, conflicts_with_all = ["wait", "follow"])]
+    pub plan: bool,
+    /// Refuse unless the job is still what a plan said: its revision, or absent
+    #[arg(long, value_name = "REVISION")]
+    pub expect: Option<String>,
+    #[command(flatten)]
+    pub stay: Stay,
+}
+
+/// What to do after the submission was taken.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Stay {
+    /// Wait until the job ends
+    #[arg(long)]
+    pub wait: bool,
+    /// Show what happens until the job ends
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// One job.
+#[derive(Args, Clone, Debug)]
+pub struct One {
+    /// Its id, a beginning of it, or its key
+    #[arg(value_name = "JOB")]
+    pub job: String,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct List {
+    /// Only of this stage; may be repeated
+    #[arg(long, value_parser = word::<StageName>)]
+    pub stage: Vec<StageName>,
+    /// Only of this priority; may be repeated
+    #[arg(long, value_parser = word::<Priority>)]
+    pub priority: Vec<Priority>,
+    /// Only what this factory holds now
+    #[arg(long)]
+    pub factory: Option<FactoryId>,
+    /// Only the job of this key
+    #[arg(long)]
+    pub key: Option<Key>,
+    /// Only the children of this job
+    #[arg(long)]
+    pub parent: Option<JobId>,
+    /// Only jobs whose key or text contains this
+    #[arg(short, long = "query", value_name = "TEXT")]
+    pub q: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub limit: u32,
+    /// Every page, and jobs whose dependencies were not looked at yet
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Watch {
+    /// Only this job
+    #[arg(value_name = "JOB")]
+    pub job: Option<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Events {
+    /// Its id, a beginning of it, or its key
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Go on as more happens
+    #[arg(short, long)]
+    pub follow: bool,
+}
+
+/// An action on jobs.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Act {
+    /// Ids, beginnings of them, or keys
+    #[arg(required = true, value_name = "JOB")]
+    pub jobs: Vec<String>,
+    /// Why; kept in the job's log
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Cancel {
+    #[command(flatten)]
+    pub act: Act,
+    /// At once, without asking the holder to come to an end
+    #[arg(long)]
+    pub now: bool,
+    /// Spare the children of a composite
+    #[arg(long)]
+    pub no_cascade: bool,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Ship {
+    #[command(flatten)]
+    pub act: Act,
+    /// From any stage that has not ended
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Redrive {
+    /// Ids, beginnings of them, or keys
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "JOB")]
+    pub jobs: Vec<String>,
+    /// Every job in dead letter
+    #[arg(long)]
+    pub all: bool,
+    /// Why; with --all only the jobs that died of this
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Factories {
+    /// Only this one
+    pub factory: Option<FactoryId>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Drain {
+    pub factory: FactoryId,
+    /// Give back what it holds instead of finishing it
+    #[arg(long)]
+    pub now: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Resume {
+    pub factory: FactoryId,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Pause {
+    /// Why; shown to everybody who asks
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    #[command(subcommand)]
+    pub verb: ConfigVerb,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Show a setting's value and origin; without a key, all of them
+    Explain { key: Option<String> },
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Open {
+    /// The page of this job
+    #[arg(value_name = "JOB")]
+    pub job: Option<String>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    let plain =
+        !key.is_empty() && key.chars().all(|letter| letter.is_alphanumeric() || letter == '-');
+    if !plain {
+        return Err(format!("{key:?} is no key at the head of a manifest"));
+    }
+    if value.contains(['\n', '\r']) {
+        return Err("the value is one line".to_owned());
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// One of the words of a closed vocabulary.
+fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(Value::from(text)).map_err(|why| why.to_string())
+}

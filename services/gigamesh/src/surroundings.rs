@@ -1,0 +1,100 @@
+//! What this process was started with: flags that all verbs share, environment, folder, terminal.
+//! The one place that looks for them.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use cli::{Common, Sink, Source, Terminal};
+use client::OverHttp;
+use clock::System;
+use fleet::ProductId;
+
+use crate::signals::Interrupts;
+use crate::trouble::{Trouble, USAGE};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    common: Common,
+    pub(crate) environment: BTreeMap<String, String>,
+    folder: PathBuf,
+}
+
+/// Where the coordinator is, and what opens its door.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) url: String,
+    pub(crate) link: OverHttp,
+}
+
+impl Surroundings {
+    pub(crate) fn of_process(common: Common) -> Self {
+        let folder = std::env::current_dir().unwrap_or_default();
+        Self { common, environment: std::env::vars().collect(), folder }
+    }
+
+    /// The product of a fleet that is to be started.
+    pub(crate) fn product(&self) -> Result<ProductId, Trouble> {
+        let named =
+            self.common.product.as_ref().or_else(|| self.environment.get("GIGAMESH_PRODUCT"));
+        let named = named.map_or("local", String::as_str);
+        named.parse().map_err(|error| {
+            Trouble::new(USAGE, format!("{named:?} is no name of a product")).because(&error)
+        })
+    }
+
+    /// The door that flags or environment name.
+    pub(crate) fn door(&self) -> Result<Door, Trouble> {
+        let named = |name: &str| self.environment.get(name).cloned();
+        let url = self.common.url.clone().or_else(|| named("GIGAMESH_URL"));
+        let url = url.unwrap_or_else(|| "http://127.0.0.1:4600".to_owned());
+        let file = self
+            .common
+            .token_file
+            .clone()
+            .or_else(|| named("GIGAMESH_TOKEN_FILE").map(PathBuf::from));
+        let Some(file) = file else {
+            return Err(
+                Trouble::new(USAGE, "no token is known").next("--token-file .gigamesh/token")
+            );
+        };
+        let token = std::fs::read_to_string(&file).map_err(|error| {
+            Trouble::new(USAGE, format!("{} cannot be read", file.display())).because(&error)
+        })?;
+        let link = OverHttp::new(&url, token.trim())
+            .map_err(|error| Trouble::new(USAGE, "the door cannot be asked").because(&error))?;
+        Ok(Door { url, link })
+    }
+
+    /// One command of a client, to its end.
+    pub(crate) async fn ask(self, verb: cli::Verb) -> Result<ExitCode, Trouble> {
+        let mut interrupts = Interrupts::listen()?;
+        let system = Arc::new(System::start());
+        let place = cli::Surroundings {
+            environment: self.environment,
+            folder: self.folder,
+            clock: Arc::clone(&system) as _,
+            ids: system,
+            interrupted: Box::pin(async move { interrupts.next().await }),
+        };
+        Ok(cli::run(verb, self.common, terminal(), place).await.into())
+    }
+}
+
+fn terminal() -> Terminal {
+    let out = io::stdout().is_terminal();
+    Terminal {
+        out: Sink { writer: Box::new(io::stdout()), is_terminal: out },
+        err: Sink { writer: Box::new(io::stderr()), is_terminal: io::stderr().is_terminal() },
+        input: Source { reader: Box::new(io::stdin()), is_terminal: io::stdin().is_terminal() },
+        width: width(),
+        colour: out,
+    }
+}
+
+/// Columns; 80 where nobody tells.
+fn width() -> usize {
+    terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
+}

@@ -98,7 +98,7 @@ async fn an_address_that_names_nothing_is_not_found() {
     let town = Town::open().await;
     let no = (404, "NOT_FOUND", "");
     let paths = [
-        "/",
+        "/index.html",
         "/fleet",
         "/fleet/jobs/",
         "/fleet/jobs/$JS",

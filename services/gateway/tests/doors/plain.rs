@@ -85,7 +85,8 @@ impl Spoken {
 
     /// All that goes before the body.
     pub(crate) fn head(&self) -> String {
-        let mut head = format!("{} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n", self.line);
+        let mut head =
+            format!("{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", self.line);
         for header in &self.headers {
             head += header;
             head += "\r\n";

@@ -14,6 +14,9 @@ use crate::Keeper;
 const PAGE: usize = 256;
 /// A step of the fleet that was seen half done is done by then.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// Jobs that looked wrong at the first look.
+type Suspected = BTreeMap<JobId, Vec<Violation>>;
+
 /// Findings of one answer; who has so many reads them, mends, and asks again.
 const MOST_FINDINGS: usize = 1000;
 
@@ -24,24 +27,7 @@ impl Keeper {
     }
 
     async fn verified(&self, product: &ProductId) -> Result<Verified, LedgerError> {
-        let mut verified = Verified { jobs: 0, events: 0, violations: Vec::new() };
-        let mut suspected = BTreeMap::new();
-        let mut cursor = None;
-        loop {
-            let (jobs, next) = self.ledger.jobs.page(product, cursor.as_ref(), PAGE).await?;
-            for found in jobs {
-                let (events, violations) = self.audited(&found.record).await?;
-                verified.jobs += 1;
-                verified.events += events;
-                if !violations.is_empty() && suspected.len() < MOST_FINDINGS {
-                    suspected.insert(found.record.id, violations);
-                }
-            }
-            match next {
-                Some(next) => cursor = Some(next),
-                None => break,
-            }
-        }
+        let (mut verified, suspected) = self.looked_through(product).await?;
         if !suspected.is_empty() {
             tokio::time::sleep(SECOND_LOOK).await;
         }
@@ -51,6 +37,30 @@ impl Keeper {
         }
         verified.violations.truncate(MOST_FINDINGS);
         Ok(verified)
+    }
+
+    /// Everything once, and what looked wrong.
+    async fn looked_through(
+        &self,
+        product: &ProductId,
+    ) -> Result<(Verified, Suspected), LedgerError> {
+        let mut verified = Verified { jobs: 0, events: 0, violations: Vec::new() };
+        let mut suspected = Suspected::new();
+        let mut cursor = None;
+        loop {
+            let (jobs, next) = self.ledger.jobs.page(product, cursor.as_ref(), PAGE).await?;
+            for found in jobs {
+                let (events, violations) = self.audited(&found.record).await?;
+                verified.jobs += 1;
+                verified.events += events;
+                suspected.insert(found.record.id, violations);
+            }
+            suspected.retain(|_, violations| !violations.is_empty());
+            match next.filter(|_| suspected.len() < MOST_FINDINGS) {
+                Some(next) => cursor = Some(next),
+                None => return Ok((verified, suspected)),
+            }
+        }
     }
 
     /// What contradicts the same invariant at the second look.

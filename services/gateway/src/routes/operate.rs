@@ -82,7 +82,7 @@ async fn as_expected(heard: &Heard, job: JobId, expect: Option<String>) -> Resul
     let same = |known: &HeaderValue| known == "*" || etag.as_ref() == Some(known);
     let reason = if !matched.is_none_or(same) {
         "etag_mismatch"
-    } else if expect.is_some_and(|expect| found["etag"] != Value::from(expect)) {
+    } else if expect.is_some_and(|expect| found["etag"] != expect) {
         "changed_since_plan"
     } else {
         return Ok(());

@@ -2,7 +2,7 @@
 //! Reads no body and knows no route but the open ones.
 
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONNECTION, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -11,6 +11,7 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::Door;
+use crate::framing::Doubt;
 use crate::host;
 use crate::problem::{self, Refusal};
 
@@ -40,6 +41,13 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
             refusal.hint("use 127.0.0.1, [::1] or localhost").into_response(),
             request_id,
         );
+    }
+    if request.extensions().get::<Doubt>().is_some_and(Doubt::is_raised) {
+        let refusal = Refusal::new(Code::Validation, request_id);
+        let refusal = refusal.at("", "framing", "the request says twice where it ends");
+        let mut response = signed(refusal.into_response(), request_id);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return response;
     }
     let response = match admitted(&door, request.headers(), request_id) {
         Err(refusal) if !open => refusal.into_response(),

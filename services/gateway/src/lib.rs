@@ -4,6 +4,7 @@
 
 mod describe;
 mod feed;
+mod framing;
 mod guard;
 mod heard;
 mod host;

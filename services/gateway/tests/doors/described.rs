@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::closing::without_services;
-use crate::plain::Spoken;
+use crate::plain::{self, Spoken};
 
 #[tokio::test]
 async fn every_route_is_described_and_every_description_is_a_route() {
@@ -83,5 +85,25 @@ async fn a_foreign_host_is_refused_before_anything_else() {
     assert_eq!(whole.status, 403);
     for host in ["localhost", "localhost:4600", "127.0.0.1:1", "[::1]", "[::1]:80"] {
         assert_eq!(named("GET /healthz", host).to(door).await.status, 200, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_says_twice_where_it_ends_is_refused_and_its_connection_closed() {
+    let door = without_services().await;
+    let both =
+        "Host: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let swapped =
+        "Host: localhost\r\ntransfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n";
+    let before = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for framing in [both, swapped] {
+        let hidden = format!("POST /fleet/jobs HTTP/1.1\r\n{framing}{before}");
+        let mut stream = TcpStream::connect(door).await.unwrap();
+        stream.write_all(hidden.as_bytes()).await.unwrap();
+        let said = plain::rest(&mut stream).await;
+        assert_eq!((said.status, said.header("connection")), (400, Some("close")));
+        let error = said.json()["error"].take();
+        assert_eq!((&error["code"], &error["reason"]), (&json!("VALIDATION"), &json!("framing")));
+        assert!(!said.body.contains("alive"), "what hid in it was not answered");
     }
 }

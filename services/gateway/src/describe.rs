@@ -32,6 +32,8 @@ fn document() -> Value {
         let told = operation(&route, &mut schemas);
         paths.entry(route.path).or_default().insert(word(route.verb).to_owned(), told);
     }
+    let mut shapes = schemas.take_definitions(true);
+    shapes.insert("Submission".into(), fleet::submission_schema());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -44,7 +46,7 @@ fn document() -> Value {
         "security": [{ "token": [] }],
         "paths": paths,
         "components": {
-            "schemas": schemas.take_definitions(true),
+            "schemas": shapes,
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
             "responses": { "Refused": {
                 "description": refused(),
@@ -149,11 +151,7 @@ fn taken(body: Body, schemas: &mut SchemaGenerator) -> Option<Value> {
                 "type": "string",
                 "description": "A job file: front matter in YAML, then the instructions.",
             } },
-            "application/json": { "schema": {
-                "type": "object",
-                "description": "The keys of a manifest, and the instructions as bodyMd.",
-                "properties": { "bodyMd": { "type": "string" } },
-            } },
+            "application/json": { "schema": { "$ref": "#/components/schemas/Submission" } },
         }),
     })
 }

@@ -6,8 +6,8 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use bus::BusError;
 use protocol::{
-    Ask, Beat, Beaten, ClaimWork, Code, Granted, JobView, PatchJob, Problem, ReleaseJob,
-    RenewAnswer, RenewLeases, ReportProgress,
+    Ask, Beat, Beaten, ClaimWork, Code, Deregister, Granted, JobView, PatchJob, Problem,
+    ReleaseJob, RenewAnswer, RenewLeases, ReportProgress,
 };
 
 use crate::{CallError, OverBus, OverHttp, Patience};
@@ -23,6 +23,7 @@ pub trait Coordinator: Send + Sync + Debug + 'static {
     async fn progress(&self, ask: &ReportProgress, for_as_long: Patience) -> Told<()>;
     async fn release(&self, ask: &ReleaseJob, for_as_long: Patience) -> Told<JobView>;
     async fn heartbeat(&self, ask: &Beat, for_as_long: Patience) -> Told<Beaten>;
+    async fn deregister(&self, ask: &Deregister, for_as_long: Patience) -> Told<()>;
 }
 
 /// What came back.
@@ -136,6 +137,10 @@ impl<L: Link + Debug + 'static> Coordinator for L {
     }
 
     async fn heartbeat(&self, ask: &Beat, for_as_long: Patience) -> Told<Beaten> {
+        Ok(self.carry(ask, for_as_long).await?)
+    }
+
+    async fn deregister(&self, ask: &Deregister, for_as_long: Patience) -> Told<()> {
         Ok(self.carry(ask, for_as_long).await?)
     }
 }

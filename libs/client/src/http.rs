@@ -10,10 +10,8 @@ use std::sync::Arc;
 
 use bus::BusError;
 use bytes::Bytes;
-use fleet::Timestamp;
 use hyper::{Request, StatusCode};
-use protocol::{Ask, Code, Envelope, Header, Problem, RenewLeases, Row, Word};
-use serde::de::DeserializeOwned;
+use protocol::{Ask, Code, Envelope, Header, Problem};
 use serde_json::{Value, json};
 
 use crate::{CallError, Patience};
@@ -64,34 +62,9 @@ impl OverHttp {
     /// As [`CallError`] tells; a door that cannot be reached is a bus that is away.
     pub async fn call<A: Ask>(&self, ask: &A, patience: Patience) -> Result<A::Reply, CallError> {
         let said = serde_json::to_value(ask).expect("string keys and finite numbers encode");
-        let reply = if ask.row() == Row::Spoken(Word::Renew) {
-            self.renew(said, patience).await?
-        } else {
-            let call = route::of(ask.row(), said).map_err(|why| why.told(patience.request_id))?;
-            self.say(call, patience).await?
-        };
+        let call = route::of(ask.row(), said).map_err(|why| why.told(patience.request_id))?;
+        let reply = self.say(call, patience).await?;
         serde_json::from_value(reply).map_err(CallError::Garbled)
-    }
-
-    /// The door takes one lease at a time; what is refused stands beside what is renewed.
-    async fn renew(&self, said: Value, patience: Patience) -> Result<Value, CallError> {
-        let ask: RenewLeases = serde_json::from_value(said).map_err(CallError::Garbled)?;
-        // Of no lease at all nothing is asked, and no time is learnt but the caller's own.
-        let mut server_time: Timestamp = patience.until;
-        let mut leases = Vec::with_capacity(ask.leases.len());
-        for one in &ask.leases {
-            match self.say(route::renew(&ask.factory_id, one), patience).await {
-                Ok(renewed) => {
-                    server_time = decode(renewed["serverTime"].clone())?;
-                    leases.push(renewed);
-                }
-                Err(CallError::Refused(problem)) if is_of_the_lease(problem.code) => {
-                    leases.push(json!({ "jobId": one.job_id, "error": problem }));
-                }
-                Err(other) => return Err(other),
-            }
-        }
-        Ok(json!({ "leases": leases, "serverTime": server_time }))
     }
 
     async fn say(&self, call: Call, patience: Patience) -> Result<Value, CallError> {
@@ -149,11 +122,6 @@ impl Shape {
     }
 }
 
-/// Whether it is said of one lease rather than of the call.
-fn is_of_the_lease(code: Code) -> bool {
-    code.http() == 409 || code == Code::NotFound
-}
-
 /// What a door or something before it said.
 fn refusal(
     status: StatusCode,
@@ -167,8 +135,4 @@ fn refusal(
         }
         Err(why) => Err(CallError::Garbled(why)),
     }
-}
-
-fn decode<T: DeserializeOwned>(value: Value) -> Result<T, CallError> {
-    serde_json::from_value(value).map_err(CallError::Garbled)
 }

@@ -1,8 +1,10 @@
 //! What a job asks of a factory and what a factory has: the grammar and the match, nothing else.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// One token that a job requires, or that a factory advertises.
@@ -38,6 +40,16 @@ struct Version([u32; 4], u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a capability: write name, name:value or a version like node>=20.1")]
 pub struct NotACapability;
+
+impl JsonSchema for Capability {
+    fn schema_name() -> Cow<'static, str> {
+        "Capability".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["gpu", "os:linux", "node>=20.1"] })
+    }
+}
 
 impl Capability {
     /// Advertised by a factory whose engines may approve their own tools.

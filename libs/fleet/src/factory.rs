@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -33,6 +34,9 @@ pub struct Factory {
     pub load: f64,
     pub seat_limit: u32,
     pub draining: bool,
+    /// Draining, it also gives back what it holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draining_now: bool,
     pub last_heartbeat_at: Timestamp,
     pub registered_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +45,7 @@ pub struct Factory {
     pub unknown: BTreeMap<String, Value>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     #[default]
@@ -50,7 +54,7 @@ pub enum Health {
     Down,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Descriptor {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
@@ -82,15 +86,19 @@ pub struct Heartbeat {
 #[derive(Clone, Debug)]
 pub enum FactoryCommand {
     Heartbeat(Box<Heartbeat>),
-    Drain,
+    Drain {
+        now: bool,
+    },
     Resume,
     Retire,
+    /// It ends by intent: the next start need not wait until it is silent.
+    Leave(Incarnation),
 }
 
 #[derive(Clone, Debug)]
 pub enum FactoryEvent {
     Beat(Box<Heartbeat>, Timestamp),
-    Drained,
+    Drained { now: bool },
     Resumed,
     Retired(Timestamp),
 }
@@ -111,6 +119,7 @@ impl Factory {
             load: 0.0,
             seat_limit: 0,
             draining: false,
+            draining_now: false,
             last_heartbeat_at: now,
             registered_at: now,
             retired_at: None,
@@ -118,17 +127,18 @@ impl Factory {
         }
     }
 
+    /// Silent for too long, or gone by its own word until it is heard again.
     #[must_use]
     pub fn is_stale(&self, last_renewal: Option<Timestamp>, now: Timestamp) -> bool {
         let heard =
             last_renewal.map_or(self.last_heartbeat_at, |at| at.max(self.last_heartbeat_at));
-        now.since(heard) > STALE_AFTER
+        self.retired_at.is_some() || now.since(heard) > STALE_AFTER
     }
 
     /// Two agents never share a name silently.
     fn is_another(&self, beat: &Heartbeat, now: Timestamp) -> bool {
         let same = self.incarnation.is_none_or(|known| known == beat.incarnation);
-        !same && self.retired_at.is_none() && !self.is_stale(beat.last_renewal, now)
+        !same && !self.is_stale(beat.last_renewal, now)
     }
 }
 
@@ -147,12 +157,21 @@ impl Record for Factory {
                 return Err(Rejection::new(Code::Conflict).because("incarnation_in_use"));
             }
             FactoryCommand::Heartbeat(beat) => vec![FactoryEvent::Beat(beat.clone(), now)],
-            FactoryCommand::Drain if !self.draining => vec![FactoryEvent::Drained],
+            FactoryCommand::Drain { now } if !self.draining || (*now && !self.draining_now) => {
+                vec![FactoryEvent::Drained { now: *now }]
+            }
             FactoryCommand::Resume if self.draining => vec![FactoryEvent::Resumed],
             FactoryCommand::Retire if self.retired_at.is_none() => {
                 vec![FactoryEvent::Retired(now)]
             }
-            FactoryCommand::Drain | FactoryCommand::Resume | FactoryCommand::Retire => Vec::new(),
+            FactoryCommand::Leave(incarnation) if self.incarnation != Some(*incarnation) => {
+                return Err(Rejection::new(Code::Conflict).because("another_incarnation"));
+            }
+            FactoryCommand::Leave(_) if self.retired_at.is_none() => {
+                vec![FactoryEvent::Retired(now)]
+            }
+            FactoryCommand::Drain { .. } | FactoryCommand::Resume => Vec::new(),
+            FactoryCommand::Retire | FactoryCommand::Leave(_) => Vec::new(),
         })
     }
 
@@ -171,8 +190,14 @@ impl Record for Factory {
                 self.last_heartbeat_at = self.last_heartbeat_at.max(*at);
                 self.retired_at = None;
             }
-            FactoryEvent::Drained => self.draining = true,
-            FactoryEvent::Resumed => self.draining = false,
+            FactoryEvent::Drained { now } => {
+                self.draining = true;
+                self.draining_now |= now;
+            }
+            FactoryEvent::Resumed => {
+                self.draining = false;
+                self.draining_now = false;
+            }
             FactoryEvent::Retired(at) => self.retired_at = Some(*at),
         }
         self
@@ -242,9 +267,30 @@ mod tests {
 
     #[test]
     fn a_drain_said_twice_is_one_and_is_undone() {
-        let drained = told(young(), &FactoryCommand::Drain, after(0));
-        assert!(drained.draining);
-        assert!(drained.decide(&FactoryCommand::Drain, after(0)).unwrap().is_empty());
-        assert!(!told(drained, &FactoryCommand::Resume, after(0)).draining);
+        let drain = |now| FactoryCommand::Drain { now };
+        let drained = told(young(), &drain(false), after(0));
+        assert!(drained.draining && !drained.draining_now);
+        assert!(drained.decide(&drain(false), after(0)).unwrap().is_empty());
+        let at_once = told(drained, &drain(true), after(0));
+        assert!(at_once.draining && at_once.draining_now);
+        for now in [true, false] {
+            assert!(at_once.decide(&drain(now), after(0)).unwrap().is_empty());
+        }
+        let resumed = told(at_once, &FactoryCommand::Resume, after(0));
+        assert!(!resumed.draining && !resumed.draining_now);
+    }
+
+    #[test]
+    fn a_factory_that_leaves_frees_its_name_at_once_and_only_itself_may() {
+        let factory = told(young(), &beat(FIRST, 0.0), after(0));
+        let leave = |incarnation: &str| FactoryCommand::Leave(incarnation.parse().unwrap());
+        let refused = factory.decide(&leave(SECOND), after(1)).unwrap_err();
+        assert_eq!(refused.reason, Some("another_incarnation"));
+        let gone = told(factory, &leave(FIRST), after(1));
+        assert!(gone.is_stale(Some(after(1)), after(1)), "it gets no work");
+        assert!(gone.decide(&leave(FIRST), after(2)).unwrap().is_empty());
+        let next = told(gone, &beat(SECOND, 0.0), after(2));
+        assert!(!next.is_stale(None, after(2)));
+        assert!(next.decide(&leave(FIRST), after(3)).is_err(), "a late word of the one before");
     }
 }

@@ -1,9 +1,11 @@
 //! The names of things: parsed once at the edge, impossible to get wrong afterwards.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -20,6 +22,8 @@ pub struct BadId {
 
 const NAME_RULE: &str = "must be 1 to 64 of A-Z a-z 0-9 _ - and begin with a letter or digit";
 const UUID_RULE: &str = "must be a UUID of version 7, like 01890a5d-ac96-774b-bcce-b302099a8057";
+const UUID_SHAPE: &str =
+    "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$";
 const ARTIFACT_ID_RULE: &str = "must be a_, the letters of a job id, _ and 32 hex digits";
 const JOB_ID_RULE: &str = "must be j_ and 26 of a-z 2-7";
 const KEY_RULE: &str = "must be 1 to 256 printable characters, without space at either end, and not look like a job id";
@@ -42,7 +46,7 @@ macro_rules! ids {
                 if is_name(text) { Ok(Self(text.into())) } else { Err(BadId { what: $what, why: NAME_RULE }) }
             }
         }
-        ids!(text $name, $what);
+        ids!(text $name, $what, "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$");
     )*};
     (uuid $($(#[$doc:meta])* $name:ident = $what:literal;)*) => {$(
         $(#[$doc])*
@@ -73,20 +77,28 @@ macro_rules! ids {
                 fmt::Display::fmt(&self.0.hyphenated(), out)
             }
         }
-        ids!(serde $name, $what);
+        ids!(serde $name, $what, UUID_SHAPE);
     )*};
-    (text $name:ident, $what:literal) => {
+    (text $name:ident, $what:literal, $shape:expr) => {
         impl fmt::Display for $name {
             fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
                 out.write_str(self.as_str())
             }
         }
-        ids!(serde $name, $what);
+        ids!(serde $name, $what, $shape);
     };
-    (serde $name:ident, $what:literal) => {
+    (serde $name:ident, $what:literal, $shape:expr) => {
         impl fmt::Debug for $name {
             fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(out, concat!(stringify!($name), "({})"), self)
+            }
+        }
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": $shape })
             }
         }
         impl Serialize for $name {
@@ -188,6 +200,16 @@ impl fmt::Display for Epoch {
     }
 }
 
+impl JsonSchema for Epoch {
+    fn schema_name() -> Cow<'static, str> {
+        "Epoch".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 0, "maximum": crate::money::MAX_COUNT })
+    }
+}
+
 impl<'de> Deserialize<'de> for Epoch {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         match u64::deserialize(input)? {
@@ -250,7 +272,7 @@ impl FromStr for Key {
     }
 }
 
-ids!(text Key, "idempotencyKey");
+ids!(text Key, "idempotencyKey", "^[^\\x00-\\x1f]{1,256}$");
 
 const JOB_ID_LETTERS: usize = 26;
 
@@ -297,7 +319,7 @@ impl fmt::Display for JobId {
     }
 }
 
-ids!(serde JobId, "jobId");
+ids!(serde JobId, "jobId", "^j_[a-z2-7]{26}$");
 
 /// An artifact names its job, so that a pointer is found without asking every job.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -340,7 +362,7 @@ impl fmt::Display for ArtifactId {
     }
 }
 
-ids!(serde ArtifactId, "artifactId");
+ids!(serde ArtifactId, "artifactId", "^a_[a-z2-7]{26}_[0-9a-f]{32}$");
 
 fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();

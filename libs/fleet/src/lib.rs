@@ -69,7 +69,7 @@ pub use lease::{Lease, LeaseCommand, LeaseEvent, LeaseStatus};
 pub use lock::{
     Fenced, LOCK_GRACE, Lock, LockCommand, LockEvent, Owner, RESERVATION_LIFE, Slot, SlotState,
 };
-pub use manifest::{Fault, Invalid, Reason};
+pub use manifest::{Fault, Invalid, Reason, submission_schema};
 pub use money::{MAX_COUNT, MicroUsd, NotAnAmount};
 pub use offer::Rank;
 pub use product::{Product, ProductCommand, ProductEvent};

@@ -9,6 +9,7 @@ mod json;
 mod keys;
 mod node;
 mod object;
+mod schema;
 mod yaml;
 
 pub use fault::{Fault, Invalid, Reason};
@@ -19,6 +20,7 @@ pub(crate) use json::read as read_json;
 pub(crate) use keys::{MAX_CAPABILITIES, MAX_CHILDREN, MAX_DEPS, MAX_LOCKS};
 pub(crate) use node::{Entries, Node, Value};
 pub(crate) use object::{Fields, Place, read as read_object, sorted_set};
+pub use schema::submission_schema;
 pub(crate) use yaml::read as read_yaml;
 
 /// The most that may stand in the front matter, or in the normalised manifest.

@@ -1,7 +1,9 @@
 //! US dollars as whole millionths: added and compared exactly, written as a JSON number.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An amount of US dollars in millionths.
@@ -66,6 +68,16 @@ impl fmt::Display for MicroUsd {
             "" => write!(out, "{whole}"),
             decimals => write!(out, "{whole}.{decimals}"),
         }
+    }
+}
+
+impl JsonSchema for MicroUsd {
+    fn schema_name() -> Cow<'static, str> {
+        "MicroUsd".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": 0, "multipleOf": 0.000_001 })
     }
 }
 

@@ -1,5 +1,6 @@
 //! An expected no: what was refused, why, and the truth that the caller needs to mend itself.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, FactoryId, JobId};
@@ -39,7 +40,7 @@ pub enum Code {
 }
 
 /// The job as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Current {
     pub stage: StageName,

@@ -1,6 +1,7 @@
 //! Where a job stands. A stage carries what belongs to it, so that a job without holder cannot be
 //! building and a failed one cannot lack a reason.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{FactoryId, Nonce};
@@ -30,7 +31,9 @@ pub enum Stage {
 }
 
 /// The nine words for a stage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum StageName {
     Queued,

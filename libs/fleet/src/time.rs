@@ -1,11 +1,13 @@
 //! Moments and spans as the records store them: milliseconds, UTC, RFC 3339. Never reads a clock.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Unit};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The moment a coordinator's clock showed, to the millisecond. The text form has a fixed width,
@@ -79,6 +81,16 @@ impl FromStr for Timestamp {
         let moment: jiff::Timestamp = text.parse().map_err(|_| NotATime)?;
         let moment = moment.round(Unit::Millisecond).map_err(|_| NotATime)?;
         Ok(Self(moment))
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
     }
 }
 

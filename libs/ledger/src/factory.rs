@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use fleet::{
-    Actor, Factory, FactoryCommand, FactoryId, Heartbeat, Holding, Product, ProductCommand,
-    ProductId,
+    Actor, Factory, FactoryCommand, FactoryId, Heartbeat, Holding, Incarnation, Product,
+    ProductCommand, ProductId,
 };
 
 use crate::Ledger;
-use crate::outcome::{LedgerError, Outcome};
+use crate::outcome::{LedgerError, Outcome, not_found};
 
 impl Ledger {
     /// # Errors
@@ -22,7 +22,7 @@ impl Ledger {
         self.tell_factory(product, factory, &FactoryCommand::Heartbeat(Box::new(beat))).await
     }
 
-    /// No new claims; what runs goes on.
+    /// No new claims. What runs goes on, or with `now` is given back.
     ///
     /// # Errors
     /// As for [`Ledger::heartbeat`].
@@ -30,8 +30,9 @@ impl Ledger {
         &self,
         product: &ProductId,
         factory: &FactoryId,
+        now: bool,
     ) -> Result<Outcome<Factory>, LedgerError> {
-        self.tell_factory(product, factory, &FactoryCommand::Drain).await
+        self.tell_known(product, factory, &FactoryCommand::Drain { now }).await
     }
 
     /// # Errors
@@ -41,7 +42,20 @@ impl Ledger {
         product: &ProductId,
         factory: &FactoryId,
     ) -> Result<Outcome<Factory>, LedgerError> {
-        self.tell_factory(product, factory, &FactoryCommand::Resume).await
+        self.tell_known(product, factory, &FactoryCommand::Resume).await
+    }
+
+    /// A factory that ends by intent. Its name is free for its next start at once.
+    ///
+    /// # Errors
+    /// As for [`Ledger::heartbeat`].
+    pub async fn leave(
+        &self,
+        product: &ProductId,
+        factory: &FactoryId,
+        incarnation: Incarnation,
+    ) -> Result<Outcome<Factory>, LedgerError> {
+        self.tell_known(product, factory, &FactoryCommand::Leave(incarnation)).await
     }
 
     /// # Errors
@@ -54,6 +68,19 @@ impl Ledger {
         Ok(self.factories.get(product, factory).await?.map(|found| found.record))
     }
 
+    /// Only its own heartbeat makes a factory known; no record is ever removed.
+    async fn tell_known(
+        &self,
+        product: &ProductId,
+        factory: &FactoryId,
+        command: &FactoryCommand,
+    ) -> Result<Outcome<Factory>, LedgerError> {
+        match self.factory(product, factory).await? {
+            Some(_) => self.tell_factory(product, factory, command).await,
+            None => Ok(not_found()),
+        }
+    }
+
     async fn tell_factory(
         &self,
         product: &ProductId,
@@ -64,13 +91,13 @@ impl Ledger {
         Ok(self.commit(&self.factories, absent, command).await?.map(|done| done.record))
     }
 
-    pub(crate) async fn is_draining(
+    pub(crate) async fn must_give_back(
         &self,
         product: &ProductId,
         holding: &Holding,
     ) -> Result<bool, LedgerError> {
         let factory = self.factory(product, &holding.factory_id).await?;
-        Ok(factory.is_some_and(|factory| factory.draining))
+        Ok(factory.is_some_and(|factory| factory.draining_now))
     }
 
     /// No claims in this product until it is unpaused.

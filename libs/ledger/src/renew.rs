@@ -46,8 +46,8 @@ impl Ledger {
             return Ok(Outcome::Rejected(rejection));
         }
         let expires_at = course.expires_at;
-        let draining = self.is_draining(product, holding).await?;
-        let stop = course.judged.as_ref().and_then(|found| self.stop(&found.record, draining));
+        let give_back = self.must_give_back(product, holding).await?;
+        let stop = course.judged.as_ref().and_then(|found| self.stop(&found.record, give_back));
         Ok(Outcome::Done(Renewed {
             expires_at: expires_at.unwrap_or_else(|| self.clock.now()),
             stop,
@@ -116,14 +116,14 @@ impl Ledger {
         }
     }
 
-    fn stop(&self, job: &Job, draining: bool) -> Option<Stop> {
+    fn stop(&self, job: &Job, give_back: bool) -> Option<Stop> {
         let budget = job.content.budget.unwrap_or_default();
         if job.cancel_requested.is_some() {
             Some(Stop::Cancel)
         } else if job.used_by(self.clock.now()).exhausts(&budget) {
             Some(Stop::Budget)
         } else {
-            draining.then_some(Stop::Drain)
+            give_back.then_some(Stop::Drain)
         }
     }
 }

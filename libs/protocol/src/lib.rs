@@ -12,11 +12,11 @@ pub use error::{Code, Detail, Envelope, Problem};
 pub use filter::Filter;
 pub use header::{Header, Headers};
 pub use message::{
-    AboutJob, AboutProduct, Ask, Beat, Beaten, ClaimWork, Deregister, FactoryAction, Finding,
-    Found, Granted, JobAction, JobView, ListJobs, Listed, OfJob, OfProduct, OfferSeen, Operate,
-    OperateFactory, OperateProduct, Operated, PatchJob, PlanJob, Planned, ProductAction, Receipt,
-    ReleaseJob, RenewAnswer, RenewLeases, RenewOne, Renewed, ReportProgress, SubmitJob, Verified,
-    Verify,
+    AboutJob, AboutProduct, AddChildren, Added, Ask, Beat, Beaten, ClaimWork, Deregister,
+    FactoryAction, Finding, Found, Granted, JobAction, JobView, ListJobs, Listed, OfJob, OfProduct,
+    OfferSeen, Operate, OperateFactory, OperateProduct, Operated, PatchJob, PlanJob, Planned,
+    ProductAction, Receipt, ReleaseJob, RenewAnswer, RenewLeases, RenewOne, Renewed,
+    ReportProgress, SubmitJob, Verified, Verify,
 };
 pub use subject::{BadSubject, Kind, Route, Row, Subject, Topic};
 pub use verb::{Operation, Query, Reason, Word};

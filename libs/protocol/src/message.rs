@@ -23,7 +23,7 @@ pub use operate::{
     ProductAction, Verified, Verify,
 };
 pub use read::{AboutJob, AboutProduct, Found, JobView, ListJobs, Listed, OfJob, OfProduct};
-pub use submit::{PlanJob, Planned, Receipt, SubmitJob};
+pub use submit::{AddChildren, Added, PlanJob, Planned, Receipt, SubmitJob};
 
 /// A request: where it goes and what answers it.
 pub trait Ask: Serialize + DeserializeOwned + Send + Sync {

@@ -22,6 +22,7 @@ pub struct Subject {
 pub enum Topic {
     Submit,
     Plan,
+    Children,
     Intake,
     Query(Query),
     Operate(Operation),
@@ -40,6 +41,7 @@ pub enum Topic {
 pub enum Row {
     Submit,
     Plan,
+    Children,
     Intake,
     Query(Query),
     Operate(Operation),
@@ -109,6 +111,7 @@ impl Subject {
         match &self.topic {
             Topic::Submit => Row::Submit,
             Topic::Plan => Row::Plan,
+            Topic::Children => Row::Children,
             Topic::Intake => Row::Intake,
             Topic::Query(verb) => Row::Query(*verb),
             Topic::Operate(verb) => Row::Operate(*verb),
@@ -135,6 +138,7 @@ impl fmt::Display for Subject {
         match &self.topic {
             Topic::Submit => out.write_str("submit"),
             Topic::Plan => out.write_str("plan"),
+            Topic::Children => out.write_str("children"),
             Topic::Intake => out.write_str("in"),
             Topic::Query(verb) => write!(out, "q.{}", verb.as_str()),
             Topic::Operate(verb) => write!(out, "op.{}", verb.as_str()),
@@ -167,7 +171,7 @@ impl Row {
     /// Every line of the table, in its order.
     pub fn all() -> impl Iterator<Item = Self> {
         let words = Word::ALL.into_iter().map(Self::Spoken);
-        [Self::Submit, Self::Plan, Self::Intake]
+        [Self::Submit, Self::Plan, Self::Children, Self::Intake]
             .into_iter()
             .chain(Query::ALL.into_iter().map(Self::Query))
             .chain(Operation::ALL.into_iter().map(Self::Operate))
@@ -181,6 +185,7 @@ impl Row {
         match self {
             Self::Submit => "submit".into(),
             Self::Plan => "plan".into(),
+            Self::Children => "children".into(),
             Self::Intake => "in".into(),
             Self::Query(verb) => format!("q.{}", verb.as_str()),
             Self::Operate(verb) => format!("op.{}", verb.as_str()),
@@ -199,7 +204,7 @@ impl Row {
     pub fn route(self) -> Route {
         use Kind::{Notice, Request, Stream};
         let (kind, from, to) = match self {
-            Self::Submit | Self::Plan => (Request, "producer", "submit"),
+            Self::Submit | Self::Plan | Self::Children => (Request, "producer", "submit"),
             Self::Intake => (Stream, "producer", "submit"),
             Self::Query(Query::Why | Query::Stats) => (Request, "viewer", "scheduler"),
             Self::Query(_) => (Request, "viewer", "submit"),
@@ -229,6 +234,7 @@ fn parse_topic(tokens: &[&str]) -> Option<Topic> {
     Some(match tokens {
         ["submit"] => Topic::Submit,
         ["plan"] => Topic::Plan,
+        ["children"] => Topic::Children,
         ["in"] => Topic::Intake,
         ["q", verb] => Topic::Query(Query::parse(verb)?),
         ["op", verb] => Topic::Operate(Operation::parse(verb)?),

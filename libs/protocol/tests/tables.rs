@@ -60,7 +60,8 @@ fn a_factory_owns_what_it_says_and_the_commands_to_it() {
     for subject in one_of_each() {
         let expected = match subject.topic() {
             Topic::Spoken(..) | Topic::Log(..) | Topic::Command(_) => true,
-            Topic::Submit | Topic::Plan | Topic::Intake | Topic::Query(_) => false,
+            Topic::Submit | Topic::Plan | Topic::Children | Topic::Intake => false,
+            Topic::Query(_) => false,
             Topic::Operate(_) | Topic::Offer(_) | Topic::OfferAny => false,
             Topic::Event(_) | Topic::Kick(_) | Topic::DeadLetter => false,
         };
@@ -178,6 +179,7 @@ fn one_of_each() -> Vec<Subject> {
     let mut topics = vec![
         Topic::Submit,
         Topic::Plan,
+        Topic::Children,
         Topic::Intake,
         Topic::Offer(f.clone()),
         Topic::OfferAny,

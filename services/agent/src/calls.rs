@@ -7,7 +7,9 @@ use std::time::Duration;
 use client::{Coordinator, Patience, Told, Unanswered};
 use fleet::{Disposition, Health, Insights, Nonce, OpId, RequestId, StageName, VerifyResult};
 use node::Node;
-use protocol::{Beat, Beaten, ClaimWork, Code, Granted, PatchJob, ReleaseJob, ReportProgress};
+use protocol::{
+    Beat, Beaten, ClaimWork, Code, Deregister, Granted, PatchJob, ReleaseJob, ReportProgress,
+};
 use tracing::debug;
 
 use crate::hold::{Grip, Verdict};
@@ -70,6 +72,15 @@ impl<L: Coordinator> Calls<L> {
             descriptor: self.who.descriptor.clone(),
         };
         self.link.heartbeat(&ask, self.patience(SPAN)).await
+    }
+
+    /// Frees the name for the next start, said once: silence does the same half a minute later.
+    pub(crate) async fn leave(&self) {
+        let ask =
+            Deregister { factory_id: self.who.factory.clone(), incarnation: self.who.incarnation };
+        if let Err(error) = self.link.deregister(&ask, self.patience(SPAN)).await {
+            debug!(%error, "left without a word");
+        }
     }
 
     /// Moves the job on; repeated until it is answered or nobody cares any more.

@@ -123,10 +123,14 @@ async fn beat<L: Coordinator>(
         }
         tokio::select! {
             biased;
-            () = calls.node.tasks.stopped() => return Ok(()),
+            () = calls.node.tasks.stopped() => break,
             () = sleep(pause) => {}
         }
     }
+    // What was held is handed back first.
+    say.closed().await;
+    calls.leave().await;
+    Ok(())
 }
 
 impl<L: Coordinator, H: Executor> Agent<L, H> {

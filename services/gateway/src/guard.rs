@@ -2,7 +2,7 @@
 //! Reads no body and knows no route but the open ones.
 
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONNECTION, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -11,13 +11,17 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::Door;
+use crate::framing::Doubt;
+use crate::host;
 use crate::problem::{self, Refusal};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("fleet-request-id");
 const PRODUCT: HeaderName = HeaderName::from_static("fleet-product");
 const API: HeaderName = HeaderName::from_static("fleet-api");
-/// What may be asked by anybody: that the process is there, and whether it can work.
-const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+/// What may be asked by anybody: that the process is there, whether it can work, and what holds
+/// nothing of any fleet.
+pub(crate) const OPEN: [&str; 6] =
+    ["/", "/app.css", "/app.js", "/healthz", "/openapi.json", "/readyz"];
 
 /// The name of the request that is being answered.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +34,21 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
     request.extensions_mut().insert(Named(request_id));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let open = OPEN.contains(&path.as_str());
+    if !host::is_ours(request.uri(), request.headers()) {
+        debug!(%request_id, "asked under a foreign name");
+        let refusal = Refusal::new(Code::Forbidden, request_id).because("host");
+        return signed(
+            refusal.hint("use 127.0.0.1, [::1] or localhost").into_response(),
+            request_id,
+        );
+    }
+    if request.extensions().get::<Doubt>().is_some_and(Doubt::is_raised) {
+        let refusal = Refusal::new(Code::Validation, request_id);
+        let refusal = refusal.at("", "framing", "the request says twice where it ends");
+        let mut response = signed(refusal.into_response(), request_id);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return response;
+    }
     let response = match admitted(&door, request.headers(), request_id) {
         Err(refusal) if !open => refusal.into_response(),
         Ok(()) | Err(_) => next.run(request).await,
@@ -68,5 +87,6 @@ fn signed(mut response: Response, request_id: Uuid) -> Response {
     let id = HeaderValue::from_str(&request_id.to_string()).expect("an id is visible ASCII");
     response.headers_mut().insert(REQUEST_ID, id);
     response.headers_mut().insert(API, HeaderValue::from_static("1"));
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -14,7 +14,7 @@ use client::Patience;
 use fleet::{JobId, Timestamp};
 use http_body_util::BodyExt;
 use node::shape;
-use protocol::{AboutJob, Ask, Code, Header, Kind, OfJob, Problem, Row};
+use protocol::{AboutJob, Ask, Code, Header, Kind, OfJob, Operation, Problem, Row};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::Door;
 use crate::guard::Named;
 use crate::problem::Refusal;
+use crate::query;
 
 /// The largest body of JSON.
 const LARGEST_BODY: usize = 8 << 20;
@@ -73,9 +74,25 @@ impl Heard {
         self.path.get(at).map_or("", String::as_str)
     }
 
-    /// The job that the path names.
+    /// The job whose id stands in the path.
     pub(crate) fn job(&self) -> Result<JobId, Refusal> {
         self.named(0).parse().map_err(|_| self.refused(Code::NotFound))
+    }
+
+    /// The job that the path names by its id, the beginning of one, or its key.
+    pub(crate) async fn job_meant(&self) -> Result<JobId, Refusal> {
+        if let Ok(id) = self.named(0).parse() {
+            return Ok(id);
+        }
+        let get = OfJob { query: AboutJob::Get, job: self.named(0).to_owned() };
+        let found = self.ask(&get).await?.items.into_iter().next().unwrap_or_default();
+        let id = found.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
+        id.ok_or_else(|| self.refused(Code::NotFound))
+    }
+
+    /// Names and values of the query, for a route that knows these names.
+    pub(crate) fn pairs(&self, known: &[&str]) -> Result<Vec<(String, String)>, Refusal> {
+        query::pairs(&self.query, known, self.request_id)
     }
 
     pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, Refusal> {
@@ -148,13 +165,21 @@ impl Heard {
         job: JobId,
         given: &[(&str, Value)],
     ) -> Result<A, Refusal> {
-        match self.completed(given) {
-            Ok(ask) => Ok(ask),
-            Err(refusal) if refusal.0.code == Code::OutOfScope => Err(refusal),
-            Err(refusal) => {
+        self.or_missing(job, self.completed(given)).await
+    }
+
+    /// What was read of the body; where that failed, the job's absence is told first.
+    pub(crate) async fn or_missing<T>(
+        &self,
+        job: JobId,
+        read: Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        match read {
+            Err(refusal) if refusal.0.code != Code::OutOfScope => {
                 self.exists(job).await?;
                 Err(refusal)
             }
+            Ok(_) | Err(_) => read,
         }
     }
 
@@ -168,8 +193,18 @@ impl Heard {
         self.ask(&get).await.map(|_| ())
     }
 
-    fn completed<A: DeserializeOwned>(&self, given: &[(&str, Value)]) -> Result<A, Refusal> {
-        let mut object = self.object()?;
+    pub(crate) fn completed<A: DeserializeOwned>(
+        &self,
+        given: &[(&str, Value)],
+    ) -> Result<A, Refusal> {
+        self.completed_from(self.object()?, given)
+    }
+
+    pub(crate) fn completed_from<A: DeserializeOwned>(
+        &self,
+        mut object: Map<String, Value>,
+        given: &[(&str, Value)],
+    ) -> Result<A, Refusal> {
         for (name, value) in given {
             if object.insert((*name).to_owned(), value.clone()).is_some_and(|said| said != *value) {
                 let message = format!("{name} is not the one of the path");
@@ -204,7 +239,7 @@ impl Media {
 
 /// Whether silence leaves open what became of it.
 fn changes(row: Row) -> bool {
-    let reads = matches!(row, Row::Query(_) | Row::Plan);
+    let reads = matches!(row, Row::Query(_) | Row::Plan | Row::Operate(Operation::Verify));
     row.route().kind == Kind::Request && !reads
 }
 

@@ -2,9 +2,12 @@
 //! every refusal is the one that the bus gave. Until there are principals it opens on loopback
 //! only, for one local token and one product.
 
+mod describe;
 mod feed;
+mod framing;
 mod guard;
 mod heard;
+mod host;
 mod options;
 mod problem;
 mod query;

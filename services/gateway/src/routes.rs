@@ -1,16 +1,19 @@
-//! Which address leads where. Every route but the two open ones stands behind the guard.
+//! Which address leads where, by the one table. Every route but the open ones stands behind the
+//! guard.
 
 mod events;
+mod factories;
 mod health;
 mod hold;
 mod jobs;
 mod operate;
+mod page;
 mod read;
+pub(crate) mod table;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
 use axum::{Router, middleware};
 use protocol::Code;
 use serde::Serialize;
@@ -21,23 +24,11 @@ use crate::heard::Heard;
 use crate::problem::Refusal;
 
 pub(crate) fn all(door: Door) -> Router {
-    Router::new()
-        .route("/fleet/jobs", post(jobs::submit).get(jobs::list))
-        .route("/fleet/jobs/{job}", get(read::job).merge(patch(hold::patch)))
-        .route("/fleet/jobs/{job}/runs", get(read::runs))
-        .route("/fleet/jobs/{job}/events", get(read::events))
-        .route("/fleet/jobs/{job}/lease", get(read::lease))
-        .route("/fleet/jobs/{job}/lease/renew", post(hold::renew))
-        .route("/fleet/jobs/{job}/lease/release", post(hold::release))
-        .route("/fleet/jobs/{job}/progress", post(hold::progress))
-        .route("/fleet/jobs/{job}/actions/{action}", post(operate::act))
-        .route("/fleet/jobs/{job}/cancel", post(operate::cancel))
-        .route("/fleet/jobs/{job}/retry", post(operate::retry))
-        .route("/fleet/claim", post(hold::claim))
-        .route("/fleet/factories/heartbeat", post(hold::beat))
-        .route("/fleet/events", get(events::follow))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+    let mut router = Router::new();
+    for route in table::routes() {
+        router = router.route(route.path, route.answered());
+    }
+    router
         .fallback(nowhere)
         .layer(middleware::from_fn_with_state(door.clone(), guard::pass))
         .with_state(door)

@@ -8,13 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use node::{BusAway, Node};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
+
+use crate::framing::{Doubt, Watched};
 
 /// Connections at once; further ones wait to be accepted.
 const MOST_CONNECTIONS: usize = 1024;
@@ -93,11 +98,17 @@ async fn attend(node: Node, stream: TcpStream, router: Router) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "delays stay on");
     }
+    let (doubt, service) = (Doubt::default(), TowerToHyperService::new(router));
+    let raised = doubt.clone();
+    let answering = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(raised.clone());
+        service.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Watched::over(stream, doubt)), answering);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         biased;

@@ -5,8 +5,8 @@ use fleet::{Heartbeat, Holding, JobId, Patch, Release};
 use ledger::{Outcome, ProgressReport, Stop};
 use node::{Asked, Served, problem_of};
 use protocol::{
-    Ask, Beat, Beaten, Code, JobView, PatchJob, Problem, ReleaseJob, RenewAnswer, RenewLeases,
-    RenewOne, Renewed, ReportProgress,
+    Ask, Beat, Beaten, Code, Deregister, JobView, PatchJob, Problem, ReleaseJob, RenewAnswer,
+    RenewLeases, RenewOne, Renewed, ReportProgress,
 };
 
 use crate::Keeper;
@@ -121,6 +121,12 @@ impl Keeper {
         let said = self.ledger.heartbeat(&asked.product, &ask.factory_id, beat).await;
         let factory = asked.settle(said)?;
         Ok(Beaten { server_time: self.node.clock.now(), draining: factory.draining })
+    }
+
+    pub(crate) async fn leave(self, asked: Asked<Deregister>) -> Served<Deregister> {
+        let ask = &asked.ask;
+        let said = self.ledger.leave(&asked.product, &ask.factory_id, ask.incarnation).await;
+        asked.settle(said).map(|_| ())
     }
 
     /// The job as it now stands; the write before it is already durable.

@@ -5,10 +5,11 @@
 mod hold;
 mod keep;
 mod operate;
+mod verify;
 
 use ledger::Ledger;
 use node::{BusAway, Group, Node};
-use protocol::{JobAction, Row, Word};
+use protocol::{FactoryAction, JobAction, Operation, ProductAction, Row, Word};
 
 const GROUP: Group = Group("lease-keeper");
 
@@ -36,11 +37,31 @@ pub async fn serve(node: Node, ledger: Ledger) -> Result<(), BusAway> {
         .await?;
     let beat = keeper.clone();
     node.serve(Row::Spoken(Word::Heartbeat), GROUP, move |asked| beat.clone().beat(asked)).await?;
+    let leave = keeper.clone();
+    node.serve(Row::Spoken(Word::Deregister), GROUP, move |asked| leave.clone().leave(asked))
+        .await?;
+    serve_operators(&node, &keeper).await?;
+    keeper.keep();
+    Ok(())
+}
+
+async fn serve_operators(node: &Node, keeper: &Keeper) -> Result<(), BusAway> {
     for action in JobAction::ALL {
         let operate = keeper.clone();
         let row = Row::Operate(action.into());
         node.serve(row, GROUP, move |asked| operate.clone().operate(asked)).await?;
     }
-    keeper.keep();
-    Ok(())
+    for action in [FactoryAction::Drain, FactoryAction::Undrain] {
+        let operate = keeper.clone();
+        let row = Row::Operate(action.into());
+        node.serve(row, GROUP, move |asked| operate.clone().operate_factory(asked)).await?;
+    }
+    for action in [ProductAction::Pause, ProductAction::Resume] {
+        let operate = keeper.clone();
+        let row = Row::Operate(action.into());
+        node.serve(row, GROUP, move |asked| operate.clone().operate_product(asked)).await?;
+    }
+    let verify = keeper.clone();
+    let row = Row::Operate(Operation::Verify);
+    node.serve(row, GROUP, move |asked| verify.clone().verify(asked)).await
 }

@@ -1,8 +1,14 @@
-//! What a person decides about a job.
+//! What a person decides about a job, a factory or a product.
 
-use fleet::{Action, Actor, Operation};
+use fleet::{Action, Actor, Operation, ProductId};
 use node::{Asked, Served};
-use protocol::{JobAction, Operate, Operated};
+use protocol::{
+    FactoryAction, JobAction, Operate, OperateFactory, OperateProduct, Operated, ProductAction,
+    Reason, Subject, Topic,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tracing::info;
 
 use crate::Keeper;
 
@@ -28,6 +34,46 @@ impl Keeper {
         let job = self.view(&asked, ask.job_id).await?;
         Ok(Operated { job, warnings })
     }
+
+    pub(crate) async fn operate_factory(
+        self,
+        asked: Asked<OperateFactory>,
+    ) -> Served<OperateFactory> {
+        let (product, ask) = (&asked.product, &asked.ask);
+        let said = match ask.action {
+            FactoryAction::Drain => self.ledger.drain(product, &ask.factory_id, ask.now).await,
+            FactoryAction::Undrain => self.ledger.resume(product, &ask.factory_id).await,
+        };
+        let factory = asked.settle(said)?;
+        info!(%product, factory = %ask.factory_id, action = ?ask.action, now = ask.now, "factory");
+        self.kick(product, Reason::Factory).await;
+        Ok(value(&factory))
+    }
+
+    pub(crate) async fn operate_product(
+        self,
+        asked: Asked<OperateProduct>,
+    ) -> Served<OperateProduct> {
+        let (product, ask) = (&asked.product, &asked.ask);
+        let by = Actor::user("local");
+        let said = match ask.action {
+            ProductAction::Pause => self.ledger.pause(product, &by, ask.reason.clone()).await,
+            ProductAction::Resume => self.ledger.unpause(product).await,
+        };
+        let settings = asked.settle(said)?;
+        info!(%product, action = ?ask.action, "product");
+        self.kick(product, Reason::Due).await;
+        Ok(value(&settings))
+    }
+
+    /// A hint: what may begin again is looked at anew.
+    async fn kick(&self, product: &ProductId, reason: Reason) {
+        self.node.tell(Subject::new(product, Topic::Kick(reason)), &json!({})).await;
+    }
+}
+
+fn value(record: &impl Serialize) -> Value {
+    serde_json::to_value(record).expect("string keys and finite numbers encode")
 }
 
 fn action(ask: &Operate) -> Action {

@@ -22,7 +22,7 @@ impl Submit {
     }
 
     /// A hint that costs half a minute when it is lost, until the board is read again.
-    async fn kick(&self, product: &ProductId, job: JobId) {
+    pub(crate) async fn kick(&self, product: &ProductId, job: JobId) {
         let subject = Subject::new(product, Topic::Kick(Reason::Queued));
         self.node.tell(subject, &json!({ "jobId": job })).await;
     }
@@ -41,7 +41,7 @@ impl Submit {
         self.ledger.submit_family(product, &accepted.content, &children, by).await
     }
 
-    async fn terms(&self, product: &ProductId) -> Terms {
+    pub(crate) async fn terms(&self, product: &ProductId) -> Terms {
         let settings = self.ledger.settings(product).await;
         let defaults = settings.map(|product| product.defaults.clone()).unwrap_or_default();
         Terms {

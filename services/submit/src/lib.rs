@@ -2,6 +2,7 @@
 //! answer the same.
 
 mod accept;
+mod children;
 mod intake;
 mod show;
 
@@ -35,6 +36,8 @@ pub async fn serve(node: Node, ledger: Ledger, options: Options) -> Result<(), B
     let service = Submit { node: node.clone(), ledger, options };
     let submit = service.clone();
     node.serve(Row::Submit, GROUP, move |asked| submit.clone().accept(asked)).await?;
+    let add = service.clone();
+    node.serve(Row::Children, GROUP, move |asked| add.clone().add_children(asked)).await?;
     for query in [Query::Get, Query::Runs, Query::Events, Query::Lease] {
         let show = service.clone();
         node.serve(Row::Query(query), GROUP, move |asked| show.clone().show(asked)).await?;

@@ -1,11 +1,10 @@
 //! Which address of the door each request is said at. Sends nothing.
 
 use bytes::Bytes;
-use fleet::FactoryId;
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use protocol::{Code, Operation, Problem, Query, RenewOne, Row, Word};
-use serde_json::{Value, json};
+use protocol::{Code, Operation, Problem, Query, Row, Word};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::CallError;
@@ -56,6 +55,7 @@ pub(crate) fn of(row: Row, said: Value) -> Result<Call, Unsaid> {
         Row::Operate(operation) => Ok(operate(operation, said)),
         Row::Spoken(word) => spoken(word, said),
         Row::Plan => submission("/fleet/jobs/plan", &said),
+        Row::Children => Ok(children(said)),
         Row::Intake
         | Row::Offer
         | Row::OfferAny
@@ -67,11 +67,9 @@ pub(crate) fn of(row: Row, said: Value) -> Result<Call, Unsaid> {
     }
 }
 
-pub(crate) fn renew(factory: &FactoryId, one: &RenewOne) -> Call {
-    let mut body = json!(one);
-    body["factoryId"] = json!(factory);
-    let job = taken(&mut body, "jobId");
-    said_to(Method::POST, format!("/fleet/jobs/{}/lease/renew", encoded(&job)), &body)
+fn children(mut said: Value) -> Call {
+    let parent = taken(&mut said, "jobId");
+    said_to(Method::POST, format!("/fleet/jobs/{}/children", encoded(&parent)), &said)
 }
 
 fn submission(path: &str, said: &Value) -> Result<Call, Unsaid> {
@@ -171,8 +169,7 @@ fn spoken(word: Word, mut said: Value) -> Result<Call, Unsaid> {
         Word::Heartbeat => {
             Ok(said_to(Method::POST, "/fleet/factories/heartbeat".to_owned(), &said))
         }
-        // A renewal names several leases; each is a call of its own.
-        Word::Renew => Err(Unsaid::NoRoute),
+        Word::Renew => Ok(said_to(Method::POST, "/fleet/leases/renew".to_owned(), &said)),
         Word::Deregister => {
             let path = format!("/fleet/factories/{}/deregister", of_factory(&mut said));
             Ok(said_to(Method::POST, path, &said))

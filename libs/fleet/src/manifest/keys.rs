@@ -182,7 +182,7 @@ pub(crate) fn unknown(written: &str, nearest: Option<&str>) -> String {
     }
 }
 
-fn kebab(name: &str) -> String {
+pub(crate) fn kebab(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 4);
     for letter in name.chars() {
         if letter.is_ascii_uppercase() {

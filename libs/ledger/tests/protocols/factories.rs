@@ -5,7 +5,7 @@ use fleet::{Heartbeat, Incarnation};
 use futures_util::future::join_all;
 
 use crate::stage::{Shuffled, Staged, Twist};
-use crate::support::{Yard, bidder, noon, on_each_store, reason, secs};
+use crate::support::{Yard, bidder, code, noon, on_each_store, reason, secs};
 
 fn beat(yard: &Yard) -> Heartbeat {
     Heartbeat {
@@ -67,10 +67,50 @@ async fn a_drain_survives_a_lost_answer_and_a_heartbeat() {
         let first = beat(&yard);
         yard.ledger.heartbeat(&yard.product, &name, first.clone()).await.unwrap().done().unwrap();
         staged.twist("fleet_factories", Twist::UnknownAfterWrite);
-        assert!(yard.ledger.drain(&yard.product, &name).await.unwrap().done().unwrap().draining);
+        let drained = yard.ledger.drain(&yard.product, &name, true).await.unwrap().done().unwrap();
+        assert!(drained.draining && drained.draining_now);
         let beaten = yard.ledger.heartbeat(&yard.product, &name, first).await.unwrap();
         assert!(beaten.done().unwrap().draining);
         assert!(!yard.ledger.resume(&yard.product, &name).await.unwrap().done().unwrap().draining);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_becomes_known_by_being_drained() {
+    on_each_store(async |store| {
+        let yard = Yard::paused(&store);
+        let name = bidder("f1").factory;
+        let drained = yard.ledger.drain(&yard.product, &name, false).await.unwrap();
+        assert_eq!(code(&drained), Some(fleet::Code::NotFound));
+        let resumed = yard.ledger.resume(&yard.product, &name).await.unwrap();
+        assert_eq!(code(&resumed), Some(fleet::Code::NotFound));
+        assert!(yard.ledger.factory(&yard.product, &name).await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_factory_that_leaves_makes_room_for_its_next_start_at_once() {
+    on_each_store(async |inner| {
+        let staged = Staged::over(&inner);
+        let yard = Yard::paused(&staged.store());
+        let name = bidder("f1").factory;
+        let (first, second) = (beat(&yard), beat(&yard));
+        let say = async |beat: &Heartbeat| {
+            yard.ledger.heartbeat(&yard.product, &name, beat.clone()).await.unwrap()
+        };
+        let leave = async |beat: &Heartbeat| {
+            yard.ledger.leave(&yard.product, &name, beat.incarnation).await.unwrap()
+        };
+        assert_eq!(code(&leave(&first).await), Some(fleet::Code::NotFound));
+        assert!(say(&first).await.done().is_some());
+        assert_eq!(reason(&leave(&second).await), Some("another_incarnation"));
+        staged.twist("fleet_factories", Twist::UnknownAfterWrite);
+        assert!(leave(&first).await.done().unwrap().retired_at.is_some());
+        assert!(leave(&first).await.done().is_some());
+        assert!(say(&second).await.done().is_some());
+        assert_eq!(reason(&leave(&first).await), Some("another_incarnation"));
     })
     .await;
 }

@@ -160,7 +160,21 @@ async fn a_renewal_tells_its_holder_to_stop_and_why() {
         let id = yard.submit("j", r#""budget":{"wall":"20s"}"#).await;
         let holding = yard.running(id, "f1").await;
         assert_eq!(stop(id, holding.clone()).await, None);
-        yard.ledger.drain(&yard.product, &bidder("f1").factory).await.unwrap().done().unwrap();
+        let name = bidder("f1").factory;
+        let beat = fleet::Heartbeat {
+            incarnation: fleet::Incarnation::from_uuid(yard.ids.mint()),
+            descriptor: None,
+            capabilities: Vec::new(),
+            engines: Vec::new(),
+            health: fleet::Health::Ok,
+            load: 0.0,
+            seat_limit: 1,
+            last_renewal: None,
+        };
+        yard.ledger.heartbeat(&yard.product, &name, beat).await.unwrap().done().unwrap();
+        yard.ledger.drain(&yard.product, &name, false).await.unwrap().done().unwrap();
+        assert_eq!(stop(id, holding.clone()).await, None, "what runs may finish");
+        yard.ledger.drain(&yard.product, &name, true).await.unwrap().done().unwrap();
         assert_eq!(stop(id, holding.clone()).await, Some(Stop::Drain));
         yard.wait(secs(20)).await;
         assert_eq!(stop(id, holding.clone()).await, Some(Stop::Budget));

@@ -4,13 +4,14 @@ use fleet::{
     Capability, Checkpoint, EngineName, Epoch, FactoryId, Incarnation, JobId, Nonce, ProductId,
     RequestId, Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Ask, JobView};
 use crate::subject::{Row, Subject};
 use crate::verb::Word;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClaimWork {
     /// The same for every copy of this request.
@@ -30,7 +31,7 @@ pub struct ClaimWork {
 }
 
 /// A job that was offered, and the epoch it had then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OfferSeen {
     pub job_id: JobId,
@@ -38,7 +39,7 @@ pub struct OfferSeen {
 }
 
 /// The job as the claim wrote it, and what its holder must present from now on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Granted {
     pub job: JobView,

@@ -5,6 +5,7 @@ use fleet::{
     Incarnation, Insights, JobId, Nonce, OpId, ProductId, RunResult, StageName, Timestamp,
     VerifyResult,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Problem;
@@ -12,7 +13,7 @@ use crate::message::{Ask, JobView};
 use crate::subject::{Row, Subject};
 use crate::verb::Word;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RenewLeases {
     pub factory_id: FactoryId,
@@ -20,7 +21,7 @@ pub struct RenewLeases {
     pub leases: Vec<RenewOne>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RenewOne {
     pub job_id: JobId,
@@ -29,14 +30,14 @@ pub struct RenewOne {
 }
 
 /// One answer for each lease, in the order in which they were named.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RenewAnswer {
     pub leases: Vec<Renewed>,
     pub server_time: Timestamp,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Renewed {
     pub job_id: JobId,
@@ -49,7 +50,7 @@ pub struct Renewed {
     pub error: Option<Problem>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PatchJob {
     pub job_id: JobId,
@@ -69,7 +70,7 @@ pub struct PatchJob {
     pub insights: Option<Insights>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReportProgress {
     pub job_id: JobId,
@@ -84,7 +85,7 @@ pub struct ReportProgress {
     pub message: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReleaseJob {
     pub job_id: JobId,
@@ -109,7 +110,7 @@ pub struct ReleaseJob {
 }
 
 /// A factory's sign of life.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Beat {
     pub factory_id: FactoryId,
@@ -125,7 +126,7 @@ pub struct Beat {
     pub descriptor: Option<Descriptor>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Beaten {
     pub server_time: Timestamp,
@@ -133,7 +134,7 @@ pub struct Beaten {
 }
 
 /// A factory that ends by intent: its place is free at once for its next start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Deregister {
     pub factory_id: FactoryId,

@@ -1,6 +1,7 @@
 //! Looking at jobs and what belongs to them.
 
 use fleet::{FactoryId, Job, JobId, Key, Priority, ProductId, StageName, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -9,7 +10,7 @@ use crate::subject::{Row, Subject, Topic};
 use crate::verb::Query;
 
 /// A job as it is shown: its record without the bulky and the internal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobView {
     pub id: JobId,
@@ -62,7 +63,7 @@ impl JobView {
 }
 
 /// What is asked of one job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OfJob {
     /// Which of the questions about one job this is.
@@ -71,7 +72,7 @@ pub struct OfJob {
     pub job: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AboutJob {
     Get,
@@ -83,7 +84,7 @@ pub enum AboutJob {
 }
 
 /// What is asked of a whole product.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OfProduct {
     /// Which of the questions about a product this is.
@@ -93,7 +94,7 @@ pub struct OfProduct {
     pub named: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AboutProduct {
     Stats,
@@ -103,13 +104,13 @@ pub enum AboutProduct {
 }
 
 /// The records that answer, as they are stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Found {
     pub items: Vec<Value>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ListJobs {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -136,7 +137,7 @@ pub struct ListJobs {
     pub cursor: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Listed {
     pub items: Vec<JobView>,

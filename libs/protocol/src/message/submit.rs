@@ -1,6 +1,7 @@
 //! Handing a job in, and asking beforehand what would come of it.
 
 use fleet::{JobId, Key, ProductId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -8,7 +9,7 @@ use crate::message::{Ask, JobView};
 use crate::subject::{Row, Subject, Topic};
 
 /// A submission: a job file as it stands, or its keys as JSON.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubmitJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -20,7 +21,7 @@ pub struct SubmitJob {
     pub expect: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
     /// `created`, `existing` or `superseded`.
@@ -32,7 +33,7 @@ pub struct Receipt {
 }
 
 /// The same submission, but nothing is written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlanJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,7 +43,7 @@ pub struct PlanJob {
 }
 
 /// What would come of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Planned {
     /// `created`, `existing`, `superseded`, or `conflict`: the key is taken.
@@ -61,6 +62,38 @@ pub struct Planned {
     /// To be sent with the submission, so that it is refused if anything changed meanwhile.
     pub expect: String,
     pub warnings: Vec<String>,
+}
+
+/// More children for a composite that still waits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddChildren {
+    /// The composite.
+    pub job_id: JobId,
+    /// Submissions as JSON, at most 50. One that names no key is another job each time.
+    pub children: Vec<Map<String, Value>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Added {
+    /// The composite as it stands then.
+    pub job: JobView,
+    /// In the order in which they were given.
+    pub children: Vec<JobId>,
+    pub warnings: Vec<String>,
+}
+
+impl Ask for AddChildren {
+    type Reply = Added;
+
+    fn row(&self) -> Row {
+        Row::Children
+    }
+
+    fn subject(&self, product: &ProductId) -> Subject {
+        Subject::new(product, Topic::Children)
+    }
 }
 
 impl Ask for PlanJob {

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::atomic::Ordering;
 
 use agent::Process;
+use protocol::{FactoryAction, OperateFactory};
 use serde_json::json;
 
 use crate::scripted::{Cut, Scripted};
@@ -98,4 +99,35 @@ async fn a_report_that_was_not_answered_is_sent_by_the_next_agent() {
     assert_eq!(fs::read_dir(town.home.path().join("f1/quarantine")).unwrap().count(), 0);
     assert_eq!(town.job(job).await["attempts"], json!(1));
     next.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_factory_that_stopped_makes_room_for_its_next_start_at_once() {
+    let town = Town::new().await;
+    let factory = town.start(town.link.clone(), Scripted::default(), town.options("f1", "f1"));
+    let factory = factory.await;
+    let job = town.submit("Work.").await;
+    town.stage_is(job, "shipped").await;
+    assert_eq!(town.beats("f1").await, Err(Some(String::from("incarnation_in_use"))));
+    factory.stop().await;
+    assert_eq!(town.beats("f1").await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_factory_drained_at_once_gives_its_job_to_another_uncharged() {
+    let town = Town::new().await;
+    let factory = town.factory().await;
+    let job = town.submit(HANG).await;
+    let leader = pid_in(&town.in_work(job, 1, "leader")).await;
+    let drain = OperateFactory {
+        action: FactoryAction::Drain,
+        factory_id: "f1".parse().unwrap(),
+        now: true,
+    };
+    assert_eq!(town.ask(&drain).await["drainingNow"], json!(true));
+    let found = town.stage_is(job, "queued").await;
+    assert_eq!((&found["failures"], &found["reaps"]), (&json!(0), &json!(0)));
+    is_gone(leader).await;
+    town.claimed("f2").await;
+    factory.stop().await;
 }

@@ -9,8 +9,8 @@ use bus::BusError;
 use client::{CallError, Coordinator, OverBus, Patience, Told};
 use fleet::Exit;
 use protocol::{
-    Beat, Beaten, ClaimWork, Granted, JobView, PatchJob, ReleaseJob, RenewAnswer, RenewLeases,
-    ReportProgress,
+    Beat, Beaten, ClaimWork, Deregister, Granted, JobView, PatchJob, ReleaseJob, RenewAnswer,
+    RenewLeases, ReportProgress,
 };
 
 /// Succeeds at everything at once, and counts.
@@ -76,5 +76,9 @@ impl Coordinator for Cut {
 
     async fn heartbeat(&self, ask: &Beat, patience: Patience) -> Told<Beaten> {
         self.link.heartbeat(ask, patience).await
+    }
+
+    async fn deregister(&self, ask: &Deregister, patience: Patience) -> Told<()> {
+        self.link.deregister(ask, patience).await
     }
 }

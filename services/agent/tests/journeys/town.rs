@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use agent::{Executor, Options, Pace, Place, Processes};
 use bus::{Bus, Memory};
-use client::{Coordinator, OverBus, Patience};
+use client::{CallError, Coordinator, OverBus, Patience};
 use clock::{Clock, Ids, System};
 use dev::Fleet;
 use fleet::{Incarnation, JobId, OpId, RequestId, StageName};
 use ledger::{Ledger, Terms};
 use node::{Node, Tasks};
-use protocol::{AboutJob, Ask, ClaimWork, Granted, JobAction, OfJob, Operate, PatchJob, SubmitJob};
+use protocol::{
+    AboutJob, Ask, Beat, ClaimWork, Granted, JobAction, OfJob, Operate, PatchJob, SubmitJob,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -126,6 +128,25 @@ impl Town {
         held
     }
 
+    /// Whether another start of this name is taken, or why not.
+    pub(crate) async fn beats(&self, factory: &str) -> Result<(), Option<String>> {
+        let ask = Beat {
+            factory_id: factory.parse().unwrap(),
+            incarnation: Incarnation::from_uuid(self.node.ids.mint()),
+            capabilities: Vec::new(),
+            engines: Vec::new(),
+            health: fleet::Health::Ok,
+            load: 0.0,
+            seat_limit: 1,
+            descriptor: None,
+        };
+        match self.link.call(&ask, self.patience()).await {
+            Ok(_) => Ok(()),
+            Err(CallError::Refused(problem)) => Err(problem.reason),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
     pub(crate) async fn operate(&self, job: JobId, action: JobAction) {
         let ask = Operate {
             action,
@@ -148,9 +169,12 @@ impl Town {
     }
 
     pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> A::Reply {
+        self.link.call(ask, self.patience()).await.unwrap()
+    }
+
+    fn patience(&self) -> Patience {
         let until = self.node.clock.now().plus(PATIENCE);
-        let patience = Patience { request_id: self.node.ids.mint(), until, span: PATIENCE };
-        self.link.call(ask, patience).await.unwrap()
+        Patience { request_id: self.node.ids.mint(), until, span: PATIENCE }
     }
 
     pub(crate) async fn job_is(&self, job: JobId, what: impl Fn(&Value) -> bool) -> Value {

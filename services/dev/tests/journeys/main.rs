@@ -8,3 +8,5 @@ mod town;
 
 #[cfg(test)]
 mod ship;
+#[cfg(test)]
+mod verify;

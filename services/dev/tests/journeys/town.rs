@@ -21,6 +21,7 @@ pub(crate) struct Town {
     pub(crate) fleet: Fleet,
     pub(crate) link: OverBus,
     pub(crate) node: Node,
+    pub(crate) store: Arc<dyn Store>,
 }
 
 impl Town {
@@ -35,7 +36,7 @@ impl Town {
         let echo = Some("echo".parse().unwrap());
         let fleet = Fleet::start(node.clone(), &ledger, echo).await.unwrap();
         let link = OverBus::new(bus, "acme".parse().unwrap());
-        Self { fleet, link, node }
+        Self { fleet, link, node, store }
     }
 
     pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, CallError> {

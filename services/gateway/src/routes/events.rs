@@ -25,7 +25,7 @@ use crate::problem::{Answer, Refusal};
 use crate::query;
 
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
-const FILTERS: [&str; 3] = ["jobId", "since", "type"];
+pub(crate) const FILTERS: [&str; 3] = ["jobId", "since", "type"];
 const LAST_SEEN: &str = "last-event-id";
 /// What came between is not known here: read the lists again.
 const GAP: &str = "event: gap\ndata: {}\n\n";

@@ -14,7 +14,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// A key that nobody need have: that it is not found took the bus, a service and the store.
 const PROBE: &str = "readyz";
 
-pub(crate) async fn alive() -> Response {
+pub(crate) fn alive() -> Response {
     ok(&json!({ "alive": true }))
 }
 

@@ -7,13 +7,15 @@ use axum::http::header::RETRY_AFTER;
 use axum::response::IntoResponse;
 use fleet::{Epoch, FactoryId, JobId, Nonce};
 use protocol::{
-    Beat, ClaimWork, Code, PatchJob, ReleaseJob, RenewLeases, RenewOne, ReportProgress,
+    Beat, ClaimWork, Code, Deregister, PatchJob, ReleaseJob, RenewLeases, RenewOne, ReportProgress,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::heard::Heard;
 use crate::problem::{Answer, RETRY};
+use crate::routes::factories::{self, factory_of};
 use crate::routes::ok;
 
 /// The longest that a claim waits at the scheduler.
@@ -44,10 +46,25 @@ pub(crate) async fn beat(heard: Heard) -> Answer {
     Ok(ok(&heard.ask(&ask).await?))
 }
 
+/// A factory's last word.
+pub(crate) async fn leave(heard: Heard) -> Answer {
+    let factory = factory_of(&heard)?;
+    let given = [("factoryId", json!(factory))];
+    let ask: Deregister = factories::or_missing(&heard, &factory, heard.completed(&given)).await?;
+    heard.ask(&ask).await?;
+    Ok(ok(&json!({})))
+}
+
+/// Every lease of a factory at once; what is refused stands beside what is renewed.
+pub(crate) async fn renew_all(heard: Heard) -> Answer {
+    let ask: RenewLeases = heard.alone()?;
+    Ok(ok(&heard.ask(&ask).await?))
+}
+
 /// One lease, as its address names it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RenewThis {
+pub(crate) struct RenewThis {
     job_id: JobId,
     factory_id: FactoryId,
     lease_epoch: Epoch,

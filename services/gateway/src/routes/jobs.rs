@@ -1,31 +1,65 @@
 //! Jobs come in, and are listed.
 
+use std::collections::BTreeSet;
+
 use axum::http::StatusCode;
-use axum::response::Response;
 use bytes::Bytes;
-use fleet::{JobId, StageName, Submission};
-use protocol::{Code, ListJobs, Problem, SubmitJob};
-use serde_json::Value;
+use fleet::Submission;
+use protocol::{AddChildren, Code, ListJobs, PlanJob, Problem, SubmitJob};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::heard::{Heard, Media};
 use crate::problem::{Answer, Refusal};
-use crate::query;
 use crate::routes::{json, ok};
 
 const LARGEST_PAGE: usize = 500;
-const FILTERS: [&str; 4] = ["admitted", "cursor", "limit", "stage"];
+const LONGEST_TEXT: usize = 512;
+/// What a list may be asked for.
+pub(crate) const LIST: [&str; 11] = [
+    "admitted",
+    "createdAfter",
+    "createdBefore",
+    "cursor",
+    "factoryId",
+    "idempotencyKey",
+    "limit",
+    "parentId",
+    "priority",
+    "q",
+    "stage",
+];
+pub(crate) const SUBMIT: [&str; 1] = ["expect"];
+
+/// A job file, or the keys of one.
+type Sent = (Option<String>, Option<Map<String, Value>>);
 
 pub(crate) async fn submit(heard: Heard) -> Answer {
-    let ask = submission(&heard)?;
-    let receipt = heard.ask(&ask).await?;
+    let mut expect = None;
+    for (name, value) in heard.pairs(&SUBMIT)? {
+        expect = Some(text(&heard, &name, &value)?);
+    }
+    let (file, submission) = submission(&heard)?;
+    let receipt = heard.ask(&SubmitJob { file, submission, expect }).await?;
     let made = receipt.outcome == "created";
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     Ok(json(status, &receipt))
 }
 
+pub(crate) async fn plan(heard: Heard) -> Answer {
+    let (file, submission) = submission(&heard)?;
+    Ok(ok(&heard.ask(&PlanJob { file, submission }).await?))
+}
+
+pub(crate) async fn add_children(heard: Heard) -> Answer {
+    let job = heard.job_meant().await?;
+    let ask: AddChildren = heard.typed(job).await?;
+    Ok(json(StatusCode::CREATED, &heard.ask(&ask).await?))
+}
+
 /// Read here as the service will read it, so that what is no submission is refused with the lines
 /// and words of what was sent.
-fn submission(heard: &Heard) -> Result<SubmitJob, Refusal> {
+fn submission(heard: &Heard) -> Result<Sent, Refusal> {
     let empty = Bytes::new();
     let bytes = heard.body()?.unwrap_or(&empty);
     let invalid = |invalid| Refusal::from(Box::new(Problem::invalid(&invalid, heard.request_id)));
@@ -33,47 +67,72 @@ fn submission(heard: &Heard) -> Result<SubmitJob, Refusal> {
         Media::Markdown => {
             Submission::from_markdown(bytes).map_err(invalid)?;
             let file = String::from_utf8_lossy(bytes).into_owned();
-            Ok(SubmitJob { file: Some(file), ..SubmitJob::default() })
+            Ok((Some(file), None))
         }
         Media::Json => {
             Submission::from_json(bytes).map_err(invalid)?;
-            Ok(SubmitJob { submission: Some(heard.object()?), ..SubmitJob::default() })
+            Ok((None, Some(heard.object()?)))
         }
     }
 }
 
-pub(crate) async fn list(heard: Heard) -> Result<Response, Refusal> {
+pub(crate) async fn list(heard: Heard) -> Answer {
     let mut ask = ListJobs::default();
-    for (name, value) in query::pairs(&heard.query, &FILTERS, heard.request_id)? {
-        let wrong = |reason: &str, message: &str| {
-            heard.refused(Code::Validation).at(&name, reason, message.to_owned())
-        };
-        match name.as_str() {
-            "stage" => ask.stage.push(stage(&heard, &value)?),
-            "limit" => {
-                let limit = value.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
-                ask.limit = Some(limit.ok_or_else(|| {
-                    wrong("out_of_range", &format!("limit is 1 to {LARGEST_PAGE}"))
-                })?);
-            }
-            "cursor" => {
-                let cursor = value.parse::<JobId>();
-                let cursor = cursor.map_err(|_| wrong("bad_value", "not a cursor of this list"))?;
-                ask.cursor = Some(cursor.to_string());
-            }
-            _ => {
-                ask.unadmitted = match value.as_str() {
-                    "true" => false,
-                    "any" => true,
-                    _ => return Err(wrong("bad_enum", "admitted is true or any")),
-                }
-            }
+    let mut seen = BTreeSet::new();
+    for (name, value) in heard.pairs(&LIST)? {
+        let several = ["stage", "priority"].contains(&name.as_str());
+        if !several && !seen.insert(name.clone()) {
+            return Err(wrong(&heard, &name, "duplicate", "it stands there twice"));
         }
+        filter(&heard, &mut ask, (&name, &value))?;
     }
     Ok(ok(&heard.ask(&ask).await?))
 }
 
-fn stage(heard: &Heard, named: &str) -> Result<StageName, Refusal> {
-    serde_json::from_value(Value::from(named))
-        .map_err(|why| heard.refused(Code::Validation).at("stage", "bad_enum", why.to_string()))
+fn filter(heard: &Heard, ask: &mut ListJobs, (name, value): (&str, &str)) -> Result<(), Refusal> {
+    match name {
+        "stage" => ask.stage.push(read(heard, name, value)?),
+        "priority" => ask.priority.push(read(heard, name, value)?),
+        "idempotencyKey" => ask.idempotency_key = Some(read(heard, name, value)?),
+        "parentId" => ask.parent_id = Some(read(heard, name, value)?),
+        "factoryId" => ask.factory_id = Some(read(heard, name, value)?),
+        "createdAfter" => ask.created_after = Some(read(heard, name, value)?),
+        "createdBefore" => ask.created_before = Some(read(heard, name, value)?),
+        "q" => ask.q = Some(text(heard, name, value)?),
+        "cursor" => ask.cursor = Some(text(heard, name, value)?),
+        "limit" => {
+            let limit = value.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
+            let why = format!("limit is 1 to {LARGEST_PAGE}");
+            ask.limit = Some(limit.ok_or_else(|| wrong(heard, name, "out_of_range", &why))?);
+        }
+        _ => {
+            ask.unadmitted = match value {
+                "true" => false,
+                "any" => true,
+                _ => return Err(wrong(heard, name, "bad_enum", "admitted is true or any")),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A value of the query, read as it would be read in a body.
+fn read<T: DeserializeOwned>(heard: &Heard, name: &str, value: &str) -> Result<T, Refusal> {
+    serde_json::from_value(Value::from(value)).map_err(|why| {
+        let said = why.to_string();
+        let reason = if said.starts_with("unknown variant") { "bad_enum" } else { "bad_value" };
+        wrong(heard, name, reason, &said)
+    })
+}
+
+fn text(heard: &Heard, name: &str, value: &str) -> Result<String, Refusal> {
+    if (1..=LONGEST_TEXT).contains(&value.len()) && !value.chars().any(char::is_control) {
+        return Ok(value.to_owned());
+    }
+    let why = format!("{name} is 1 to {LONGEST_TEXT} bytes without control characters");
+    Err(wrong(heard, name, "bad_value", &why))
+}
+
+fn wrong(heard: &Heard, name: &str, reason: &str, message: &str) -> Refusal {
+    heard.refused(Code::Validation).at(name, reason, message.to_owned())
 }

@@ -1,5 +1,6 @@
 //! What a person decides about a job.
 
+use axum::http::HeaderValue;
 use axum::http::header::IF_MATCH;
 use fleet::{JobId, StageName};
 use protocol::{AboutJob, Code, JobAction, OfJob, Operate};
@@ -10,7 +11,7 @@ use crate::problem::{Answer, Refusal};
 use crate::routes::{ok, read};
 
 pub(crate) async fn act(heard: Heard) -> Answer {
-    let job = heard.job()?;
+    let job = heard.job_meant().await?;
     let named = heard.named(1);
     let Some(action) = JobAction::ALL.into_iter().find(|action| word(*action) == named) else {
         heard.exists(job).await?;
@@ -23,30 +24,70 @@ pub(crate) async fn act(heard: Heard) -> Answer {
 }
 
 pub(crate) async fn cancel(heard: Heard) -> Answer {
-    operated(&heard, heard.job()?, JobAction::Cancel).await
+    operated(&heard, heard.job_meant().await?, JobAction::Cancel).await
 }
 
 pub(crate) async fn retry(heard: Heard) -> Answer {
-    operated(&heard, heard.job()?, JobAction::Redrive).await
+    operated(&heard, heard.job_meant().await?, JobAction::Redrive).await
 }
 
 async fn operated(heard: &Heard, job: JobId, action: JobAction) -> Answer {
-    let given = [("jobId", job.to_string().into()), ("action", Value::from(word(action)))];
-    let ask: Operate = heard.typed_with(job, &given).await?;
-    as_expected(heard, job).await?;
+    let (ask, expect) = heard.or_missing(job, asked(heard, job, action)).await?;
+    as_expected(heard, job, expect).await?;
     Ok(ok(&heard.ask(&ask).await?))
+}
+
+/// The action, and the revision of the job that it is meant for.
+fn asked(
+    heard: &Heard,
+    job: JobId,
+    action: JobAction,
+) -> Result<(Operate, Option<String>), Refusal> {
+    let mut object = heard.object()?;
+    let bad = |field: &str, message: &str| {
+        heard.refused(Code::Validation).at(field, "bad_value", message.to_owned())
+    };
+    let expect = match object.remove("expect") {
+        None => None,
+        Some(Value::String(etag)) => Some(etag),
+        Some(_) => return Err(bad("expect", "expect is the etag of the job, a text")),
+    };
+    if let Some(mode) = object.remove("mode") {
+        let now = match mode.as_str() {
+            Some("now") => true,
+            Some("graceful") => false,
+            Some(_) | None => return Err(bad("mode", "mode is graceful or now")),
+        };
+        object.insert(String::from("now"), now.into());
+    }
+    if let Some(cascade) = object.remove("cascade") {
+        let cascade =
+            cascade.as_bool().ok_or_else(|| bad("cascade", "cascade is true or false"))?;
+        object.insert(String::from("alone"), (!cascade).into());
+    }
+    let given = [("jobId", job.to_string().into()), ("action", Value::from(word(action)))];
+    Ok((heard.completed_from(object, &given)?, expect))
 }
 
 /// Spares a person an action on what they have not seen. Judged before the action, not with it:
 /// the action's own rules are what two people at once are kept apart by.
-async fn as_expected(heard: &Heard, job: JobId) -> Result<(), Refusal> {
-    let Some(expected) = heard.headers.get(IF_MATCH) else { return Ok(()) };
-    let get = OfJob { query: AboutJob::Get, job: job.to_string() };
-    let found = heard.ask(&get).await?.items.into_iter().next().unwrap_or_default();
-    if expected == "*" || read::etag_of(&found).as_ref() == Some(expected) {
+async fn as_expected(heard: &Heard, job: JobId, expect: Option<String>) -> Result<(), Refusal> {
+    let matched = heard.headers.get(IF_MATCH);
+    if matched.is_none() && expect.is_none() {
         return Ok(());
     }
-    let mut refusal = heard.refused(Code::Conflict).because("etag_mismatch");
+    let get = OfJob { query: AboutJob::Get, job: job.to_string() };
+    let found = heard.ask(&get).await?.items.into_iter().next().unwrap_or_default();
+    let etag = read::etag_of(&found);
+    let same = |known: &HeaderValue| known == "*" || etag.as_ref() == Some(known);
+    let reason = if !matched.is_none_or(same) {
+        "etag_mismatch"
+    } else if expect.is_some_and(|expect| found["etag"] != expect) {
+        "changed_since_plan"
+    } else {
+        return Ok(());
+    };
+    let mut refusal = heard.refused(Code::Conflict).because(reason);
     refusal.0.current = current(&found);
     Err(refusal)
 }

@@ -30,6 +30,11 @@ pub(crate) async fn events(heard: Heard) -> Answer {
     page(&heard, AboutJob::Events).await
 }
 
+pub(crate) async fn why(heard: Heard) -> Answer {
+    let why = first(&heard, AboutJob::Why).await?.ok_or_else(|| heard.refused(Code::NotFound))?;
+    Ok(ok(&why))
+}
+
 pub(crate) async fn lease(heard: Heard) -> Answer {
     let lease = first(&heard, AboutJob::Lease).await?;
     let lease = lease.ok_or_else(|| heard.refused(Code::NotFound).because("never_claimed"))?;

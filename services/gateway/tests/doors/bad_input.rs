@@ -98,7 +98,7 @@ async fn an_address_that_names_nothing_is_not_found() {
     let town = Town::open().await;
     let no = (404, "NOT_FOUND", "");
     let paths = [
-        "/",
+        "/index.html",
         "/fleet",
         "/fleet/jobs/",
         "/fleet/jobs/$JS",
@@ -303,6 +303,19 @@ async fn a_list_is_asked_for_in_its_own_words() {
         case("unknown filter", list("stgae=queued"), bad("stgae")),
         case("not UTF-8", list("stage=%ff"), bad("malformed")),
         case("admitted", list("admitted=perhaps"), bad("admitted")),
+        case("unknown priority", list("priority=urgent"), bad("priority")),
+        case(
+            "a key too long",
+            list(&format!("idempotencyKey={}", "x".repeat(257))),
+            bad("idempotencyKey"),
+        ),
+        case("a parent", list("parentId=j_x"), bad("parentId")),
+        case("a factory", list("factoryId=a.b"), bad("factoryId")),
+        case("not a time", list("createdAfter=yesterday"), bad("createdAfter")),
+        case("not a time either", list("createdBefore=1"), bad("createdBefore")),
+        case("an empty search", list("q="), bad("q")),
+        case("a long search", list(&format!("q={}", "x".repeat(513))), bad("q")),
+        case("twice", list("q=a&q=b"), bad("q")),
         case("a job of the query", events("jobId=x"), bad("jobId")),
         case("an unknown type", events("type=exploded"), bad("type")),
         case("a garbled cursor", events("since=x"), bad("since")),
@@ -335,5 +348,43 @@ async fn a_head_that_never_ends_is_cut_off() {
         Spoken::bare("GET /healthz").to(town.address).await
     });
     assert_eq!(said.await.unwrap().status, 200, "others are served");
+    town.close().await;
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_factory_or_a_product_is_judged_too() {
+    let town = Town::open().await;
+    town.ask(&town.beat("f1")).await.unwrap();
+    let post = |path: &str, body: &str| Spoken::new(&format!("POST {path}")).json(body);
+    let bad = |field| (400, "VALIDATION", field);
+    let missing = (404, "NOT_FOUND", "");
+    let drain = "/fleet/factories/f1/drain";
+    let submit = Spoken::new("POST /fleet/jobs?expcet=absent").json("{}");
+    let cases = vec![
+        case("unknown field", post(drain, r#"{"nwo":true}"#), bad("nwo")),
+        case("wrong type", post(drain, r#"{"now":"yes"}"#), bad("now")),
+        case("another factory", post(drain, r#"{"factoryId":"f2"}"#), bad("factoryId")),
+        case("another action", post(drain, r#"{"action":"undrain"}"#), bad("action")),
+        case("a list", post(drain, "[]"), bad("malformed")),
+        case("other product", post(drain, r#"{"productId":"globex"}"#), (403, "OUT_OF_SCOPE", "")),
+        case("unknown factory", post("/fleet/factories/f9/drain", "{}"), missing),
+        case("no factory", post("/fleet/factories/a.b/drain", "{"), missing),
+        case("no incarnation", post("/fleet/factories/f1/deregister", "{}"), bad("incarnation")),
+        case("unknown verb", post("/fleet/factories/f1/explode", "{}"), missing),
+        case("pause", post("/fleet/pause", r#"{"reason":7}"#), bad("reason")),
+        case("pause whom", post("/fleet/pause", r#"{"by":"me"}"#), bad("by")),
+        case("verify what", post("/fleet/verify", r#"{"jobs":1}"#), bad("jobs")),
+        case("renew nobody", post("/fleet/leases/renew", r#"{"leases":[]}"#), bad("factoryId")),
+        case("children", post(&format!("/fleet/jobs/{NOBODY}/children"), "{"), missing),
+        case("plan", post("/fleet/jobs/plan", "nonsense"), bad("malformed")),
+        case("a misspelt expect", submit, bad("expcet")),
+        case("stats of what", Spoken::new("GET /fleet/stats?of=jobs"), bad("of")),
+    ];
+    hold(&town, cases).await;
+    let much = json!({ "factoryId": "f1", "leases": vec![json!({ "jobId": NOBODY,
+        "leaseEpoch": 1, "claimNonce": NONCE }); 257] });
+    let much = post("/fleet/leases/renew", &much.to_string());
+    hold(&town, vec![case("257 leases", much, bad("leases"))]).await;
+    assert!(!town.ask(&town.beat("f1")).await.unwrap().draining, "nothing was changed");
     town.close().await;
 }

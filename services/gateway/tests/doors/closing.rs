@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use crate::plain::{self, Spoken};
 use crate::town::{TOKEN, Town, options, refusal};
 
-fn alone() -> Node {
+pub(crate) fn alone() -> Node {
     let system = Arc::new(System::start());
     let ids = Arc::<System>::clone(&system);
     Node { bus: Arc::new(bus::Memory::default()), clock: system, ids, tasks: Tasks::default() }

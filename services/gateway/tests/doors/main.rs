@@ -5,7 +5,13 @@ mod bad_input;
 #[cfg(test)]
 mod closing;
 #[cfg(test)]
+mod described;
+#[cfg(test)]
+mod forwarded;
+#[cfg(test)]
 mod journey;
+#[cfg(test)]
+mod operators;
 #[cfg(test)]
 mod plain;
 #[cfg(test)]

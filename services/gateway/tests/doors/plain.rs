@@ -37,6 +37,7 @@ impl Said {
 #[derive(Clone, Debug)]
 pub(crate) struct Spoken {
     line: String,
+    host: String,
     headers: Vec<String>,
     body: Vec<u8>,
     chunked: bool,
@@ -49,7 +50,13 @@ impl Spoken {
     }
 
     pub(crate) fn bare(line: &str) -> Self {
-        Self { line: line.to_owned(), headers: Vec::new(), body: Vec::new(), chunked: false }
+        let (line, host) = (line.to_owned(), "localhost".to_owned());
+        Self { line, host, headers: Vec::new(), body: Vec::new(), chunked: false }
+    }
+
+    pub(crate) fn host(mut self, host: &str) -> Self {
+        self.host = host.to_owned();
+        self
     }
 
     pub(crate) fn with(mut self, header: &str) -> Self {
@@ -85,7 +92,8 @@ impl Spoken {
 
     /// All that goes before the body.
     pub(crate) fn head(&self) -> String {
-        let mut head = format!("{} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n", self.line);
+        let Self { line, host, .. } = self;
+        let mut head = format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
         for header in &self.headers {
             head += header;
             head += "\r\n";

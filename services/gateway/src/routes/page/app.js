@@ -1,0 +1,314 @@
+// The fleet on one page. Everything that comes from the fleet is put in as text, never as markup.
+'use strict';
+
+const PAGE = 500;
+const REFRESH_MS = 10000;
+const SETTLE_MS = 400;
+const MOST_EVENTS = 200;
+const SHOWN_PROGRESS = 25;
+// The order in which stages are shown: what needs a person, what runs, what waits, what ended.
+const STAGES = {
+  dead_letter: ['✖', 'bad'], failed: ['✖', 'bad'], review: ['◆', 'wait'], testing: ['◆', 'wait'],
+  building: ['▶', 'run'], assigned: ['▷', 'run'], queued: ['…', ''], blocked: ['‖', ''],
+  shipped: ['✔', ''],
+};
+const ORDER = Object.keys(STAGES);
+
+const at = (id) => document.getElementById(id);
+let jobs = [];
+let factories = [];
+let progress = new Map();
+let chosen = null;
+let opener = null;
+let timer = null;
+let loading = false;
+let again = false;
+let following = false;
+
+// The token stands behind the address once, where no server sees it, and then no longer.
+function takeToken() {
+  const said = new URLSearchParams(location.hash.slice(1));
+  if (said.has('token')) {
+    sessionStorage.setItem('token', said.get('token'));
+    chosen = said.get('job');
+    history.replaceState(null, '', location.pathname);
+  }
+  return sessionStorage.getItem('token');
+}
+
+async function ask(path, more) {
+  const headers = { Authorization: 'Bearer ' + sessionStorage.getItem('token') };
+  const answer = await fetch(path, { headers, cache: 'no-store', ...more });
+  if (answer.status === 401) {
+    sessionStorage.removeItem('token');
+    showStranger();
+  }
+  if (!answer.ok) throw new Error(String(answer.status));
+  return answer;
+}
+
+const read = async (path) => (await ask(path)).json();
+const readOr = (path, otherwise) => read(path).catch(() => otherwise);
+
+function make(tag, text, kind) {
+  const made = document.createElement(tag);
+  if (text !== undefined && text !== null) made.textContent = text;
+  if (kind) made.className = kind;
+  return made;
+}
+
+function fill(parent, children) {
+  parent.replaceChildren(...children);
+}
+
+function ago(moment) {
+  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(moment)) / 1000));
+  if (Number.isNaN(seconds)) return '';
+  if (seconds < 90) return seconds + ' s';
+  if (seconds < 5400) return Math.round(seconds / 60) + ' min';
+  if (seconds < 172800) return Math.round(seconds / 3600) + ' h';
+  return Math.round(seconds / 86400) + ' d';
+}
+
+const sign = (stage) => (STAGES[stage] || ['?', ''])[0] + ' ' + stage;
+const kindOf = (stage) => (STAGES[stage] || ['?', ''])[1];
+const isHeld = (job) => Boolean(job.holderFactoryId);
+
+function needsPerson(job) {
+  if (job.stage === 'dead_letter' || job.stage === 'failed') return true;
+  return (job.stage === 'review' || job.stage === 'testing') && !isHeld(job);
+}
+
+function troubleOf(factory) {
+  if (factory.retiredAt) return '';
+  if (Date.now() - Date.parse(factory.lastHeartbeatAt) > 30000) return 'silent';
+  if (factory.health && factory.health !== 'ok') return factory.health;
+  return '';
+}
+
+function stateOf(factory) {
+  if (factory.retiredAt) return 'gone';
+  const words = [troubleOf(factory) || 'ok'];
+  if (factory.drainingNow) words.push('draining now');
+  else if (factory.draining) words.push('draining');
+  return words.join(', ');
+}
+
+async function load() {
+  if (loading) {
+    again = true;
+    return;
+  }
+  loading = true;
+  try {
+    const [listed, hosts] = await Promise.all([
+      read('/fleet/jobs?admitted=any&limit=' + PAGE),
+      readOr('/fleet/factories', null),
+    ]);
+    jobs = listed.items;
+    factories = hosts ? hosts.items : [];
+    at('more').textContent = listed.nextCursor ? 'The newest ' + PAGE + ' jobs are shown.' : '';
+    at('no-factories').textContent = hosts ? '' : 'The factories cannot be shown now.';
+    await loadProgress();
+    draw();
+    if (chosen) await drawJob(chosen);
+  } catch (error) {
+    at('state').textContent = 'not up to date: ' + error.message;
+  } finally {
+    loading = false;
+    if (again) {
+      again = false;
+      soon();
+    }
+  }
+}
+
+async function loadProgress() {
+  const held = jobs.filter(isHeld).slice(0, SHOWN_PROGRESS);
+  const runs = held.map((job) => readOr('/fleet/jobs/' + encodeURIComponent(job.id) + '/runs', null));
+  const told = (await Promise.all(runs)).map((page) => page && page.items[0] && page.items[0].progress);
+  progress = new Map(held.map((job, index) => [job.id, told[index]]));
+}
+
+function draw() {
+  at('fleet').hidden = false;
+  const focused = document.activeElement && document.activeElement.dataset.of;
+  drawProblems();
+  drawCounts();
+  drawJobs();
+  drawFactories();
+  const kept = focused && [...document.querySelectorAll('[data-of]')].find((one) => one.dataset.of === focused);
+  if (kept) kept.focus();
+}
+
+function opening(job, place) {
+  const button = make('button', job.idempotencyKey);
+  button.type = 'button';
+  button.dataset.of = place + job.id;
+  button.addEventListener('click', () => choose(job.id, place + job.id));
+  return button;
+}
+
+function drawProblems() {
+  const lines = jobs.filter(needsPerson).map((job) => {
+    const line = make('li');
+    line.append(make('span', sign(job.stage) + ' ', kindOf(job.stage)), opening(job, 'problem '));
+    const reason = job.failureReason;
+    const waits = job.stage === 'review' || job.stage === 'testing';
+    line.append(waits ? ' waits for a person' : reason ? ' ' + reason : '');
+    return line;
+  });
+  for (const factory of factories) {
+    const trouble = troubleOf(factory);
+    if (trouble) lines.push(make('li', '✖ factory ' + factory.factoryId + ' is ' + trouble, 'bad'));
+  }
+  const told = lines.length ? lines : [make('li', 'None.', 'quiet')];
+  // Said aloud to those who listen, so only when it is news.
+  const same = told.map((line) => line.textContent).join('') === at('problems').textContent;
+  if (!same) fill(at('problems'), told);
+}
+
+function drawCounts() {
+  const count = (stage) => jobs.filter((job) => job.stage === stage).length;
+  fill(at('counts'), ORDER.filter(count).map((stage) => fact(sign(stage), count(stage))));
+}
+
+function fact(name, value) {
+  const pair = make('div');
+  pair.append(make('dt', name), make('dd', value));
+  return pair;
+}
+
+function drawJobs() {
+  const wanted = at('filter').value.toLowerCase();
+  const place = (job) => (needsPerson(job) ? 0 : isHeld(job) ? 1 : job.stage === 'shipped' ? 3 : 2);
+  const shown = jobs.filter((job) => [job.idempotencyKey, job.id, job.stage, job.holderFactoryId]
+    .some((text) => String(text || '').toLowerCase().includes(wanted)));
+  shown.sort((one, other) => place(one) - place(other) ||
+    Date.parse(other.updatedAt) - Date.parse(one.updatedAt));
+  fill(at('jobs'), shown.map((job) => {
+    const row = make('tr');
+    const key = make('td');
+    key.append(opening(job, 'job '));
+    const told = progress.get(job.id);
+    const far = told ? told.percent + ' %' + (told.message ? ' ' + told.message : '') : '';
+    row.append(key, make('td', sign(job.stage), kindOf(job.stage)), make('td', job.attempts),
+      make('td', job.leaseEpoch), make('td', job.holderFactoryId), make('td', ago(job.createdAt)),
+      make('td', far));
+    return row;
+  }));
+}
+
+function drawFactories() {
+  fill(at('factories'), factories.map((factory) => {
+    const row = make('tr');
+    const held = jobs.filter((job) => job.holderFactoryId === factory.factoryId).length;
+    row.append(make('td', factory.factoryId),
+      make('td', stateOf(factory), troubleOf(factory) ? 'bad' : ''),
+      make('td', held + ' of ' + factory.seatLimit), make('td', factory.load),
+      make('td', ago(factory.lastHeartbeatAt)), make('td', (factory.engines || []).join(' ')));
+    return row;
+  }));
+}
+
+async function choose(id, from) {
+  chosen = id;
+  opener = from;
+  await drawJob(id);
+  at('job').focus();
+}
+
+function close() {
+  chosen = null;
+  at('job').hidden = true;
+  const back = [...document.querySelectorAll('[data-of]')].find((one) => one.dataset.of === opener);
+  if (back) back.focus();
+}
+
+async function drawJob(id) {
+  const path = '/fleet/jobs/' + encodeURIComponent(id);
+  const [job, why, events] = await Promise.all([
+    readOr(path, null), readOr(path + '/why', null), readOr(path + '/events', { items: [] }),
+  ]);
+  if (chosen !== id) return;
+  at('job').hidden = false;
+  at('job-name').textContent = job ? job.idempotencyKey : id;
+  at('why').textContent = why ? why.sentence : job ? sign(job.stage) : 'This job cannot be shown.';
+  fill(at('next'), ((why && why.next) || []).map((command) => {
+    const line = make('li');
+    line.append(make('code', command));
+    return line;
+  }));
+  const facts = job ? ['id', 'stage', 'failureReason', 'holderFactoryId', 'leaseEpoch', 'attempts',
+    'failures', 'reaps', 'priority', 'engine', 'createdAt', 'updatedAt'] : [];
+  fill(at('facts'), facts.filter((name) => job[name] !== undefined)
+    .map((name) => fact(name, job[name])));
+  fill(at('events'), events.items.slice(-MOST_EVENTS).map((event) => {
+    const by = event.actor ? event.actor.kind + ' ' + event.actor.id : '';
+    const data = event.data || {};
+    const rest = [data.reason, data.result, data.message].filter((text) => typeof text === 'string');
+    return make('li', [event.at, event.type, by, ...rest].filter(Boolean).join(' · '));
+  }));
+}
+
+function soon() {
+  if (timer === null) {
+    timer = setTimeout(() => {
+      timer = null;
+      load();
+    }, SETTLE_MS);
+  }
+}
+
+// The stream says that something happened; what it is now is read anew.
+async function follow() {
+  if (following) return;
+  following = true;
+  let pause = 1000;
+  while (sessionStorage.getItem('token')) {
+    try {
+      const answer = await ask('/fleet/events');
+      const stream = answer.body.getReader();
+      const words = new TextDecoder();
+      at('state').textContent = 'live';
+      pause = 1000;
+      soon();
+      for (;;) {
+        const { done, value } = await stream.read();
+        if (done) break;
+        if (words.decode(value, { stream: true }).includes('data:')) soon();
+      }
+    } catch (error) {
+      at('state').textContent = 'not live: ' + error.message;
+    }
+    await new Promise((wake) => setTimeout(wake, pause));
+    pause = Math.min(pause * 2, 15000);
+  }
+  following = false;
+}
+
+function showStranger() {
+  at('fleet').hidden = true;
+  at('job').hidden = true;
+  at('stranger').hidden = false;
+  at('state').textContent = 'no token';
+}
+
+function begin() {
+  if (!takeToken()) {
+    showStranger();
+    return;
+  }
+  at('stranger').hidden = true;
+  load();
+  follow();
+}
+
+at('filter').addEventListener('input', drawJobs);
+at('close').addEventListener('click', close);
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && chosen) close();
+});
+window.addEventListener('hashchange', begin);
+setInterval(() => sessionStorage.getItem('token') && !document.hidden && load(), REFRESH_MS);
+begin();

@@ -1,0 +1,415 @@
+//! The one table of routes: from it the router is made, and from it the description that
+//! `/openapi.json` answers. A route that is not here is not there.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use axum::routing::{MethodFilter, MethodRouter, on};
+use protocol::{
+    AddChildren, Added, Beat, Beaten, ClaimWork, Deregister, Found, Granted, JobView, Listed,
+    Operate, OperateFactory, OperateProduct, Operated, PatchJob, Planned, Receipt, ReleaseJob,
+    RenewAnswer, RenewLeases, Renewed, ReportProgress, Verified, Verify,
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::Door;
+use crate::guard;
+use crate::heard::Heard;
+use crate::problem::Answer;
+use crate::routes::{events, factories, health, hold, jobs, operate, page, read};
+
+type Answering = fn(Heard) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+type Shaped = fn(&mut SchemaGenerator) -> Schema;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+    Patch,
+}
+
+/// What a request brings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Body {
+    Nothing,
+    /// A type, but for the fields that the path says already.
+    Typed(Shaped, &'static [&'static str]),
+    /// An action on a job: its type, and what stands for some of its fields.
+    Action,
+    /// A job file or the keys of one.
+    Submission,
+}
+
+/// What is answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Said {
+    Typed(Shaped),
+    /// An object whose fields are those of a record.
+    Record,
+    Nothing,
+    /// Text of this media type.
+    Text(&'static str),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) verb: Verb,
+    pub(crate) path: &'static str,
+    /// The name of the operation, for programs that are made from the description.
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) query: &'static [&'static str],
+    pub(crate) body: Body,
+    pub(crate) said: Vec<(u16, Said)>,
+    answering: Answering,
+}
+
+impl Route {
+    fn new(
+        (verb, path): (Verb, &'static str),
+        (name, summary): (&'static str, &'static str),
+        answering: Answering,
+    ) -> Self {
+        let (query, body, said) = (&[], Body::Nothing, Vec::new());
+        Self { verb, path, name, summary, query, body, said, answering }
+    }
+
+    fn asked(mut self, query: &'static [&'static str]) -> Self {
+        self.query = query;
+        self
+    }
+
+    fn takes<T: JsonSchema>(mut self, said_already: &'static [&'static str]) -> Self {
+        self.body = Body::Typed(|schemas| T::json_schema(schemas), said_already);
+        self
+    }
+
+    fn taking(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
+    fn says<T: JsonSchema>(self, status: u16) -> Self {
+        self.saying(status, Said::Typed(|schemas| schemas.subschema_for::<T>()))
+    }
+
+    fn saying(mut self, status: u16, said: Said) -> Self {
+        self.said.push((status, said));
+        self
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        guard::OPEN.contains(&self.path)
+    }
+
+    /// As the router has it. Where nothing is known of a query, nothing may be asked in it.
+    pub(crate) fn answered(&self) -> MethodRouter<Door> {
+        let filter = match self.verb {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+            Verb::Patch => MethodFilter::PATCH,
+        };
+        let strict = self.query.is_empty() && !self.path.contains('{') && !self.is_open();
+        let answering = self.answering;
+        on(filter, move |heard: Heard| async move {
+            if strict {
+                heard.pairs(&[])?;
+            }
+            answering(heard).await
+        })
+    }
+}
+
+/// Every route of the door.
+pub(crate) fn routes() -> Vec<Route> {
+    let parts =
+        [of_jobs(), about_one_job(), on_jobs(), of_holders(), of_factories(), of_products()];
+    parts.into_iter().flatten().chain(open()).collect()
+}
+
+fn of_jobs() -> Vec<Route> {
+    vec![
+        Route::new(
+            (Verb::Post, "/fleet/jobs"),
+            ("submitJob", "Takes a job in: created, found as it is, or replaced"),
+            |heard| Box::pin(jobs::submit(heard)),
+        )
+        .asked(&jobs::SUBMIT)
+        .taking(Body::Submission)
+        .says::<Receipt>(201)
+        .says::<Receipt>(200),
+        Route::new(
+            (Verb::Get, "/fleet/jobs"),
+            ("listJobs", "Jobs, the newest first, a page at a time"),
+            |heard| Box::pin(jobs::list(heard)),
+        )
+        .asked(&jobs::LIST)
+        .says::<Listed>(200),
+        Route::new(
+            (Verb::Post, "/fleet/jobs/plan"),
+            ("planJob", "Tells what would come of a submission; nothing is written"),
+            |heard| Box::pin(jobs::plan(heard)),
+        )
+        .taking(Body::Submission)
+        .says::<Planned>(200),
+        Route::new(
+            (Verb::Post, "/fleet/jobs/{job}/children"),
+            ("addChildren", "Gives more children to a composite that still waits"),
+            |heard| Box::pin(jobs::add_children(heard)),
+        )
+        .takes::<AddChildren>(&["jobId"])
+        .says::<Added>(201),
+        Route::new(
+            (Verb::Get, "/fleet/events"),
+            ("followEvents", "Events as they happen, as server-sent events"),
+            |heard| Box::pin(events::follow(heard)),
+        )
+        .asked(&events::FILTERS)
+        .saying(200, Said::Text("text/event-stream")),
+    ]
+}
+
+fn about_one_job() -> Vec<Route> {
+    vec![
+        Route::new(
+            (Verb::Get, "/fleet/jobs/{job}"),
+            ("getJob", "One job, with its revision as ETag"),
+            |heard| Box::pin(read::job(heard)),
+        )
+        .says::<JobView>(200)
+        .saying(304, Said::Nothing),
+        Route::new(
+            (Verb::Get, "/fleet/jobs/{job}/why"),
+            ("whyJob", "What keeps a job from moving, or what it is doing"),
+            |heard| Box::pin(read::why(heard)),
+        )
+        .saying(200, Said::Record),
+        Route::new(
+            (Verb::Get, "/fleet/jobs/{job}/runs"),
+            ("listRuns", "The runs of a job, the newest first"),
+            |heard| Box::pin(read::runs(heard)),
+        )
+        .says::<Found>(200),
+        Route::new(
+            (Verb::Get, "/fleet/jobs/{job}/events"),
+            ("listEvents", "All that happened to a job, in order"),
+            |heard| Box::pin(read::events(heard)),
+        )
+        .says::<Found>(200),
+        Route::new(
+            (Verb::Get, "/fleet/jobs/{job}/lease"),
+            ("getLease", "The lease of a job"),
+            |heard| Box::pin(read::lease(heard)),
+        )
+        .saying(200, Said::Record),
+    ]
+}
+
+fn on_jobs() -> Vec<Route> {
+    vec![
+        Route::new(
+            (Verb::Post, "/fleet/jobs/{job}/actions/{action}"),
+            ("operateJob", "Approves, sends back, ships, requeues, redrives, cancels or rejects"),
+            |heard| Box::pin(operate::act(heard)),
+        )
+        .taking(Body::Action)
+        .says::<Operated>(200),
+        Route::new(
+            (Verb::Post, "/fleet/jobs/{job}/cancel"),
+            ("cancelJob", "Short for the action cancel"),
+            |heard| Box::pin(operate::cancel(heard)),
+        )
+        .taking(Body::Action)
+        .says::<Operated>(200),
+        Route::new(
+            (Verb::Post, "/fleet/jobs/{job}/retry"),
+            ("retryJob", "Short for the action redrive"),
+            |heard| Box::pin(operate::retry(heard)),
+        )
+        .taking(Body::Action)
+        .says::<Operated>(200),
+    ]
+}
+
+fn of_holders() -> Vec<Route> {
+    vec![
+        Route::new(
+            (Verb::Post, "/fleet/claim"),
+            ("claimWork", "Asks for one job, and waits a while for it"),
+            |heard| Box::pin(hold::claim(heard)),
+        )
+        .takes::<ClaimWork>(&[])
+        .says::<Granted>(200)
+        .saying(204, Said::Nothing),
+        Route::new(
+            (Verb::Post, "/fleet/leases/renew"),
+            ("renewLeases", "Renews several leases of one factory at once"),
+            |heard| Box::pin(hold::renew_all(heard)),
+        )
+        .takes::<RenewLeases>(&[])
+        .says::<RenewAnswer>(200),
+        Route::new(
+            (Verb::Post, "/fleet/jobs/{job}/lease/renew"),
+            ("renewLease", "Renews one lease"),
+            |heard| Box::pin(hold::renew(heard)),
+        )
+        .takes::<hold::RenewThis>(&["jobId"])
+        .says::<Renewed>(200),
+        Route::new(
+            (Verb::Post, "/fleet/jobs/{job}/lease/release"),
+            ("releaseLease", "Ends a hold: shipped, failed, handed back or parked"),
+            |heard| Box::pin(hold::release(heard)),
+        )
+        .takes::<ReleaseJob>(&["jobId"])
+        .says::<JobView>(200),
+        Route::new(
+            (Verb::Patch, "/fleet/jobs/{job}"),
+            ("patchJob", "A holder moves its job on"),
+            |heard| Box::pin(hold::patch(heard)),
+        )
+        .takes::<PatchJob>(&["jobId"])
+        .says::<JobView>(200),
+        Route::new(
+            (Verb::Post, "/fleet/jobs/{job}/progress"),
+            ("reportProgress", "A holder says how far its run is"),
+            |heard| Box::pin(hold::progress(heard)),
+        )
+        .takes::<ReportProgress>(&["jobId"])
+        .saying(200, Said::Record),
+    ]
+}
+
+fn of_factories() -> Vec<Route> {
+    vec![
+        Route::new(
+            (Verb::Post, "/fleet/factories/heartbeat"),
+            ("heartbeat", "A factory's sign of life"),
+            |heard| Box::pin(hold::beat(heard)),
+        )
+        .takes::<Beat>(&[])
+        .says::<Beaten>(200),
+        Route::new(
+            (Verb::Get, "/fleet/factories"),
+            ("listFactories", "Every factory that was ever heard"),
+            |heard| Box::pin(factories::list(heard)),
+        )
+        .says::<Found>(200),
+        Route::new(
+            (Verb::Get, "/fleet/factories/{factory}"),
+            ("getFactory", "One factory, with what it holds"),
+            |heard| Box::pin(factories::one(heard)),
+        )
+        .saying(200, Said::Record),
+        Route::new(
+            (Verb::Post, "/fleet/factories/{factory}/drain"),
+            ("drainFactory", "No new work for it; with now, what it holds is given back"),
+            |heard| Box::pin(factories::drain(heard)),
+        )
+        .takes::<OperateFactory>(&["action", "factoryId"])
+        .saying(200, Said::Record),
+        Route::new(
+            (Verb::Post, "/fleet/factories/{factory}/resume"),
+            ("resumeFactory", "Undoes a drain"),
+            |heard| Box::pin(factories::resume(heard)),
+        )
+        .takes::<OperateFactory>(&["action", "factoryId", "now"])
+        .saying(200, Said::Record),
+        Route::new(
+            (Verb::Post, "/fleet/factories/{factory}/deregister"),
+            ("deregisterFactory", "A factory that ends by intent frees its name at once"),
+            |heard| Box::pin(hold::leave(heard)),
+        )
+        .takes::<Deregister>(&["factoryId"])
+        .saying(200, Said::Record),
+    ]
+}
+
+fn of_products() -> Vec<Route> {
+    vec![
+        Route::new(
+            (Verb::Post, "/fleet/pause"),
+            ("pauseProduct", "Nothing of the product is claimed until it is resumed"),
+            |heard| Box::pin(factories::pause_product(heard)),
+        )
+        .takes::<OperateProduct>(&["action"])
+        .saying(200, Said::Record),
+        Route::new((Verb::Post, "/fleet/resume"), ("resumeProduct", "Undoes a pause"), |heard| {
+            Box::pin(factories::resume_product(heard))
+        })
+        .takes::<OperateProduct>(&["action"])
+        .saying(200, Said::Record),
+        Route::new((Verb::Get, "/fleet/stats"), ("stats", "The product in numbers"), |heard| {
+            Box::pin(factories::stats(heard))
+        })
+        .saying(200, Said::Record),
+        Route::new(
+            (Verb::Get, "/fleet/locks"),
+            ("listLocks", "Named locks and who holds them"),
+            |heard| Box::pin(factories::locks(heard)),
+        )
+        .says::<Found>(200),
+        Route::new(
+            (Verb::Get, "/fleet/budgets"),
+            ("listBudgets", "Ceilings on spending and what is left of them"),
+            |heard| Box::pin(factories::budgets(heard)),
+        )
+        .says::<Found>(200),
+        Route::new(
+            (Verb::Post, "/fleet/verify"),
+            ("verify", "Holds all that is stored against the invariants"),
+            |heard| Box::pin(factories::verify(heard)),
+        )
+        .takes::<Verify>(&[])
+        .says::<Verified>(200),
+    ]
+}
+
+/// What may be asked by anybody; `guard::OPEN` names the same.
+fn open() -> Vec<Route> {
+    vec![
+        Route::new((Verb::Get, "/healthz"), ("alive", "Whether the process is there"), |_| {
+            Box::pin(async { Ok(health::alive()) })
+        })
+        .saying(200, Said::Record),
+        Route::new((Verb::Get, "/readyz"), ("ready", "Whether what it needs is there"), |heard| {
+            Box::pin(health::ready(heard))
+        })
+        .saying(200, Said::Record),
+        Route::new((Verb::Get, "/openapi.json"), ("describe", "This description"), |_| {
+            Box::pin(async { Ok(page::description()) })
+        })
+        .saying(200, Said::Text("application/json")),
+        Route::new((Verb::Get, "/"), ("page", "The fleet on one page, for people"), |_| {
+            Box::pin(async { Ok(page::index()) })
+        })
+        .saying(200, Said::Text("text/html")),
+        Route::new((Verb::Get, "/app.css"), ("pageStyle", "How the page looks"), |_| {
+            Box::pin(async { Ok(page::style()) })
+        })
+        .saying(200, Said::Text("text/css")),
+        Route::new((Verb::Get, "/app.js"), ("pageScript", "How the page works"), |_| {
+            Box::pin(async { Ok(page::script()) })
+        })
+        .saying(200, Said::Text("text/javascript")),
+    ]
+}
+
+/// What stands for fields of an action beside its own.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct ActionExtras {
+    /// The etag that the job must still have.
+    expect: Option<String>,
+    /// `graceful` or `now`; stands for `now`.
+    mode: Option<String>,
+    /// Whether the children of a composite are cancelled too; stands for `alone`.
+    cascade: Option<bool>,
+}
+
+/// The fields of an action that its address does not say.
+pub(crate) const ACTION_IN_PATH: [&str; 2] = ["action", "jobId"];
+
+pub(crate) fn action(schemas: &mut SchemaGenerator) -> (Schema, Schema) {
+    (Operate::json_schema(schemas), ActionExtras::json_schema(schemas))
+}

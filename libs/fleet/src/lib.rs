@@ -39,7 +39,7 @@ mod why;
 
 pub use artifact::{Artifact, ArtifactCommand, ArtifactEvent, ArtifactKind, ArtifactState};
 pub use audit::{Invariant, Violation, audit, audit_dependencies};
-pub use board::{Board, Candidate};
+pub use board::{Board, Candidate, Known};
 pub use budget::{AppliesTo, Budget, BudgetCommand, BudgetEvent, Reservation, Standing, Window};
 pub use capability::{Capability, NotACapability, unmet};
 pub use content::{

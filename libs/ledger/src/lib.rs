@@ -4,6 +4,7 @@
 //! The shell owns waiting, writing, retrying and telling. It never decides what may happen: every
 //! answer here was given by `fleet`.
 
+mod census;
 mod claim;
 mod commit;
 mod composite;
@@ -41,6 +42,7 @@ use fleet::{EventRecord, Job, Lease, Run};
 use store::Store;
 
 use crate::settings::Belief;
+pub use census::{Called, Census};
 pub use claim::{ClaimRequest, Grant};
 pub use find::Named;
 pub use follow::Agenda;

@@ -7,4 +7,12 @@ mod deaf;
 mod town;
 
 #[cfg(test)]
+mod list;
+#[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod ship;
+#[cfg(test)]
+mod survey;
+#[cfg(test)]
+mod why;

@@ -77,6 +77,7 @@ pub struct Why {
     pub next_at: Option<Timestamp>,
     /// Everything that stands in the way, of the leading cause first.
     pub blockers: Vec<Blocker>,
+    /// Each factory of the product, where the job waits for one.
     pub factories: Vec<Suits>,
     /// Its place among the claimable jobs of its product, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,7 +149,7 @@ pub struct Truths {
     pub run: Option<Run>,
     /// Its events as recorded; those in its outbox need not be among them.
     pub log: Vec<EventRecord>,
-    /// Every factory of the product.
+    /// Every factory of the product, where the job is queued or blocked.
     pub factories: Vec<Host>,
     /// Claimable jobs that go before it, where anybody knows.
     pub ahead: Option<usize>,
@@ -193,14 +194,15 @@ struct Cause {
 impl Why {
     #[must_use]
     pub fn of(truths: &Truths) -> Self {
-        let factories = match truths.job.stage.has_ended() {
-            true => Vec::new(),
-            false => suits(&truths.job, &truths.factories, truths.now),
+        let waits = matches!(truths.job.stage, Stage::Queued | Stage::Blocked);
+        let factories = match waits {
+            true => suits(&truths.job, &truths.factories, truths.now),
+            false => Vec::new(),
         };
         let mut causes = causes(truths, &factories);
         let blockers = causes.iter_mut().flat_map(|cause| cause.blockers.drain(..)).collect();
         let leading = causes.swap_remove(0);
-        let waits = truths.job.stage == Stage::Queued && truths.job.admitted;
+        let queued = truths.job.stage == Stage::Queued && truths.job.admitted;
         Self {
             job_id: truths.job.id,
             stage: truths.job.stage.name(),
@@ -210,7 +212,7 @@ impl Why {
             next_at: leading.next_at,
             blockers,
             factories,
-            position: truths.ahead.filter(|_| waits).map(|ahead| ahead + 1),
+            position: truths.ahead.filter(|_| queued).map(|ahead| ahead + 1),
             next: leading.next,
         }
     }

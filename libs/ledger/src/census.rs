@@ -8,6 +8,7 @@ use fleet::{FactoryId, Host, Job, JobId, Key, LockName, ProductId, Rank, Stage, 
 
 use crate::Ledger;
 use crate::outcome::LedgerError;
+use crate::table::Found;
 
 /// A job by both of its names.
 pub type Called = (JobId, Key);
@@ -24,10 +25,26 @@ impl Ledger {
     /// # Errors
     /// The store is away.
     pub async fn census(&self, product: &ProductId) -> Result<Census, LedgerError> {
+        self.census_with(product, |_| {}).await
+    }
+
+    /// The same reading, with each job shown to `look` too.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn census_with(
+        &self,
+        product: &ProductId,
+        mut look: impl FnMut(&Job) + Send,
+    ) -> Result<Census, LedgerError> {
         let ageing = self.settings(product).await?.ageing();
         let now = self.clock.now();
         let mut census = Census::default();
-        self.each_job(product, |found| census.count(&found.record, ageing, now)).await?;
+        let count = |found: Found<Job>| {
+            census.count(&found.record, ageing, now);
+            look(&found.record);
+        };
+        self.each_job(product, count).await?;
         census.in_order();
         Ok(census)
     }

@@ -45,14 +45,13 @@ impl Scheduler {
         let settings = self.ledger.settings_now(product).await?;
         let known = self.belief.board().known_of(product, now);
         let mut count = Count::new(settings.paused, now);
-        self.ledger.each_job(product, |found| count.count(&found.record)).await?;
+        let census = self.ledger.census_with(product, |job| count.count(job)).await?;
         let mut stats = count.stats;
         stats.board = BoardNumbers { queued: known.queued, claimable: known.claimable };
         for job in &count.held {
             let lease = self.ledger.leases.get(job, job).await?;
             stats.leases_active += usize::from(lease.is_some_and(|lease| lease.record.is_held()));
         }
-        let census = self.ledger.census(product).await?;
         for host in self.ledger.hosts(product, &census).await? {
             count_factory(&mut stats, &host, now);
         }

@@ -27,16 +27,15 @@ impl Scheduler {
         let product_id = job.product().clone();
         let (now, terms) = (self.node.clock.now(), self.ledger.terms());
         let product = self.ledger.settings_now(&product_id).await?;
-        // What has ended waits for nobody: the product need not be looked through.
-        let census = match job.stage.has_ended() {
-            true => Census::default(),
-            false => self.ledger.census(&product_id).await?,
+        // Only what waits for a factory is worth looking through the product for.
+        let waits = matches!(job.stage, Stage::Queued | Stage::Blocked);
+        let (census, factories) = if waits {
+            let census = self.ledger.census(&product_id).await?;
+            let factories = self.ledger.hosts(&product_id, &census).await?;
+            (census, factories)
+        } else {
+            (Census::default(), Vec::new())
         };
-        let factories = match job.stage.has_ended() {
-            true => Vec::new(),
-            false => self.ledger.hosts(&product_id, &census).await?,
-        };
-        let waits = !job.stage.has_ended() && job.holder().is_none();
         Ok(Truths {
             deps: if waits { self.deps(&job).await? } else { Vec::new() },
             cycle: self.cycle(&job).await?,

@@ -71,7 +71,7 @@ impl Ledger {
         {
             warnings.push("parent: it was never submitted");
         }
-        let unknown_deps = self.unknown_of(product, accepted, &edges).await?;
+        let unknown_deps = self.unknown_deps(product, accepted).await?;
         let (cycle, is_too_large) = self.way_back(product, accepted.job, &edges).await?;
         if is_too_large {
             warnings.push("graph_too_large: it would be refused");
@@ -89,15 +89,20 @@ impl Ledger {
         Ok(cycle.unwrap_or_default())
     }
 
-    async fn unknown_of(
+    /// Dependencies that nobody has submitted, and that are not its own children. What was submitted
+    /// once is never gone, so that nothing found here is missed by a later write.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn unknown_deps(
         &self,
         product: &ProductId,
         accepted: &Accepted,
-        edges: &Edges,
     ) -> Result<Vec<JobId>, LedgerError> {
+        let is_own = |id: &JobId| accepted.children.iter().any(|child| child.job == *id);
         let mut unknown = Vec::new();
-        for id in &accepted.content.dep_ids {
-            if !edges.known.contains_key(id) && self.jobs.get(product, id).await?.is_none() {
+        for id in accepted.content.dep_ids.iter().filter(|id| !is_own(id)) {
+            if self.jobs.get(product, id).await?.is_none() {
                 unknown.push(*id);
             }
         }

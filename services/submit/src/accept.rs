@@ -1,9 +1,9 @@
 //! A submission becomes a job: read, judged with every fault at once, then written.
 
-use fleet::{Accepted, Actor, JobId, ProductId, Rejection, Submission, Terms, normalise};
+use fleet::{Accepted, Actor, JobId, Key, ProductId, Rejection, Submission, Terms, normalise};
 use ledger::{Outcome, Receipt as Written, Submitter, Verdict};
-use node::{Asked, Served};
-use protocol::{Code, JobView, Problem, Reason, Receipt, Subject, SubmitJob, Topic};
+use node::{Asked, Served, problem_of};
+use protocol::{Code, Detail, JobView, Problem, Reason, Receipt, Subject, SubmitJob, Topic};
 use serde_json::{Map, Value, json};
 use tracing::debug;
 use uuid::Uuid;
@@ -18,6 +18,7 @@ impl Submit {
         let accepted = normalise(&submission, &terms)
             .map_err(|invalid| Box::new(Problem::invalid(&invalid, asked.request_id)))?;
         let by = Actor::user(&terms.submitted_by);
+        self.insist_on_deps(&asked.product, &accepted, asked.request_id).await?;
         let from = Submitter { by: &by, expect: asked.ask.expect.as_deref() };
         let written = self.write(&asked.product, &accepted, from).await;
         let written = match written {
@@ -26,6 +27,31 @@ impl Submit {
         };
         self.kick(&asked.product, written.job.id).await;
         Ok(receipt(&written, accepted.warnings))
+    }
+
+    /// Refuses a submission that wants its dependencies to exist, naming those that do not.
+    pub(crate) async fn insist_on_deps(
+        &self,
+        product: &ProductId,
+        accepted: &Accepted,
+        request_id: Uuid,
+    ) -> Result<(), Box<Problem>> {
+        let family: Vec<&Accepted> = std::iter::once(accepted).chain(&accepted.children).collect();
+        let mut details = Vec::new();
+        for one in family.iter().filter(|one| one.require_deps_exist) {
+            let unknown = self.ledger.unknown_deps(product, one).await;
+            let mut unknown = unknown.map_err(|error| problem_of(&error, request_id))?;
+            // A brother or sister comes with the same submission.
+            unknown.retain(|id| family.iter().all(|kin| kin.job != *id));
+            details.extend(unknown.into_iter().map(|id| missing(&called(product, one, id))));
+        }
+        let Some(first) = details.first().cloned() else { return Ok(()) };
+        let mut problem = Problem::new(Code::Validation, request_id);
+        (problem.field, problem.message) = (Some(first.field), first.message);
+        problem.reason = Some(String::from("unknown_dependency"));
+        problem.hint = Some(String::from("submit it first, or leave out requireDepsExist"));
+        problem.details = details;
+        Err(Box::new(problem))
     }
 
     /// A way round is told in the keys that its submitters know.
@@ -73,6 +99,19 @@ impl Submit {
             dev_engine: self.options.dev_engine.clone(),
         }
     }
+}
+
+/// A dependency as its submitter wrote it.
+fn called(product: &ProductId, accepted: &Accepted, id: JobId) -> String {
+    let names = accepted.content.deps.iter();
+    let is_it =
+        |name: &&String| name.parse::<Key>().is_ok_and(|key| JobId::of(product, &key) == id);
+    names.into_iter().find(is_it).cloned().unwrap_or_else(|| id.to_string())
+}
+
+fn missing(dep: &str) -> Detail {
+    let message = format!("{dep} was never submitted");
+    Detail { field: String::from("deps"), message, line: None }
 }
 
 /// The one of both forms that was sent.

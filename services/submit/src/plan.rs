@@ -17,6 +17,7 @@ impl Submit {
         let terms = self.terms(&asked.product).await;
         let accepted = normalise(&submission, &terms)
             .map_err(|invalid| Box::new(Problem::invalid(&invalid, asked.request_id)))?;
+        self.insist_on_deps(&asked.product, &accepted, asked.request_id).await?;
         let by = Actor::user(&terms.submitted_by);
         let plan = self.ledger.plan(&asked.product, &accepted, &by).await.map_err(failed)?;
         let census = self.ledger.census(&asked.product).await.map_err(failed)?;

@@ -83,6 +83,22 @@ async fn a_submission_whose_plan_is_no_longer_true_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_submission_may_insist_that_its_dependencies_exist() {
+    let town = town().await;
+    let file = "---\nidempotencyKey: b\ndeps: [a, never]\nrequireDepsExist: true\n---\nWork.";
+    town.submit("---\nidempotencyKey: a\n---\nWork.").await;
+    let ask = SubmitJob { file: Some(file.to_owned()), ..SubmitJob::default() };
+    let planned = PlanJob { file: Some(file.to_owned()), submission: None };
+    for no in [problem(town.ask(&ask).await), problem(town.ask(&planned).await)] {
+        assert_eq!((no.code, no.field.as_deref()), (Code::Validation, Some("deps")));
+        assert_eq!(no.details.len(), 1);
+        assert_eq!(no.details[0].message, "never was never submitted");
+    }
+    town.submit("---\nidempotencyKey: never\n---\nWork.").await;
+    assert_eq!(town.ask(&ask).await.unwrap().outcome, "created");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cycle_is_told_in_the_keys_that_its_submitter_knows() {
     let town = town().await;
     town.submit("---\nidempotencyKey: a\ndeps: [b]\n---\nWork.").await;

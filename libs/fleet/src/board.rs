@@ -4,6 +4,7 @@
 
 mod fit;
 mod queue;
+mod stand;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -34,6 +35,13 @@ pub struct Candidate {
     /// The version of the job that this is believed of.
     pub rev: u64,
     pub epoch: Epoch,
+}
+
+/// How many jobs of one product the board believes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    pub queued: usize,
+    pub claimable: usize,
 }
 
 #[derive(Debug, Default)]

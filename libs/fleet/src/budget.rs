@@ -1,6 +1,8 @@
 //! A ceiling on what a product spends: reserved before a claim, spent as runs report, begun anew
 //! with each window.
 
+mod standing;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,8 @@ use crate::money::MicroUsd;
 use crate::record::{Head, Record};
 use crate::rejection::{Code, Rejection};
 use crate::time::Timestamp;
+
+pub use standing::Standing;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

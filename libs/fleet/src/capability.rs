@@ -72,6 +72,20 @@ impl Capability {
             }
     }
 
+    /// What a factory would advertise to satisfy this token, where one text does.
+    #[must_use]
+    pub fn as_offered(&self) -> String {
+        match &self.wants {
+            Wants::Version(
+                Comparison::Equal | Comparison::AtMost | Comparison::AtLeast,
+                version,
+            ) => format!("{}={version}", self.name),
+            Wants::Version(Comparison::NotEqual | Comparison::Less | Comparison::More, _)
+            | Wants::Anything
+            | Wants::Value(_) => self.to_string(),
+        }
+    }
+
     /// `os:any` is true everywhere, even on a factory that says nothing of its system.
     fn is_any_system(&self) -> bool {
         self.name == "os" && self.wants == Wants::Value("any".into())

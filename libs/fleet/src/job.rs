@@ -38,6 +38,7 @@ pub use evolve::{Change, Event, Leaving, Left, Report, Rest, Tally};
 pub(crate) use fit::DEGRADED_WAITS;
 pub use fit::{Unfit, unclaimable, unfit, unsuited};
 pub use purge::Tombstone;
+pub(crate) use reap::CANCEL_GRACE;
 pub use retry::Jitter;
 pub use wish::{
     Action, Admission, Bidder, Cause, Circumstances, Claim, Command, Disposition, Holding,

@@ -35,11 +35,12 @@ mod stage;
 mod steps;
 mod submission;
 mod time;
+mod why;
 
 pub use artifact::{Artifact, ArtifactCommand, ArtifactEvent, ArtifactKind, ArtifactState};
 pub use audit::{Invariant, Violation, audit, audit_dependencies};
-pub use board::{Board, Candidate};
-pub use budget::{AppliesTo, Budget, BudgetCommand, BudgetEvent, Reservation, Window};
+pub use board::{Board, Candidate, Known};
+pub use budget::{AppliesTo, Budget, BudgetCommand, BudgetEvent, Reservation, Standing, Window};
 pub use capability::{Capability, NotACapability, unmet};
 pub use content::{
     Backoff, Ceiling, CommandLine, Content, DepsMode, EngineClass, Kind, NotABackoff, OnDepFailure,
@@ -82,3 +83,4 @@ pub use stage::{DeadReason, FailureReason, Holder, Stage, StageName};
 pub use steps::{CLAIM, OVERRULE, REAP, RELEASE, RENEW, REPAIR, SUBMIT, Step};
 pub use submission::{Accepted, ProfileTerms, Submission, Terms, check_defaults, normalise};
 pub use time::{NotATime, Timestamp};
+pub use why::{Blocker, Host, LockSeen, Suits, SuitsCode, Truths, Why, WhyCode, suits};

@@ -132,7 +132,7 @@ impl Lock {
         self.slots.first()
     }
 
-    fn is_free_for(&self, job: JobId, owner: Owner, now: Timestamp) -> bool {
+    pub(crate) fn is_free_for(&self, job: JobId, owner: Owner, now: Timestamp) -> bool {
         let grace = |fenced: &Fenced| fenced.job_id != job && now.since(fenced.at) < LOCK_GRACE;
         if self.fenced.as_ref().is_some_and(grace) {
             return false;

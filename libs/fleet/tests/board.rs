@@ -123,6 +123,12 @@ proptest! {
                 let naive = naive(&world, &bidder, ageing);
                 prop_assert_eq!(picked(&mut board, &world, &bidder), naive, "{:?}", bidder);
             }
+            let order = naive(&world, &strong(), ageing);
+            for (ahead, job) in order.iter().enumerate() {
+                prop_assert_eq!(board.ahead_of(*job, world.now), Some(ahead));
+            }
+            let known = board.known_of(&product(), world.now);
+            prop_assert_eq!((known.queued, known.claimable), (board.len(), order.len()));
         }
         let held = world.jobs.values().filter(|job| job.holder().is_some()).count();
         prop_assert_eq!(board.held_by(&strong().factory).count(), held);

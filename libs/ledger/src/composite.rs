@@ -7,7 +7,7 @@ use crate::Ledger;
 use crate::commit::Patience;
 use crate::job::Ask;
 use crate::outcome::{LedgerError, Outcome};
-use crate::submit::Receipt;
+use crate::submit::{Receipt, Submitter, surprise};
 
 /// Written, and not admitted yet.
 const WRITTEN: &[Step] = SUBMIT.split_at(1).0;
@@ -24,14 +24,36 @@ impl Ledger {
         children: &[Content],
         by: &Actor,
     ) -> Result<Outcome<Receipt>, LedgerError> {
+        self.submit_family_if(product, parent, children, Submitter { by, expect: None }).await
+    }
+
+    /// The same, but refused if something else stands than the submitter expects of the parent.
+    ///
+    /// # Errors
+    /// As for [`Ledger::submit_family`].
+    pub async fn submit_family_if(
+        &self,
+        product: &ProductId,
+        parent: &Content,
+        children: &[Content],
+        from: Submitter<'_>,
+    ) -> Result<Outcome<Receipt>, LedgerError> {
+        // Only spares the children a write; the parent's own write is judged again.
+        if let Some(expect) = from.expect {
+            let found = self.jobs.get(product, JobId::of(product, &parent.idempotency_key)).await?;
+            if let Some(rejection) = surprise(expect, found.as_ref()) {
+                return Ok(Outcome::Rejected(rejection));
+            }
+        }
+        let by = from.by;
         let mut ids = Vec::with_capacity(children.len());
         for child in children {
-            match self.enter(WRITTEN, product, child, by).await? {
+            match self.enter(WRITTEN, product, child, Submitter { by, expect: None }).await? {
                 Outcome::Done(receipt) => ids.push(receipt.job.id),
                 Outcome::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
             }
         }
-        let receipt = match self.enter(WRITTEN, product, parent, by).await? {
+        let receipt = match self.enter(WRITTEN, product, parent, from).await? {
             Outcome::Done(receipt) => receipt,
             Outcome::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
         };
@@ -55,7 +77,7 @@ impl Ledger {
     ) -> Result<Outcome<Job>, LedgerError> {
         let mut ids = Vec::with_capacity(children.len());
         for child in children {
-            match self.enter(WRITTEN, product, child, by).await? {
+            match self.enter(WRITTEN, product, child, Submitter { by, expect: None }).await? {
                 Outcome::Done(receipt) => ids.push(receipt.job.id),
                 Outcome::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
             }
@@ -77,13 +99,13 @@ impl Ledger {
         product: &ProductId,
         parent: JobId,
         child: &Content,
-        by: &Actor,
+        from: Submitter<'_>,
     ) -> Result<Outcome<Receipt>, LedgerError> {
-        let receipt = match self.enter(WRITTEN, product, child, by).await? {
+        let receipt = match self.enter(WRITTEN, product, child, from).await? {
             Outcome::Done(receipt) => receipt,
             Outcome::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
         };
-        if let Some(rejection) = self.attach(product, parent, receipt.job.id, by).await? {
+        if let Some(rejection) = self.attach(product, parent, receipt.job.id, from.by).await? {
             return Ok(Outcome::Rejected(rejection));
         }
         self.as_it_stands(product, receipt).await

@@ -23,6 +23,8 @@ pub(crate) struct Course {
     pub(crate) locks: Vec<LockName>,
     pub(crate) lease: Option<Found<Lease>>,
     pub(crate) expires_at: Option<Timestamp>,
+    /// What a submitter was told to stand under the key.
+    pub(crate) expect: Option<String>,
     pub(crate) cycle: Option<Vec<JobId>>,
     pub(crate) verdict: Option<Verdict>,
     /// When our own first write, if it happened, made the job.
@@ -52,6 +54,7 @@ impl Course {
             locks: Vec::new(),
             lease: None,
             expires_at: None,
+            expect: None,
             cycle: None,
             verdict: None,
             created: None,

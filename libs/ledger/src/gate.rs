@@ -48,7 +48,7 @@ impl Ledger {
             }
         }
         let known = self.belief.of(job.product(), &*self.clock).await?;
-        for budget in known.budgets.iter().filter(|budget| applies(budget, job)) {
+        for budget in known.budgets.iter().filter(|budget| budget.covers(job)) {
             let command = BudgetCommand::Reserve(self.estimate(job, claim.nonce, &known));
             let outcome = self.amend(&self.gates.budgets, budget, &command).await?;
             if let Outcome::Rejected(rejection) = outcome {
@@ -229,14 +229,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// What a claim keeps for itself: what is left of the job's own budget, or the product's guess.
     fn estimate(&self, job: &Job, nonce: Nonce, known: &Known) -> Reservation {
-        let guess = (known.product.default_estimate_usd, known.product.default_estimate_tokens);
-        let budget = job.content.budget.unwrap_or_default();
-        let usd = budget.usd.map_or(guess.0, |limit| limit.minus(job.used.usd_used).min(guess.0));
-        let tokens = budget
-            .tokens
-            .map_or(guess.1, |limit| limit.saturating_sub(job.used.tokens_used).min(guess.1));
+        let (usd, tokens) = job.estimate(&known.product);
         Reservation {
             claim_nonce: nonce,
             job_id: job.id,
@@ -247,9 +241,4 @@ impl Ledger {
             at: self.clock.now(),
         }
     }
-}
-
-fn applies(budget: &Budget, job: &Job) -> bool {
-    let profile = job.content.profile.as_ref().map(|profile| &profile.name);
-    budget.matches(profile, job.content.engine.as_ref())
 }

@@ -4,12 +4,14 @@
 //! The shell owns waiting, writing, retrying and telling. It never decides what may happen: every
 //! answer here was given by `fleet`.
 
+mod census;
 mod claim;
 mod commit;
 mod composite;
 mod course;
 mod dependents;
 mod factory;
+mod find;
 mod follow;
 mod gate;
 mod job;
@@ -19,6 +21,7 @@ mod operate;
 mod outcome;
 mod pace;
 mod patch;
+mod plan;
 mod purge;
 mod reap;
 mod refusal;
@@ -27,6 +30,7 @@ mod release;
 mod renew;
 mod settings;
 mod submit;
+mod survey;
 mod sweep;
 mod table;
 mod watch;
@@ -39,15 +43,18 @@ use fleet::{EventRecord, Job, Lease, Run};
 use store::Store;
 
 use crate::settings::Belief;
+pub use census::{Called, Census};
 pub use claim::{ClaimRequest, Grant};
+pub use find::Named;
 pub use follow::Agenda;
 pub use kinds::Placed;
 pub use outcome::{LedgerError, Outcome, Verdict};
 pub use patch::ProgressReport;
+pub use plan::{Foreseen, Plan};
 pub use reap::{Reaped, Reaper};
 pub use renew::{Renewed, Stop};
 pub use settings::Terms;
-pub use submit::Receipt;
+pub use submit::{ABSENT, Receipt, Submitter};
 pub use sweep::Swept;
 pub use table::{Found, Table};
 
@@ -103,10 +110,5 @@ impl Ledger {
             ids,
             terms,
         }
-    }
-
-    #[must_use]
-    pub fn terms(&self) -> Terms {
-        self.terms
     }
 }

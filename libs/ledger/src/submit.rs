@@ -12,6 +12,17 @@ use crate::course::{Course, Next};
 use crate::outcome::{LedgerError, Outcome, Verdict, not_found};
 use crate::table::{Found, Written};
 
+/// What a submitter expects who believes that no job stands under the key.
+pub const ABSENT: &str = "absent";
+
+/// Who submits, and what they were told to stand under the key.
+#[derive(Clone, Copy, Debug)]
+pub struct Submitter<'a> {
+    pub by: &'a Actor,
+    /// The revision, or [`ABSENT`]; nothing said: whatever stands.
+    pub expect: Option<&'a str>,
+}
+
 #[derive(Clone, Debug)]
 pub struct Receipt {
     pub verdict: Verdict,
@@ -34,9 +45,22 @@ impl Ledger {
         content: &Content,
         by: &Actor,
     ) -> Result<Outcome<Receipt>, LedgerError> {
+        self.submit_if(product, content, Submitter { by, expect: None }).await
+    }
+
+    /// The same, but refused if something else stands than the submitter expects.
+    ///
+    /// # Errors
+    /// As for [`Ledger::submit`].
+    pub async fn submit_if(
+        &self,
+        product: &ProductId,
+        content: &Content,
+        from: Submitter<'_>,
+    ) -> Result<Outcome<Receipt>, LedgerError> {
         match content.parent_id {
-            Some(parent) => self.submit_child(product, parent, content, by).await,
-            None => self.enter(SUBMIT, product, content, by).await,
+            Some(parent) => self.submit_child(product, parent, content, from).await,
+            None => self.enter(SUBMIT, product, content, from).await,
         }
     }
 
@@ -46,11 +70,12 @@ impl Ledger {
         steps: &[Step],
         product: &ProductId,
         content: &Content,
-        by: &Actor,
+        from: Submitter<'_>,
     ) -> Result<Outcome<Receipt>, LedgerError> {
         let id = JobId::of(product, &content.idempotency_key);
         let wish = Wish::Supersede(Box::new(content.clone()));
-        let mut course = Course::new(product, id, by.clone(), wish);
+        let mut course = Course::new(product, id, from.by.clone(), wish);
+        course.expect = from.expect.map(str::to_owned);
         match self.run(steps, &mut course).await? {
             Outcome::Rejected(rejection) => Ok(Outcome::Rejected(rejection)),
             Outcome::Done(()) => self.receipt(&course).await,
@@ -104,6 +129,10 @@ impl Ledger {
         let ours = same.and_then(|job| course.is_known_by(job));
         if let Some(verdict) = ours {
             return Ok(Ok(course.stands(verdict)));
+        }
+        // On the very version that the write below depends on.
+        if let Some(rejection) = course.surprised_by(found.as_ref()) {
+            return Ok(Ok(Next::Refused(rejection)));
         }
         let now = self.clock.now();
         match submit(standing, content, &course.product, &course.by, now) {
@@ -225,7 +254,24 @@ impl Ledger {
     }
 }
 
+/// The refusal of a submitter who was told of something else than what stands.
+pub(crate) fn surprise(expect: &str, found: Option<&Found<Job>>) -> Option<Rejection> {
+    let stands = found.map_or_else(|| ABSENT.to_owned(), Found::etag);
+    if stands == expect {
+        return None;
+    }
+    let no = Rejection::new(Code::Conflict).because("changed_since_plan");
+    Some(match found {
+        Some(found) => no.about(found.record.current()),
+        None => no,
+    })
+}
+
 impl Course {
+    fn surprised_by(&self, found: Option<&Found<Job>>) -> Option<Rejection> {
+        self.expect.as_deref().and_then(|expect| surprise(expect, found))
+    }
+
     fn stands(&mut self, verdict: Verdict) -> Next {
         self.verdict = Some(verdict);
         Next::On

@@ -2,6 +2,7 @@
 //! service; services are handed a node and serve.
 
 mod answer;
+mod find;
 mod news;
 mod serve;
 pub mod shape;

@@ -12,11 +12,12 @@ pub use error::{Code, Detail, Envelope, Problem};
 pub use filter::Filter;
 pub use header::{Header, Headers};
 pub use message::{
-    AboutJob, AboutProduct, AddChildren, Added, Ask, Beat, Beaten, ClaimWork, Deregister,
-    FactoryAction, Finding, Found, Granted, JobAction, JobView, ListJobs, Listed, OfJob, OfProduct,
+    AboutJob, AboutProduct, AddChildren, Added, Ask, Beat, Beaten, BoardNumbers, BudgetView,
+    ClaimWork, Deregister, FactoryAction, FactoryNumbers, FactoryView, Finding, Found, Granted,
+    JobAction, JobName, JobView, ListJobs, Listed, LockHolder, LockView, OfJob, OfProduct,
     OfferSeen, Operate, OperateFactory, OperateProduct, Operated, PatchJob, PlanJob, Planned,
     ProductAction, Receipt, ReleaseJob, RenewAnswer, RenewLeases, RenewOne, Renewed,
-    ReportProgress, SubmitJob, Verified, Verify,
+    ReportProgress, Seats, Stats, SubmitJob, Verified, Verify,
 };
 pub use subject::{BadSubject, Kind, Route, Row, Subject, Topic};
 pub use verb::{Operation, Query, Reason, Word};

@@ -6,6 +6,7 @@ mod hold;
 mod operate;
 mod read;
 mod submit;
+mod survey;
 
 use fleet::ProductId;
 use serde::Serialize;
@@ -24,6 +25,10 @@ pub use operate::{
 };
 pub use read::{AboutJob, AboutProduct, Found, JobView, ListJobs, Listed, OfJob, OfProduct};
 pub use submit::{AddChildren, Added, PlanJob, Planned, Receipt, SubmitJob};
+pub use survey::{
+    BoardNumbers, BudgetView, FactoryNumbers, FactoryView, JobName, LockHolder, LockView, Seats,
+    Stats,
+};
 
 /// A request: where it goes and what answers it.
 pub trait Ask: Serialize + DeserializeOwned + Send + Sync {

@@ -6,12 +6,14 @@ mod belief;
 mod claim;
 mod news;
 mod offer;
+mod stats;
+mod why;
 
 use std::sync::Arc;
 
 use ledger::Ledger;
 use node::{BusAway, Group, Node};
-use protocol::{Row, Word};
+use protocol::{Query, Row, Word};
 
 use crate::belief::Belief;
 
@@ -33,6 +35,10 @@ pub async fn serve(node: Node, ledger: Ledger) -> Result<(), BusAway> {
     scheduler.clone().hear_news().await?;
     let claim = scheduler.clone();
     node.serve(Row::Spoken(Word::Claim), GROUP, move |asked| claim.clone().claim(asked)).await?;
+    let why = scheduler.clone();
+    node.serve(Row::Query(Query::Why), GROUP, move |asked| why.clone().why(asked)).await?;
+    let stats = scheduler.clone();
+    node.serve(Row::Query(Query::Stats), GROUP, move |asked| stats.clone().stats(asked)).await?;
     scheduler.keep();
     Ok(())
 }

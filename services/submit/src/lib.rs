@@ -4,7 +4,10 @@
 mod accept;
 mod children;
 mod intake;
+mod list;
+mod plan;
 mod show;
+mod survey;
 
 use fleet::EngineName;
 use ledger::Ledger;
@@ -41,6 +44,12 @@ pub async fn serve(node: Node, ledger: Ledger, options: Options) -> Result<(), B
     for query in [Query::Get, Query::Runs, Query::Events, Query::Lease] {
         let show = service.clone();
         node.serve(Row::Query(query), GROUP, move |asked| show.clone().show(asked)).await?;
+    }
+    let plan = service.clone();
+    node.serve(Row::Plan, GROUP, move |asked| plan.clone().plan(asked)).await?;
+    for query in [Query::Factories, Query::Locks, Query::Budgets] {
+        let survey = service.clone();
+        node.serve(Row::Query(query), GROUP, move |asked| survey.clone().survey(asked)).await?;
     }
     let list = service.clone();
     node.serve(Row::Query(Query::List), GROUP, move |asked| list.clone().list(asked)).await?;

@@ -57,6 +57,23 @@ impl Queue {
         self.due.first().filter(|(due, _)| *due <= now).map(|(_, handle)| *handle)
     }
 
+    /// How many claimable handles of the same product go before `place`.
+    pub(super) fn before(&self, place: Place) -> usize {
+        let (product, rank, _) = place.group;
+        let better = self.ready.range((product, 0, 0)..(product, rank, 0));
+        let equal = self.ready.range((product, rank, 0)..=(product, rank, u32::MAX));
+        let older = equal.map(|(_, jobs)| {
+            let (created, job) = place.order;
+            jobs.range(..(created, job, 0)).count()
+        });
+        better.map(|(_, jobs)| jobs.len()).chain(older).sum()
+    }
+
+    pub(super) fn claimable(&self, product: ProductNumber) -> usize {
+        let all = self.ready.range((product, 0, 0)..=(product, u8::MAX, u32::MAX));
+        all.map(|(_, jobs)| jobs.len()).sum()
+    }
+
     /// The best `most` handles of a product, by rank, then age: the heads of the fitting groups
     /// are compared, nothing is sorted.
     pub(super) fn best(

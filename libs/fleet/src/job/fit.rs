@@ -103,7 +103,7 @@ impl Job {
         claimable.into_iter().flatten().max().unwrap_or(self.head.created_at)
     }
 
-    fn is_for_the_degraded(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_for_the_degraded(&self, now: Timestamp) -> bool {
         let urgent = match self.content.priority {
             Priority::Critical | Priority::High => true,
             Priority::Medium | Priority::Low => false,

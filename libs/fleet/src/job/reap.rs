@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 /// What a run may overstay its timeout before the coordinator ends it.
 const OVERRUN_GRACE: Duration = Duration::from_secs(300);
 /// What a holder may take to follow a graceful cancel.
-const CANCEL_GRACE: Duration = Duration::from_secs(60);
+pub(crate) const CANCEL_GRACE: Duration = Duration::from_secs(60);
 
 impl Job {
     pub(crate) fn take_back(

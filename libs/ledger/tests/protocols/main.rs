@@ -28,6 +28,8 @@ mod locks;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod reap;
 #[cfg(test)]
 mod renew;

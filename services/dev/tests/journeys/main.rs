@@ -7,6 +7,14 @@ mod deaf;
 mod town;
 
 #[cfg(test)]
+mod list;
+#[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod ship;
 #[cfg(test)]
+mod survey;
+#[cfg(test)]
 mod verify;
+#[cfg(test)]
+mod why;

@@ -11,8 +11,8 @@ use fleet::{Disposition, OpId, RequestId, StageName, Timestamp};
 use ledger::{Ledger, Terms};
 use node::{Node, Tasks};
 use protocol::{
-    AboutJob, Ask, Beat, Beaten, ClaimWork, Code, Granted, JobView, OfJob, PatchJob, Receipt,
-    ReleaseJob, RenewLeases, RenewOne, Renewed, SubmitJob,
+    AboutJob, Ask, Beat, Beaten, ClaimWork, Code, Granted, JobView, OfJob, PatchJob, Problem,
+    Receipt, ReleaseJob, RenewLeases, RenewOne, Renewed, SubmitJob,
 };
 use serde_json::{Value, json};
 use store::{Memory, Store};
@@ -21,6 +21,7 @@ pub(crate) struct Town {
     pub(crate) fleet: Fleet,
     pub(crate) link: OverBus,
     pub(crate) node: Node,
+    pub(crate) ledger: Ledger,
     pub(crate) store: Arc<dyn Store>,
 }
 
@@ -36,7 +37,7 @@ impl Town {
         let echo = Some("echo".parse().unwrap());
         let fleet = Fleet::start(node.clone(), &ledger, echo).await.unwrap();
         let link = OverBus::new(bus, "acme".parse().unwrap());
-        Self { fleet, link, node, store }
+        Self { fleet, link, node, ledger, store }
     }
 
     pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, CallError> {
@@ -155,8 +156,13 @@ impl Town {
 
 /// The code with which a call was refused.
 pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, CallError>) -> Code {
+    problem(answer).code
+}
+
+/// The whole of it.
+pub(crate) fn problem<T: std::fmt::Debug>(answer: Result<T, CallError>) -> Problem {
     match answer.unwrap_err() {
-        CallError::Refused(problem) => problem.code,
+        CallError::Refused(problem) => *problem,
         other @ (CallError::Bus(_) | CallError::Garbled(_)) => panic!("not a refusal: {other}"),
     }
 }

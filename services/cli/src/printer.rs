@@ -23,15 +23,24 @@ pub(crate) struct Printer {
     fields: Option<Vec<String>>,
     quiet: bool,
     colour: bool,
-    /// Lines that stand on the terminal and are drawn over.
-    drawn: usize,
-    cursor_hidden: bool,
+    /// Lines that stand on the terminal and are drawn over, the cursor hidden meanwhile.
+    drawn: Option<usize>,
+    /// A line of progress stands on the terminal.
+    progressing: bool,
 }
 
 impl Printer {
     pub(crate) fn new(terminal: Terminal, colour: bool, quiet: bool) -> Self {
         let colour = colour && terminal.colour && terminal.out.is_terminal;
-        Self { terminal, output: None, fields: None, quiet, colour, drawn: 0, cursor_hidden: false }
+        Self {
+            terminal,
+            output: None,
+            fields: None,
+            quiet,
+            colour,
+            drawn: None,
+            progressing: false,
+        }
     }
 
     pub(crate) fn ask_for(
@@ -162,15 +171,24 @@ impl Printer {
     /// Says something beside the data. That nobody can hear it is no failure.
     pub(crate) fn talk(&mut self, text: &str) {
         if !self.quiet {
+            self.settle();
             drop(self.terminal.err.line(&clean::line(text)));
         }
     }
 
-    /// Says how far it is, on one line that is written over; an empty text clears it.
+    /// Says how far it is, on one line that is written over.
     pub(crate) fn progress(&mut self, text: &str) {
         if !self.quiet && self.terminal.err.is_terminal {
             let text = table::cut(&clean::line(text), self.terminal.width.max(1));
+            self.progressing = true;
             drop(self.terminal.err.raw(&format!("\r\u{1b}[K{text}")));
+        }
+    }
+
+    /// Takes the line of progress away again.
+    pub(crate) fn settle(&mut self) {
+        if std::mem::take(&mut self.progressing) {
+            drop(self.terminal.err.raw("\r\u{1b}[K"));
         }
     }
 
@@ -178,6 +196,7 @@ impl Printer {
         if trouble.what.is_empty() {
             return;
         }
+        self.settle();
         if !self.terminal.err.is_terminal {
             drop(self.terminal.err.line(&clean::json(&trouble.json().to_string())));
             return;
@@ -218,13 +237,12 @@ impl Printer {
         now: Timestamp,
     ) -> Result<(), Trouble> {
         let lines = self.table(shape, items, self.output == Some(Output::Wide), now);
-        let mut text = String::from(if self.cursor_hidden { "" } else { "\u{1b}[?25l" });
-        self.cursor_hidden = true;
-        if self.drawn > 0 {
-            text.push_str(&format!("\u{1b}[{}A", self.drawn));
-        }
+        let mut text = match self.drawn {
+            None => String::from("\u{1b}[?25l"),
+            Some(drawn) => format!("\u{1b}[{drawn}A"),
+        };
         text.push_str("\r\u{1b}[J");
-        self.drawn = lines.len();
+        self.drawn = Some(lines.len());
         for line in lines {
             text.push_str(&line);
             text.push('\n');
@@ -234,10 +252,10 @@ impl Printer {
 
     /// Leaves the terminal as it was found.
     pub(crate) fn leave(&mut self) {
-        if std::mem::take(&mut self.cursor_hidden) {
+        if self.drawn.take().is_some() {
             drop(self.terminal.out.raw("\u{1b}[?25h"));
         }
-        self.drawn = 0;
+        self.settle();
     }
 
     fn table(&self, shape: &Shape, items: &[Value], all: bool, now: Timestamp) -> Vec<String> {

@@ -54,13 +54,12 @@ pub(crate) async fn submit(
                 taken.push(receipt);
             }
             Err(trouble) => {
-                desk.printer.progress("");
                 desk.printer.trouble(&trouble);
                 worst = worst.worse(trouble.exit);
             }
         }
     }
-    desk.printer.progress("");
+    desk.printer.settle();
     if !wanted.plan && (wanted.stay.wait || wanted.stay.follow) {
         worst = worst.worse(stay::until_ended(desk, &mut taken, wanted.stay).await?);
     }

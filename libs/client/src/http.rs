@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bus::BusError;
 use bytes::Bytes;
+use fleet::ProductId;
 use hyper::{Request, StatusCode};
 use protocol::{Ask, Code, Envelope, Header, Problem};
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ pub struct OverHttp {
     wire: Arc<Wire>,
     authority: Arc<str>,
     credential: Arc<str>,
+    product: Option<Arc<str>>,
 }
 
 /// A text that is no address of a door.
@@ -53,7 +55,14 @@ impl OverHttp {
         };
         let credential = format!("Bearer {token}");
         let wire = Arc::new(Wire::to(target));
-        Ok(Self { wire, authority: authority.into(), credential: credential.into() })
+        Ok(Self { wire, authority: authority.into(), credential: credential.into(), product: None })
+    }
+
+    /// Names the product that is meant, for those whose credential reaches several.
+    #[must_use]
+    pub fn of_product(mut self, product: &ProductId) -> Self {
+        self.product = Some(product.as_str().into());
+        self
     }
 
     /// Asks and waits for the answer, which is the one that the bus would have given.
@@ -93,6 +102,9 @@ impl OverHttp {
             .header("authorization", &*self.credential)
             .header(Header::RequestId.as_str(), patience.request_id.to_string())
             .header(Header::Deadline.as_str(), patience.until.to_string());
+        if let Some(product) = &self.product {
+            request = request.header(Header::Product.as_str(), &**product);
+        }
         if let Some(media) = call.media {
             request = request.header("content-type", media);
         }

@@ -2,17 +2,31 @@
 //! exit codes. Starts no service, reads no environment by itself, and prints only to what it was
 //! handed.
 
+mod act;
 mod args;
+mod clean;
+mod desk;
 mod exit;
+mod house;
+mod jobs;
+mod printer;
+mod settings;
+mod shape;
+mod stay;
+mod submit;
+mod table;
 mod terminal;
+mod trouble;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use clock::{Clock, Ids};
+use protocol::{AboutJob, AboutProduct, FactoryAction, JobAction, ProductAction};
 
 pub use args::{
     Act, Cancel, Common, Config, ConfigVerb, Drain, Events, Factories, List, One, Open, Output,
@@ -20,6 +34,12 @@ pub use args::{
 };
 pub use exit::Exit;
 pub use terminal::{Sink, Source, Terminal};
+
+use act::Manner;
+use desk::Desk;
+use printer::Printer;
+use settings::Settings;
+use trouble::Trouble;
 
 /// What a command is told of the place where it runs.
 pub struct Surroundings {
@@ -46,15 +66,84 @@ pub async fn run(
     terminal: Terminal,
     surroundings: Surroundings,
 ) -> Exit {
-    let (_verb, _common, mut terminal) = (verb, common, terminal);
-    let Surroundings { interrupted, .. } = surroundings;
-    tokio::select! {
+    let Surroundings { environment, folder, clock, ids, interrupted } = surroundings;
+    let colours = house::colours(&common, &environment);
+    let mut printer = Printer::new(terminal, colours, common.quiet);
+    let settings = match Settings::read(&common, &environment, &folder) {
+        Ok(settings) => settings,
+        Err(trouble) => return ended(&mut printer, Err(trouble)),
+    };
+    if let Err(trouble) = printer.ask_for(settings.output, common.json) {
+        return ended(&mut printer, Err(trouble));
+    }
+    if let Verb::Config(Config { verb: ConfigVerb::Explain { key } }) = &verb {
+        let told = house::explain(&mut printer, &settings, key.as_deref());
+        return ended(&mut printer, told);
+    }
+    let link = match desk::link(&settings) {
+        Ok(link) => link,
+        Err(trouble) => return ended(&mut printer, Err(trouble)),
+    };
+    let mut desk = Desk::new(link, settings, printer, clock, ids);
+    desk.yes = common.yes;
+    let done = tokio::select! {
         biased;
-        () = interrupted => Exit::Interrupted,
-        () = std::future::ready(()) => {
-            let said = terminal.err.line("this verb is not there yet");
-            drop((said, terminal.out.raw("")));
-            Exit::Error
+        () = interrupted => Ok(Exit::Interrupted),
+        done = Box::pin(carry_out(&mut desk, verb, &folder)) => done,
+    };
+    desk.printer.leave();
+    ended(&mut desk.printer, done)
+}
+
+fn ended(printer: &mut Printer, done: Result<Exit, Trouble>) -> Exit {
+    done.unwrap_or_else(|trouble| {
+        printer.trouble(&trouble);
+        trouble.exit
+    })
+}
+
+async fn carry_out(desk: &mut Desk, verb: Verb, folder: &Path) -> Result<Exit, Trouble> {
+    let plain = Manner::default();
+    match verb {
+        Verb::Submit(wanted) => submit::submit(desk, &wanted, folder).await,
+        Verb::Get(one) => jobs::get(desk, &one.job).await,
+        Verb::List(wanted) => jobs::list(desk, &wanted).await,
+        Verb::Watch(wanted) => watch::watch(desk, &wanted).await,
+        Verb::Why(one) => jobs::why(desk, &one.job).await,
+        Verb::Runs(one) => jobs::several(desk, AboutJob::Runs, &one.job).await,
+        Verb::Events(Events { job, follow: true }) => watch::events(desk, &job).await,
+        Verb::Events(Events { job, follow: false }) => {
+            jobs::several(desk, AboutJob::Events, &job).await
         }
+        Verb::Lease(one) => jobs::lease(desk, &one.job).await,
+        Verb::Cancel(Cancel { act, now, no_cascade }) => {
+            let manner = Manner { now, alone: no_cascade, ..plain };
+            act::jobs(desk, JobAction::Cancel, &act, manner).await
+        }
+        Verb::Requeue(act) => act::jobs(desk, JobAction::Requeue, &act, plain).await,
+        Verb::Redrive(wanted) => act::redrive(desk, wanted).await,
+        Verb::Ship(Ship { act, force }) => {
+            act::jobs(desk, JobAction::Ship, &act, Manner { force, ..plain }).await
+        }
+        Verb::Approve(act) => act::jobs(desk, JobAction::Approve, &act, plain).await,
+        Verb::SendBack(act) => act::jobs(desk, JobAction::SendBack, &act, plain).await,
+        Verb::Reject(act) => act::jobs(desk, JobAction::Reject, &act, plain).await,
+        Verb::Factories(wanted) => jobs::factories(desk, wanted.factory.as_ref()).await,
+        Verb::Drain(Drain { factory, now }) => {
+            act::factory(desk, FactoryAction::Drain, factory, now).await
+        }
+        Verb::Resume(Resume { factory }) => {
+            act::factory(desk, FactoryAction::Undrain, factory, false).await
+        }
+        Verb::Pause(Pause { reason }) => act::product(desk, ProductAction::Pause, reason).await,
+        Verb::Unpause => act::product(desk, ProductAction::Resume, None).await,
+        Verb::Stats => jobs::stats(desk).await,
+        Verb::Locks => jobs::product(desk, AboutProduct::Locks, &shape::LOCK).await,
+        Verb::Budgets => jobs::product(desk, AboutProduct::Budgets, &shape::BUDGET).await,
+        Verb::Verify => act::verify(desk).await,
+        Verb::Config(Config { verb: ConfigVerb::Explain { key } }) => {
+            house::explain(&mut desk.printer, &desk.settings, key.as_deref())
+        }
+        Verb::Open(Open { job }) => house::open(desk, job.as_deref()).await,
     }
 }

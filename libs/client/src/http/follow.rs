@@ -9,6 +9,7 @@ use bus::BusError;
 use bytes::BytesMut;
 use fleet::JobId;
 use hyper::Request;
+use protocol::Header;
 use serde_json::Value;
 use tokio::time::Sleep;
 
@@ -80,26 +81,27 @@ impl Follow {
                 self.failures = 0;
                 return Ok(news);
             }
-            let Some(stream) = &mut self.stream else {
-                let opened = tokio::time::timeout(self.patience.span, self.open()).await;
-                return match opened {
-                    Ok(Ok(stream)) => {
-                        self.heard.clear();
-                        self.stream = Some(stream);
-                        Ok(News::Here)
-                    }
-                    Ok(Err(CallError::Refused(problem))) if !problem.code.retryable() => {
-                        Err(CallError::Refused(problem))
-                    }
-                    Ok(Err(_)) | Err(_) => Ok(self.rest()),
-                };
-            };
+            let Some(stream) = &mut self.stream else { return self.begin().await };
             match tokio::time::timeout(SILENCE, stream.more()).await {
                 Ok(Some(bytes)) if self.heard.len() + bytes.len() <= LONGEST_FRAME => {
                     self.heard.extend_from_slice(&bytes);
                 }
                 Ok(Some(_) | None) | Err(_) => return Ok(self.rest()),
             }
+        }
+    }
+
+    async fn begin(&mut self) -> Result<News, CallError> {
+        match tokio::time::timeout(self.patience.span, self.open()).await {
+            Ok(Ok(stream)) => {
+                self.heard.clear();
+                self.stream = Some(stream);
+                Ok(News::Here)
+            }
+            Ok(Err(CallError::Refused(problem))) if !problem.code.retryable() => {
+                Err(CallError::Refused(problem))
+            }
+            Ok(Err(_)) | Err(_) => Ok(self.rest()),
         }
     }
 
@@ -110,6 +112,9 @@ impl Follow {
             .header("host", &*self.link.authority)
             .header("authorization", &*self.link.credential)
             .header("accept", "text/event-stream");
+        if let Some(product) = &self.link.product {
+            request = request.header(Header::Product.as_str(), &**product);
+        }
         if let Some(last) = &self.last {
             request = request.header("last-event-id", last);
         }

@@ -15,6 +15,8 @@ use tokio::net::TcpStream;
 
 pub(crate) type Outgoing = Full<Bytes>;
 
+type Driven = Pin<Box<Connection<TokioIo<TcpStream>, Outgoing>>>;
+
 /// Connections that are kept while nobody uses them.
 const IDLE: usize = 16;
 /// The largest answer that is read: a page of jobs.
@@ -29,7 +31,7 @@ pub(crate) struct Wire {
 #[derive(Debug)]
 struct Line {
     sender: SendRequest<Outgoing>,
-    connection: Pin<Box<Connection<TokioIo<TcpStream>, Outgoing>>>,
+    connection: Driven,
 }
 
 impl Wire {
@@ -93,7 +95,7 @@ impl Wire {
 /// An answer that goes on, and the connection that drives it.
 #[derive(Debug)]
 pub(crate) struct Streamed {
-    connection: Option<Pin<Box<Connection<TokioIo<TcpStream>, Outgoing>>>>,
+    connection: Option<Driven>,
     body: Incoming,
 }
 

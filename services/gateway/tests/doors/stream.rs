@@ -137,6 +137,13 @@ async fn heard(follow: &mut client::Follow) -> News {
     }
 }
 
+async fn event(follow: &mut client::Follow) -> Value {
+    match heard(follow).await {
+        News::Event(event) => event,
+        other @ (News::Gap | News::Here | News::Away) => panic!("no event: {other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn the_client_follows_one_job_from_its_first_event_to_its_last() {
     let town = Town::open().await;
@@ -145,7 +152,7 @@ async fn the_client_follows_one_job_from_its_first_event_to_its_last() {
     let mut follow = town.http.follow(job.parse().ok(), since, town.patience());
     let mut kinds = Vec::new();
     while kinds.last() != Some(&json!("shipped")) {
-        let News::Event(event) = heard(&mut follow).await else { panic!("a gap") };
+        let event = event(&mut follow).await;
         assert_eq!(event["seq"], json!(kinds.len() + 1));
         kinds.push(event["type"].clone());
     }
@@ -179,8 +186,7 @@ async fn the_client_goes_on_after_the_last_event_when_its_stream_breaks() {
         let mut follow = through.follow(job.parse().ok(), since, town.patience());
         let mut seen = Vec::new();
         while seen.len() < 3 {
-            let News::Event(event) = heard(&mut follow).await else { panic!("a gap") };
-            seen.push(event["seq"].as_u64().unwrap());
+            seen.push(event(&mut follow).await["seq"].as_u64().unwrap());
         }
         assert_eq!(seen, [1, 2, 3], "none twice and none missed");
     };

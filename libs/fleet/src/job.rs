@@ -18,6 +18,7 @@ mod retry;
 mod wish;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -56,8 +57,9 @@ pub struct Job {
     pub id: JobId,
     #[serde(flatten)]
     pub head: Head,
+    /// Never changed in place and the bulk of the record: its copies share it.
     #[serde(flatten)]
-    pub content: Content,
+    pub content: Arc<Content>,
     /// How often the content was superseded.
     pub generation: u32,
     #[serde(flatten)]

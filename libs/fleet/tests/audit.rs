@@ -151,7 +151,7 @@ const TAMPERED: &[Tampering] = &[
         files.lease.head.product_id = "other".parse().unwrap();
     }),
     ("a job under another key", Invariant::I7, |files| {
-        files.job.content.idempotency_key = "other".parse().unwrap();
+        std::sync::Arc::make_mut(&mut files.job.content).idempotency_key = "other".parse().unwrap();
     }),
     ("two claims in one epoch", Invariant::I1, |files| {
         let epoch = files.event(EventType::Claimed).epoch;
@@ -279,7 +279,7 @@ fn a_violation_names_its_invariant_its_job_and_its_events() {
     let job = files.job.id;
     let said = found[0].to_string();
     assert_eq!(said, format!("I4 {job}: f9 speaks, f1 holds (events [4, 5])"));
-    assert_eq!(files.job.content.retry.unwrap().on, [RetryClass::Crash]);
+    assert_eq!(files.job.content.retry.as_ref().unwrap().on, [RetryClass::Crash]);
 }
 
 fn nonce(n: u128) -> Nonce {

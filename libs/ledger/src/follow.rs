@@ -16,7 +16,9 @@ use crate::outcome::LedgerError;
 const AGENDA_LIMIT: usize = 1 << 16;
 
 /// Jobs seen to together, so that their writes share the store's groups.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
+/// From so many on it is no single story that somebody waits for, but load.
+const LOAD: usize = 8;
 
 /// The jobs whose followers are due, each once.
 #[derive(Debug, Default)]
@@ -38,6 +40,12 @@ impl Agenda {
     /// Waits until there is something to do.
     pub async fn added(&self) {
         self.added.notified().await;
+    }
+
+    /// Whether waiting a little pays: jobs that change again meanwhile are seen to once.
+    #[must_use]
+    pub fn is_under_load(&self) -> bool {
+        self.due.lock().expect("nothing panics while it holds this lock").len() >= LOAD
     }
 
     fn take(&self, most: usize) -> Vec<(ProductId, JobId)> {

@@ -4,7 +4,7 @@
 use fleet::{Actor, Circumstances, Command, DepsView, Jitter, Job, JobId, ProductId, Wish};
 
 use crate::Ledger;
-use crate::commit::{Committed, Patience, Turn};
+use crate::commit::{Committed, Miss, Patience, Turn};
 use crate::outcome::{LedgerError, Outcome, not_found};
 use crate::table::Found;
 
@@ -26,11 +26,19 @@ impl Ledger {
         ask: &Ask<'_>,
         mut patience: Patience,
     ) -> Result<Outcome<Committed<Job>>, LedgerError> {
+        let (mut trims_left, mut lost_at) = (TRIMS, None);
         loop {
             let found = Box::pin(self.roomy_job(ask.product, ask.job)).await?;
             let Some(found) = found else { return Ok(not_found()) };
+            match lost_at.take() {
+                Some(seq) if trims_left > 0 && found.record.event_seq == seq => trims_left -= 1,
+                Some(_) if patience.again(Miss::Conflict, &*self.ids).await? => continue,
+                Some(_) => return Ok(Outcome::Rejected(too_busy(&found.record))),
+                None => {}
+            }
             match Box::pin(self.turn_on_job(&found, ask.by, ask.wish)).await? {
                 Turn::Settled(outcome) => return Ok(outcome),
+                Turn::Again(Miss::Conflict) => lost_at = Some(found.record.event_seq),
                 Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
                 Turn::Again(_) => return Ok(Outcome::Rejected(too_busy(&found.record))),
             }
@@ -60,7 +68,7 @@ impl Ledger {
             Wish::Settle(view) => view.is_satisfied(),
             // The new content may wait for the same jobs and yet ask more of them.
             Wish::Supersede(content) => {
-                let next = Job { content: (**content).clone(), ..job.clone() };
+                let next = Job { content: std::sync::Arc::new((**content).clone()), ..job.clone() };
                 self.deps(&next).await?.is_satisfied()
             }
             Wish::Renew(_) | Wish::Trim { .. } | Wish::Purge | Wish::AddChildren(_) => true,
@@ -107,6 +115,9 @@ impl Ledger {
     }
 }
 
+/// How often losing to the relay's trim is made good at once. It tells nothing and changes nothing
+/// that a wish is judged by, so it is no contention, and its loser need not wait.
+const TRIMS: u32 = 4;
 /// The most entries that one change can add.
 const EVENTS_PER_WRITE: usize = 4;
 

@@ -13,8 +13,8 @@ pub trait Placed: Record + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     /// Its partition and its id.
     fn place(&self) -> (String, String);
 
-    /// Whether the stored bytes, read again, are this very record.
-    fn reads_back(&self) -> bool {
+    /// Whether the stored bytes, read again, are this very record, and soon will be.
+    fn is_reread(&self) -> bool {
         true
     }
 }
@@ -32,7 +32,7 @@ impl Placed for Job {
     }
 
     /// Of a purged job only a stone is stored.
-    fn reads_back(&self) -> bool {
+    fn is_reread(&self) -> bool {
         !self.purged
     }
 }
@@ -58,6 +58,10 @@ impl Placed for EventRecord {
 
     fn place(&self) -> (String, String) {
         (self.job_id.to_string(), self.id.clone())
+    }
+
+    fn is_reread(&self) -> bool {
+        false
     }
 }
 

@@ -58,7 +58,7 @@ impl<R: Placed> Memo<R> {
 
     /// These bytes were written from that record.
     pub(crate) fn keep_written(&self, key: &Key, bytes: Bytes, record: &R) {
-        if record.reads_back() {
+        if record.is_reread() {
             debug_assert_eq!(R::decode(&bytes).as_ref().ok(), Some(record), "it reads back");
             self.keep(key, bytes, record);
         }

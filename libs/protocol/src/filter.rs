@@ -58,6 +58,10 @@ impl Filter {
 
     #[must_use]
     pub fn matches(&self, subject: &Subject) -> bool {
+        // Most filters are of another line, which needs no text to be made.
+        if self.row.is_some_and(|row| row != subject.row()) {
+            return false;
+        }
         let subject = subject.to_string();
         let mut tokens = subject.split('.');
         for wanted in self.text.split('.') {

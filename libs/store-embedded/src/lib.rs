@@ -7,6 +7,7 @@ mod damage;
 mod frame;
 mod index;
 mod log;
+mod recent;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -121,9 +122,13 @@ impl Store for Embedded {
         let name = index::name_of(key);
         let (place, file) = {
             let view = self.shared.view();
-            (view.index.get(&name), Arc::clone(&view.file))
+            let Some(place) = view.index.get(&name) else { return Ok(None) };
+            if let Some(value) = view.recent.get(place.revision) {
+                return Ok(Some(Versioned { value, revision: Revision::number(place.revision) }));
+            }
+            (place, Arc::clone(&view.file))
         };
-        place.map(|place| self.read(&file, &name, place)).transpose()
+        self.read(&file, &name, place).map(Some)
     }
 
     async fn put(&self, key: &Key, value: Bytes, expect: &Expect) -> Result<Put, StoreError> {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::index::Index;
 use crate::log::Log;
+use crate::recent::Recent;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -29,12 +30,18 @@ pub(crate) struct View {
     pub(crate) file: Arc<File>,
     /// Where the acknowledged part of that file ends.
     pub(crate) end: u64,
+    pub(crate) recent: Recent,
 }
 
 impl Shared {
     pub(crate) fn new(index: Index, log: &Log) -> Self {
         Self {
-            view: Mutex::new(View { index, file: Arc::clone(&log.file), end: log.end }),
+            view: Mutex::new(View {
+                index,
+                file: Arc::clone(&log.file),
+                end: log.end,
+                recent: Recent::default(),
+            }),
             path: log.path.clone(),
             #[cfg(test)]
             append_fails: AtomicBool::new(false),

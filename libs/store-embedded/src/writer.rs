@@ -58,6 +58,7 @@ pub(crate) struct Writer {
 #[derive(Default)]
 struct Group {
     changes: BTreeMap<Name, Option<Place>>,
+    values: Vec<(u64, Bytes)>,
     verdicts: Vec<(oneshot::Sender<Answer>, Put)>,
     last: u64,
 }
@@ -142,6 +143,7 @@ impl Writer {
                 let change = place(&entry, self.log.end + batch.len() as u64);
                 entry.encode(batch);
                 group.changes.insert(request.name, change);
+                group.values.extend(request.value.map(|value| (group.last, value)));
                 Put::Written(Revision::number(group.last))
             });
             group.verdicts.push((request.answer, verdict));
@@ -171,6 +173,9 @@ impl Writer {
             view.index.last = group.last;
             for (name, change) in group.changes {
                 view.index.set(name, change);
+            }
+            for (revision, value) in group.values {
+                view.recent.keep(revision, value);
             }
         }
         for (answer, verdict) in group.verdicts {

@@ -9,6 +9,8 @@ use tracing::{info, warn};
 
 use crate::Keeper;
 
+/// What followers wait under load, for the changes of one job to come together. None when idle.
+const GATHER: Duration = Duration::from_millis(20);
 const REAP_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// A store that is away is not asked again at once.
@@ -32,6 +34,9 @@ impl Keeper {
                 biased;
                 () = self.node.tasks.stopped() => return Ok(()),
                 () = self.ledger.agenda().added() => {}
+            }
+            if self.ledger.agenda().is_under_load() {
+                tokio::time::sleep(GATHER).await;
             }
         }
     }

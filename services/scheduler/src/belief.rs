@@ -1,5 +1,6 @@
 //! The board and those who wait at it.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fleet::{Bidder, Board, Candidate, Job, JobId, ProductId, Timestamp};
@@ -10,12 +11,47 @@ use tokio::sync::Notify;
 pub(crate) struct Belief {
     board: Mutex<Board>,
     bell: Notify,
+    /// Jobs that there was news of and that were not read since, each once.
+    unread: Mutex<BTreeSet<(ProductId, JobId)>>,
+    told: Notify,
 }
 
+/// Jobs that may wait to be read; the reading of all finds the rest.
+const UNREAD_LIMIT: usize = 1 << 16;
+
 impl Belief {
+    /// Whoever is parked hears of jobs that might be had, and of holders who left what others need;
+    /// what holders do meanwhile is no business of theirs.
     pub(crate) fn learn(&self, job: &Job) {
         self.board().upsert(job);
-        self.bell.notify_waiters();
+        if job.holder().is_none() {
+            self.bell.notify_waiters();
+        }
+    }
+
+    /// There is news of a job; several pieces of it before the job is read are as good as one.
+    pub(crate) fn hear(&self, product: ProductId, job: JobId) {
+        let mut unread = self.unread();
+        if unread.len() < UNREAD_LIMIT {
+            unread.insert((product, job));
+        }
+        drop(unread);
+        self.told.notify_one();
+    }
+
+    /// The jobs that there was news of; waits for the first.
+    pub(crate) async fn heard(&self) -> BTreeSet<(ProductId, JobId)> {
+        loop {
+            let heard = std::mem::take(&mut *self.unread());
+            if !heard.is_empty() {
+                return heard;
+            }
+            self.told.notified().await;
+        }
+    }
+
+    fn unread(&self) -> MutexGuard<'_, BTreeSet<(ProductId, JobId)>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn board(&self) -> MutexGuard<'_, Board> {

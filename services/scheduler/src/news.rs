@@ -2,13 +2,14 @@
 //! again from end to end every so often, since any message may be lost.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::time::Duration;
 
 use fleet::{JobId, ProductId};
 use ledger::LedgerError;
 use node::{BusAway, News};
 use protocol::Row;
-use serde_json::Value;
+use serde::Deserialize;
 use tracing::{info, warn};
 
 use crate::Scheduler;
@@ -21,7 +22,10 @@ impl Scheduler {
     pub(crate) async fn hear_news(self) -> Result<(), BusAway> {
         for row in [Row::Event, Row::Kick] {
             let scheduler = self.clone();
-            let learn = move |news| scheduler.clone().learn(news);
+            let learn = move |news| {
+                scheduler.hear(news);
+                ready(())
+            };
             self.node.hear(row, "news", learn).await?;
         }
         Ok(())
@@ -29,12 +33,27 @@ impl Scheduler {
 
     pub(crate) fn keep(&self) {
         self.node.tasks.spawn("board", self.clone().read_again_and_again());
+        self.node.tasks.spawn("news", self.clone().read_what_is_told());
     }
 
-    async fn learn(self, news: News) {
+    fn hear(&self, news: News) {
         match job_in(&news.body) {
-            Some(job) => self.look_at(&news.product, job).await,
+            Some(job) => self.belief.hear(news.product, job),
             None => self.belief.wake(),
+        }
+    }
+
+    /// A job that much is told of is read once for all that was told meanwhile.
+    async fn read_what_is_told(self) -> Result<(), Infallible> {
+        loop {
+            let heard = tokio::select! {
+                biased;
+                () = self.node.tasks.stopped() => return Ok(()),
+                heard = self.belief.heard() => heard,
+            };
+            for (product, job) in heard {
+                self.look_at(&product, job).await;
+            }
         }
     }
 
@@ -94,6 +113,10 @@ impl Scheduler {
 
 /// Events and kicks alike name the job that they are about.
 fn job_in(body: &[u8]) -> Option<JobId> {
-    let news: Value = serde_json::from_slice(body).ok()?;
-    news.get("jobId")?.as_str()?.parse().ok()
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        job_id: JobId,
+    }
+    serde_json::from_slice::<Named>(body).ok().map(|news| news.job_id)
 }

@@ -63,7 +63,7 @@ impl Job {
         let mut job = Self {
             id: JobId::of(&product, &content.idempotency_key),
             head: Head::new(product, now),
-            content,
+            content: content.into(),
             generation: 0,
             stage: if admitted { Stage::Queued } else { Stage::Blocked },
             admitted,

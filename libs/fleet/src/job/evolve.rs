@@ -1,5 +1,7 @@
 //! How a job changes: the facts, and what each makes of the record. Total; no fact is refused.
 
+use std::sync::Arc;
+
 use crate::content::Content;
 use crate::event::Actor;
 use crate::id::{JobId, OpId};
@@ -154,7 +156,7 @@ impl Job {
                     Some(CancelRequest { at, by: event.by.clone(), reason: reason.clone() });
             }
             Change::ChildrenAdded { children } => {
-                self.content.dep_ids.extend(children);
+                Arc::make_mut(&mut self.content).dep_ids.extend(children);
                 self.admitted = false;
             }
             Change::Trimmed { through } => self.outbox.retain(|entry| entry.seq > *through),
@@ -198,7 +200,7 @@ impl Job {
     }
 
     fn take_content(&mut self, content: &Content, admitted: bool) {
-        self.content = content.clone();
+        self.content = Arc::new(content.clone());
         self.admitted = admitted;
         self.generation += 1;
         self.checkpoint = None;

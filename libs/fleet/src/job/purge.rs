@@ -156,7 +156,7 @@ impl From<Tombstone> for Job {
     fn from(stone: Tombstone) -> Self {
         Self {
             id: stone.id,
-            content: stone.content(),
+            content: stone.content().into(),
             head: stone.head,
             generation: 0,
             stage: stone.stage,

@@ -3,13 +3,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fleet::{Bidder, Board, Candidate, Job, JobId, ProductId, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, SetOnce};
 
 /// What this scheduler believes, and a bell for parked claims.
 #[derive(Debug, Default)]
 pub(crate) struct Belief {
     board: Mutex<Board>,
     bell: Notify,
+    read: SetOnce<()>,
 }
 
 impl Belief {
@@ -37,6 +38,17 @@ impl Belief {
         let taken = best.into_iter().find(|candidate| !exclude.contains(&candidate.job))?;
         board.remove(taken.job, taken.rev);
         Some(taken)
+    }
+
+    /// All that stood when this scheduler started is known now.
+    pub(crate) fn is_read(&self) {
+        // Not the first reading: it was known before.
+        let _known = self.read.set(());
+    }
+
+    /// Resolves once every job was read.
+    pub(crate) async fn whole(&self) {
+        self.read.wait().await;
     }
 
     /// Resolves at the next news.

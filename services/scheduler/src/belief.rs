@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fleet::{Bidder, Board, Candidate, Job, JobId, ProductId, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, SetOnce};
 
 /// What this scheduler believes, and a bell for parked claims.
 #[derive(Debug, Default)]
@@ -14,6 +14,7 @@ pub(crate) struct Belief {
     /// Jobs that there was news of and that were not read since, each once.
     unread: Mutex<BTreeSet<(ProductId, JobId)>>,
     told: Notify,
+    read: SetOnce<()>,
 }
 
 /// Jobs that may wait to be read; the reading of all finds the rest.
@@ -73,6 +74,17 @@ impl Belief {
         let taken = best.into_iter().find(|candidate| !exclude.contains(&candidate.job))?;
         board.remove(taken.job, taken.rev);
         Some(taken)
+    }
+
+    /// All that stood when this scheduler started is known now.
+    pub(crate) fn is_read(&self) {
+        // Not the first reading: it was known before.
+        let _known = self.read.set(());
+    }
+
+    /// Resolves once every job was read.
+    pub(crate) async fn whole(&self) {
+        self.read.wait().await;
     }
 
     /// Resolves at the next news.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fleet::{Bidder, Epoch, JobId, Timestamp};
 use ledger::{ClaimRequest, Grant, Outcome};
 use node::{Asked, Served, problem_of};
-use protocol::{ClaimWork, Granted, JobView, Problem};
+use protocol::{ClaimWork, Code, Granted, JobView, Problem};
 
 use crate::Scheduler;
 
@@ -17,30 +17,73 @@ const RENEWALS_PER_TERM: u32 = 3;
 const STOP_MARGIN: Duration = Duration::from_secs(3);
 /// Jobs that one request goes for before it says "nothing now".
 const TRIES: usize = 5;
+/// Before a request goes again for what it was just refused; twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long a claim waits for a scheduler that has just started.
+const LONGEST_READING: Duration = Duration::from_secs(5);
+
+/// What came of going for the best.
+enum Tried {
+    Granted(Box<Grant>),
+    /// There were jobs, and none was given.
+    Refused,
+    Nothing,
+}
 
 impl Scheduler {
     pub(crate) async fn claim(self, asked: Asked<ClaimWork>) -> Served<ClaimWork> {
+        self.knows_what_is_held(&asked).await?;
         let bidder = self.bidder(&asked).await?;
         if let Some(grant) = self.granted_before(&asked, &bidder).await? {
             return Ok(Some(self.tell(&grant)));
         }
         let until = self.node.clock.now().plus(self.wait_of(&asked));
+        let mut pause = FIRST_PAUSE;
         loop {
             // Asked for before the look, so that no news falls between the two.
             let news = self.belief.news();
-            if let Some(grant) = self.go_for_the_best(&asked, &bidder).await? {
-                return Ok(Some(self.tell(&grant)));
-            }
+            let tried = self.go_for_the_best(&asked, &bidder).await?;
             let now = self.node.clock.now();
+            let most = match &tried {
+                Tried::Granted(grant) => return Ok(Some(self.tell(grant))),
+                // What was refused is learnt again, and that is no news to whom it was refused.
+                Tried::Refused => until.since(now).min(pause),
+                Tried::Nothing => self.span_to(until, now),
+            };
             if now >= until || self.node.tasks.is_stopping() {
-                return Ok(None);
+                return self.nothing(&asked, &bidder).await;
             }
             tokio::select! {
                 biased;
-                () = self.node.tasks.stopped() => return Ok(None),
-                () = news => {}
-                () = tokio::time::sleep(self.span_to(until, now)) => {}
+                () = self.node.tasks.stopped() => return self.nothing(&asked, &bidder).await,
+                () = news, if matches!(tried, Tried::Nothing) => {}
+                () = tokio::time::sleep(most) => {}
             }
+            pause = if matches!(tried, Tried::Refused) {
+                (pause * 2).min(LONGEST_PAUSE)
+            } else {
+                FIRST_PAUSE
+            };
+        }
+    }
+
+    /// Unless a copy of this request was granted meanwhile, by another scheduler.
+    async fn nothing(&self, asked: &Asked<ClaimWork>, bidder: &Bidder) -> Served<ClaimWork> {
+        let grant = self.granted_before(asked, bidder).await?;
+        Ok(grant.map(|grant| self.tell(&grant)))
+    }
+
+    /// A repeated request is known by the jobs that its factory holds, so these come first.
+    async fn knows_what_is_held(&self, asked: &Asked<ClaimWork>) -> Result<(), Box<Problem>> {
+        let left = asked.deadline.map(|until| until.since(self.node.clock.now()) / 2);
+        let most = left.map_or(LONGEST_READING, |left| left.min(LONGEST_READING));
+        let unread = || Err(Box::new(Problem::new(Code::Unavailable, asked.request_id)));
+        tokio::select! {
+            biased;
+            () = self.belief.whole() => Ok(()),
+            () = self.node.tasks.stopped() => unread(),
+            () = tokio::time::sleep(most) => unread(),
         }
     }
 
@@ -100,21 +143,25 @@ impl Scheduler {
         &self,
         asked: &Asked<ClaimWork>,
         bidder: &Bidder,
-    ) -> Result<Option<Grant>, Box<Problem>> {
-        let mut passed_over = asked.ask.exclude.clone();
+    ) -> Result<Tried, Box<Problem>> {
+        let (mut passed_over, mut tried) = (asked.ask.exclude.clone(), Tried::Nothing);
         for _ in 0..TRIES {
             let now = self.node.clock.now();
             let Some(best) = self.belief.take(&asked.product, bidder, &passed_over, now) else {
-                return Ok(None);
+                return Ok(tried);
             };
-            let grant = self.go_for(asked, bidder, best.job, best.epoch).await;
+            // What was offered is given at the epoch that was offered, or not at all.
+            let offered = asked.ask.offer.filter(|offer| offer.job_id == best.job);
+            let epoch_seen = offered.map_or(best.epoch, |offer| offer.epoch_seen);
+            let grant = self.go_for(asked, bidder, best.job, epoch_seen).await;
             self.look_at(&asked.product, best.job).await;
             if let Some(grant) = grant? {
-                return Ok(Some(grant));
+                return Ok(Tried::Granted(Box::new(grant)));
             }
             passed_over.push(best.job);
+            tried = Tried::Refused;
         }
-        Ok(None)
+        Ok(tried)
     }
 
     async fn go_for(

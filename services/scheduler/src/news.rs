@@ -73,6 +73,7 @@ impl Scheduler {
         loop {
             let wait = match self.read_all().await {
                 Ok(jobs) => {
+                    self.belief.is_read();
                     info!(jobs, "board read");
                     READ_ALL_EVERY
                 }

@@ -255,5 +255,6 @@ pub(crate) fn composite() -> Case {
 
 pub(crate) fn draining(case: &mut Case) {
     let host = &mut case.factories[0];
-    host.factory = after(host.factory.clone(), &FactoryCommand::Drain { now: false }, case.world.now);
+    host.factory =
+        after(host.factory.clone(), &FactoryCommand::Drain { now: false }, case.world.now);
 }

@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::excessive_nesting,
-    clippy::large_futures,
     reason = "a law is told as one story, inside the closure that runs it on each store"
 )]
 

@@ -34,7 +34,9 @@ async fn a_wait_ends_with_its_job_and_tells_how() {
 async fn a_wait_that_takes_too_long_is_given_up() {
     let town = Town::open().await;
     town.place.file("job.md", FILE);
-    let typed = town.place.in_a_pipe("submit job.md --wait --timeout 300ms").await;
+    // Somebody works on it, and does not end in time.
+    let waiting = town.place.in_a_pipe("submit job.md --wait --timeout 1s");
+    let (typed, _held) = tokio::join!(waiting, town.build());
     assert_eq!(typed.exit, Exit::TimedOut, "{}", typed.err);
     assert!(typed.err.starts_with("gave up waiting: "), "{}", typed.err);
     town.close().await;

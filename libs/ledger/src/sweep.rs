@@ -58,8 +58,8 @@ impl Ledger {
         match job.stage {
             Stage::Blocked if !job.admitted => self.finish_admission(job, now).await?,
             Stage::Blocked | Stage::Queued => self.mend_waiting(job, reaped).await?,
-            Stage::Assigned(_) | Stage::Building(_) => self.mend_held(job, now, reaped).await?,
-            Stage::Review(_) | Stage::Testing(_) => self.mend_held(job, now, reaped).await?,
+            Stage::Assigned(_) | Stage::Building(_) => self.mend_held(job, reaped).await?,
+            Stage::Review(_) | Stage::Testing(_) => self.mend_held(job, reaped).await?,
             Stage::Shipped | Stage::Failed(_) | Stage::DeadLetter(_) => {}
         }
         let found = self.jobs.get(job.product(), job.id).await?;
@@ -114,21 +114,11 @@ impl Ledger {
         Ok(walk.cycle().is_some())
     }
 
-    async fn mend_held(
-        &self,
-        job: &Job,
-        now: Timestamp,
-        reaped: &mut Reaped,
-    ) -> Result<(), LedgerError> {
+    async fn mend_held(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
         self.settle_one(job.product(), job.id).await?;
-        let budget = job.content.budget.unwrap_or_default();
-        let wall_over = budget.wall.is_some_and(|wall| job.used_by(now).wall_used_sec >= wall);
-        if job.is_cancel_overdue(now) {
-            self.overrule(job, Cause::CancelOverdue, reaped).await
-        } else if wall_over {
-            self.overrule(job, Cause::BudgetSpent, reaped).await
-        } else if job.overruns(now) {
-            self.overrule(job, Cause::Overrun, reaped).await
+        self.keep_an_eye_on(job);
+        if let Some(cause) = self.overstays(job) {
+            self.overrule(job, cause, reaped).await
         } else if self.lacks_lease(job).await? {
             self.repair(job, reaped).await
         } else {

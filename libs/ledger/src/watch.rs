@@ -1,12 +1,13 @@
 //! Held jobs that will need a look at a known time, whatever their holders say: a cancel that is
 //! not followed, a run beyond its timeout, money or time spent, a lease that never came. A hint
-//! for the keeper's rounds; the sweep finds the same jobs without it.
+//! for the keeper's rounds, and the memory of how long this keeper has seen each hold; the sweep
+//! finds the same jobs, so that a keeper that has just started waits the whole span again.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use fleet::{Cause, Job, JobId, ProductId, Timestamp};
+use fleet::{Cause, Epoch, Job, JobId, ProductId, Timestamp};
 
 use crate::Ledger;
 use crate::outcome::LedgerError;
@@ -23,6 +24,9 @@ pub(crate) struct Watch(Mutex<BTreeMap<JobId, Watched>>);
 #[derive(Debug)]
 struct Watched {
     product: ProductId,
+    epoch: Epoch,
+    /// Since when this keeper has seen the hold of that epoch, by its own clock.
+    held_since: Duration,
     /// By the job's own times.
     at: Option<Timestamp>,
     /// By this keeper's clock.
@@ -39,12 +43,24 @@ impl Watch {
         }
         let spent =
             job.used_by(job.head.updated_at).exhausts(&job.content.budget.unwrap_or_default());
-        let before = watched.get(&job.id).and_then(|one| one.spent_since);
-        let spent_since = spent.then(|| before.unwrap_or(uptime));
+        let before = watched.get(&job.id);
+        let spent_since = before.and_then(|one| one.spent_since).unwrap_or(uptime);
+        let spent_since = spent.then_some(spent_since);
+        let epoch = job.lease_epoch;
+        let same = before.filter(|one| one.epoch == epoch);
+        let held_since = same.map_or(uptime, |one| one.held_since);
         let over = spent_since.map(|since| since + SPENT_GRACE);
         let after = [unleased_until, over].into_iter().flatten().min();
         let (product, at) = (job.product().clone(), job.next_look());
-        watched.insert(job.id, Watched { product, at, after, spent_since });
+        let one = Watched { product, epoch, held_since, at, after, spent_since };
+        watched.insert(job.id, one);
+    }
+
+    /// How long this keeper has seen this very hold; not at all, if it has not.
+    fn held_for(&self, job: &Job, uptime: Duration) -> Duration {
+        let watched = self.lock();
+        let same = watched.get(&job.id).filter(|one| one.epoch == job.lease_epoch);
+        same.map_or(Duration::ZERO, |one| uptime.saturating_sub(one.held_since))
     }
 
     fn has_overspent(&self, job: JobId, uptime: Duration) -> bool {
@@ -88,15 +104,10 @@ impl Ledger {
         job: &Job,
         reaped: &mut Reaped,
     ) -> Result<(), LedgerError> {
-        let (now, uptime) = (self.clock.now(), self.clock.uptime());
-        let budget = job.content.budget.unwrap_or_default();
-        let wall_over = budget.wall.is_some_and(|wall| job.used_by(now).wall_used_sec >= wall);
-        if job.is_cancel_overdue(now) {
-            self.overrule(job, Cause::CancelOverdue, reaped).await?;
-        } else if wall_over || self.watch.has_overspent(job.id, uptime) {
-            self.overrule(job, Cause::BudgetSpent, reaped).await?;
-        } else if job.overruns(now) {
-            self.overrule(job, Cause::Overrun, reaped).await?;
+        let overspent = self.watch.has_overspent(job.id, self.clock.uptime());
+        let overspent = overspent.then_some(Cause::BudgetSpent);
+        if let Some(cause) = self.overstays(job).or(overspent) {
+            self.overrule(job, cause, reaped).await?;
         } else if self.lacks_lease(job).await? {
             self.repair(job, reaped).await?;
         }
@@ -105,6 +116,11 @@ impl Ledger {
             self.keep_an_eye_on(&found.record);
         }
         Ok(())
+    }
+
+    pub(crate) fn overstays(&self, job: &Job) -> Option<Cause> {
+        let watched = self.watch.held_for(job, self.clock.uptime());
+        job.overstays(self.clock.now(), watched)
     }
 
     pub(crate) fn keep_an_eye_on(&self, job: &Job) {

@@ -117,18 +117,45 @@ impl Job {
     pub fn next_look(&self) -> Option<Timestamp> {
         self.holder()?;
         let cancel = self.cancel().map(|request| request.at.plus(CANCEL_GRACE));
-        let limit = self.content.timeout() + OVERRUN_GRACE;
-        let overrun = self.claim.building_at.map(|since| since.plus(limit));
-        let wall = self.content.budget.and_then(|budget| budget.wall);
-        let left = wall.map(|wall| Duration::from_secs(wall - self.used.wall_used_sec.min(wall)));
-        let spent = self.claim.assigned_at.zip(left).map(|(since, left)| since.plus(left));
+        let overrun = self.claim.building_at.map(|since| since.plus(self.run_limit()));
+        let spent = self.claim.assigned_at.zip(self.wall_left());
+        let spent = spent.map(|(since, left)| since.plus(left));
         [cancel, overrun, spent].into_iter().flatten().min()
+    }
+
+    /// What its holder has exceeded at `now`. A keeper ends what nobody asked to end only if it has
+    /// itself watched this hold for as long, since the record's times are of other machines'
+    /// clocks.
+    #[must_use]
+    pub fn overstays(&self, now: Timestamp, watched: Duration) -> Option<Cause> {
+        let spent = self.wall_left().filter(|left| {
+            let since = self.claim.assigned_at.filter(|_| self.holder().is_some());
+            since.is_some_and(|since| now.since(since) >= *left)
+        });
+        if self.is_cancel_overdue(now) {
+            Some(Cause::CancelOverdue)
+        } else if spent.is_some_and(|left| watched >= left) {
+            Some(Cause::BudgetSpent)
+        } else if self.overruns(now) && watched >= self.run_limit() {
+            Some(Cause::Overrun)
+        } else {
+            None
+        }
+    }
+
+    /// What this hold may still take of the job's wall budget, from its beginning.
+    fn wall_left(&self) -> Option<Duration> {
+        let wall = self.content.budget.and_then(|budget| budget.wall)?;
+        Some(Duration::from_secs(wall - self.used.wall_used_sec.min(wall)))
+    }
+
+    fn run_limit(&self) -> Duration {
+        self.content.timeout() + OVERRUN_GRACE
     }
 
     #[must_use]
     pub fn overruns(&self, now: Timestamp) -> bool {
-        let limit = self.content.timeout() + OVERRUN_GRACE;
-        self.claim.building_at.is_some_and(|since| now.since(since) > limit)
+        self.claim.building_at.is_some_and(|since| now.since(since) > self.run_limit())
     }
 
     #[must_use]

@@ -76,7 +76,7 @@ fn an_hour_off(clock: Arc<dyn Clock>, ahead: bool) -> Skewed {
 async fn a_host_whose_wall_clock_is_an_hour_off_takes_nothing_that_lives() {
     for ahead in [true, false] {
         let skew = |clock| -> Arc<dyn Clock> { Arc::new(an_hour_off(clock, ahead)) };
-        let world = lives_beside(skew, "").await;
+        let world = lives_beside(skew, "timeout: 20m\nbudget:\n  wall: 30m").await;
         let job = world.job(id_of("k")).await;
         assert_eq!((job.lease_epoch.get(), job.reaps), (1, 0), "ahead: {ahead}");
         assert_eq!(job.stage.name(), StageName::Building, "ahead: {ahead}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::content::Priority;
 use crate::factory::Health;
-use crate::id::{Epoch, FactoryId, JobId, ProductId};
+use crate::id::{Epoch, FactoryId, JobId, ProductId, RequestId};
 use crate::job::DEGRADED_WAITS;
 use crate::job::{Bidder, Job};
 use crate::stage::Stage;
@@ -54,7 +54,15 @@ pub struct Board {
     numbers: BTreeMap<ProductId, ProductNumber>,
     products: Vec<Settings>,
     held: BTreeMap<FactoryId, BTreeSet<JobId>>,
-    holders: BTreeMap<JobId, (FactoryId, u64)>,
+    holders: BTreeMap<JobId, Hold>,
+}
+
+/// Who holds a job, as of which version, and the request that it was granted to.
+#[derive(Clone, Debug)]
+struct Hold {
+    factory: FactoryId,
+    rev: u64,
+    asked: Option<RequestId>,
 }
 
 /// One queued job. Times are milliseconds.
@@ -112,7 +120,8 @@ impl Board {
         self.forget(job.id);
         if let Some(holder) = job.holder() {
             self.held.entry(holder.factory.clone()).or_default().insert(job.id);
-            self.holders.insert(job.id, (holder.factory.clone(), job.head.rev));
+            let (factory, rev) = (holder.factory.clone(), job.head.rev);
+            self.holders.insert(job.id, Hold { factory, rev, asked: job.claim.claim_request_id });
         } else if job.admitted && job.stage == Stage::Queued && !job.purged {
             self.insert(job);
         }
@@ -136,9 +145,13 @@ impl Board {
         self.by_job.is_empty()
     }
 
-    /// The jobs that the board believes this factory to hold.
-    pub fn held_by(&self, factory: &FactoryId) -> impl Iterator<Item = JobId> + '_ {
-        self.held.get(factory).into_iter().flatten().copied()
+    /// The jobs that the board believes this factory to hold, each with the request it answered.
+    pub fn held_by(
+        &self,
+        factory: &FactoryId,
+    ) -> impl Iterator<Item = (JobId, Option<RequestId>)> + '_ {
+        let jobs = self.held.get(factory).into_iter().flatten();
+        jobs.map(|job| (*job, self.holders.get(job).and_then(|hold| hold.asked)))
     }
 
     /// When the next job becomes claimable or older; there is nothing to do before.
@@ -213,19 +226,19 @@ impl Board {
             self.queue.take(handle, entry.place(), entry.due);
             self.free.push(handle);
         }
-        if let Some((factory, _)) = self.holders.remove(&job)
-            && let Some(jobs) = self.held.get_mut(&factory)
+        if let Some(hold) = self.holders.remove(&job)
+            && let Some(jobs) = self.held.get_mut(&hold.factory)
         {
             jobs.remove(&job);
             if jobs.is_empty() {
-                self.held.remove(&factory);
+                self.held.remove(&hold.factory);
             }
         }
     }
 
     fn known(&self, job: JobId) -> Option<u64> {
         let queued = self.by_job.get(&job).map(|handle| self.slab[*handle as usize].rev);
-        queued.or_else(|| self.holders.get(&job).map(|(_, rev)| *rev))
+        queued.or_else(|| self.holders.get(&job).map(|hold| hold.rev))
     }
 
     fn number(&mut self, product: &ProductId) -> ProductNumber {

@@ -145,7 +145,7 @@ fn news_of_an_older_version_is_no_news() {
     board.upsert(world.job(id));
     board.upsert(&queued);
     assert!(board.is_empty());
-    assert_eq!(board.held_by(&bidder("f1").factory).collect::<Vec<_>>(), [id]);
+    assert_eq!(board.held_by(&bidder("f1").factory).map(|(job, _)| job).collect::<Vec<_>>(), [id]);
     board.remove(id, queued.head.rev);
     assert_eq!(board.held_by(&bidder("f1").factory).count(), 1);
     board.remove(id, world.job(id).head.rev);

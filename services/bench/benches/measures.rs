@@ -5,6 +5,10 @@ use std::io::Write as _;
 
 use bench::{Options, StoreChoice, What, run};
 
+/// As in the binary.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let mut options = Options {
         what: Vec::new(),

@@ -26,6 +26,11 @@ use crate::say::Say;
 use crate::surroundings::Surroundings;
 use crate::trouble::{Trouble, USAGE};
 
+/// Requests are read on one thread and answered on another, and what one of them allocates the
+/// other frees.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The coordinator for fleets of worker hosts: every job under exactly one valid lease
 #[derive(Debug, Parser)]
 #[command(name = "gigamesh", version, arg_required_else_help = true)]

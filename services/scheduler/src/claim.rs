@@ -125,18 +125,15 @@ impl Scheduler {
         asked: &Asked<ClaimWork>,
         bidder: &Bidder,
     ) -> Result<Option<Grant>, Box<Problem>> {
-        let held: Vec<JobId> = self.belief.board().held_by(&bidder.factory).collect();
-        for job in held {
-            let found = self.ledger.jobs.get(&asked.product, job).await;
-            let found = found.map_err(|error| problem_of(&error, asked.request_id))?;
-            let same = found.as_ref().filter(|found| {
-                found.record.claim.claim_request_id == Some(asked.ask.claim_request_id)
-            });
-            if let Some(found) = same {
-                return self.go_for(asked, bidder, job, found.record.lease_epoch).await;
-            }
+        let mine = Some(asked.ask.claim_request_id);
+        let granted = self.belief.board().held_by(&bidder.factory).find(|(_, by)| *by == mine);
+        let Some((job, _)) = granted else { return Ok(None) };
+        let found = self.ledger.jobs.get(&asked.product, job).await;
+        let found = found.map_err(|error| problem_of(&error, asked.request_id))?;
+        match found.filter(|found| found.record.claim.claim_request_id == mine) {
+            Some(found) => self.go_for(asked, bidder, job, found.record.lease_epoch).await,
+            None => Ok(None),
         }
-        Ok(None)
     }
 
     async fn go_for_the_best(

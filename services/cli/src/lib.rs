@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use client::OverHttp;
 use clock::{Clock, Ids};
 use protocol::{AboutJob, AboutProduct, FactoryAction, JobAction, ProductAction};
 
@@ -34,12 +35,12 @@ pub use args::{
 };
 pub use exit::Exit;
 pub use terminal::{Sink, Source, Terminal};
+pub use trouble::Trouble;
 
 use act::Manner;
 use desk::Desk;
 use printer::Printer;
 use settings::Settings;
-use trouble::Trouble;
 
 /// What a command is told of the place where it runs.
 pub struct Surroundings {
@@ -57,6 +58,36 @@ impl fmt::Debug for Surroundings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Surroundings {{ folder: {:?} }}", self.folder)
     }
+}
+
+/// The fleet that settings name, and the way to it.
+#[derive(Debug)]
+pub struct Door {
+    pub url: String,
+    pub link: OverHttp,
+}
+
+/// For those who speak to the fleet in words of their own.
+///
+/// # Errors
+/// A setting is not right, or the token cannot be read.
+pub fn door(
+    common: &Common,
+    environment: &BTreeMap<String, String>,
+    folder: &Path,
+) -> Result<Door, Trouble> {
+    let settings = Settings::read(common, environment, folder)?;
+    Ok(Door { link: desk::link(&settings)?, url: settings.url })
+}
+
+/// Tells of trouble as every command does: in lines on a terminal, as JSON elsewhere.
+pub fn tell(trouble: &Trouble, terminal: Terminal) {
+    Printer::new(terminal, false, false).trouble(trouble);
+}
+
+/// Rows under heads, for eyes.
+pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    table::lines(heads, rows, None, |_, _| None).join("\n")
 }
 
 /// Carries out one command to its end.

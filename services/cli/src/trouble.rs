@@ -11,8 +11,8 @@ use crate::exit::Exit;
 
 /// A command that did not do what it was asked.
 #[derive(Debug)]
-pub(crate) struct Trouble {
-    pub(crate) exit: Exit,
+pub struct Trouble {
+    pub exit: Exit,
     pub(crate) what: String,
     pub(crate) why: Vec<String>,
     pub(crate) next: Option<String>,
@@ -27,20 +27,36 @@ pub(crate) struct Passage<'a> {
 }
 
 impl Trouble {
-    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
         Self { exit, what: what.into(), why: Vec::new(), next: None, problem: None }
     }
 
-    pub(crate) fn usage(what: impl Into<String>) -> Self {
+    pub fn usage(what: impl Into<String>) -> Self {
         Self::new(Exit::Usage, what)
     }
 
-    pub(crate) fn because(mut self, why: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn because(mut self, why: impl Into<String>) -> Self {
         self.why.push(why.into());
         self
     }
 
-    pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
+    /// Every cause behind it, from the nearest on.
+    #[must_use]
+    pub fn caused_by(mut self, error: &dyn std::error::Error) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            let said = error.to_string();
+            if self.why.last() != Some(&said) {
+                self.why.push(said);
+            }
+            cause = error.source();
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
         self
     }

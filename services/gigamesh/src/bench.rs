@@ -6,8 +6,7 @@ use serde_json::json;
 use std::path::PathBuf;
 
 use crate::say::Say;
-use crate::table::Table;
-use crate::trouble::{FAILED, Trouble};
+use crate::trouble::Trouble;
 
 /// Measure this machine: cycles, dispatch, contention, renewals, recovery
 #[derive(Args, Clone, Debug)]
@@ -64,11 +63,11 @@ impl Bench {
             |progress| say.talk(&format!("{:?}: {} …", progress.what, progress.doing)),
         );
         done.await
-            .map_err(|error| Trouble::new(FAILED, "it could not be measured").because(&error))?;
+            .map_err(|error| Trouble::failed("it could not be measured").caused_by(&error))?;
         say.table(&table(&measured));
         let violations: u64 = measured.iter().map(|figure| figure.violations).sum();
         if violations > 0 {
-            return Err(Trouble::new(FAILED, format!("{violations} violations were seen")));
+            return Err(Trouble::failed(format!("{violations} violations were seen")));
         }
         Ok(())
     }
@@ -98,35 +97,38 @@ impl Bench {
     }
 }
 
-fn table(measured: &[Measurement]) -> Table<10> {
-    let mut table = Table::new(&[
-        "WHAT",
-        "IN FLIGHT",
-        "BACKLOG",
-        "PER SECOND",
-        "P50 MS",
-        "P99 MS",
-        "FLOOR",
-        "RATIO",
-        "WRITES",
-        "VIOLATIONS",
-    ]);
-    for figure in measured {
-        let millis = |value: Option<f64>| value.map_or_else(String::new, |ms| format!("{ms:.3}"));
-        let figures = |value: Option<f64>| value.map_or_else(String::new, |n| format!("{n:.2}"));
-        let floor = figure.floor.as_ref();
-        table.row([
-            figure.what.to_owned(),
-            figure.in_flight.to_string(),
-            figure.backlog.to_string(),
-            format!("{:.0}", figure.per_sec),
-            millis(figure.p50_ms),
-            millis(figure.p99_ms),
-            floor.map_or_else(String::new, |floor| format!("{:.0} {}", floor.per_sec, floor.name)),
-            figures(figure.ratio),
-            figures(figure.writes_per_cycle),
-            figure.violations.to_string(),
-        ]);
-    }
-    table
+const HEADS: [&str; 10] = [
+    "WHAT",
+    "IN FLIGHT",
+    "BACKLOG",
+    "PER SECOND",
+    "P50 MS",
+    "P99 MS",
+    "FLOOR",
+    "RATIO",
+    "WRITES",
+    "VIOLATIONS",
+];
+
+fn table(measured: &[Measurement]) -> String {
+    let rows: Vec<Vec<String>> = measured.iter().map(row).collect();
+    cli::table(&HEADS, &rows)
+}
+
+fn row(figure: &Measurement) -> Vec<String> {
+    let millis = |value: Option<f64>| value.map_or_else(String::new, |ms| format!("{ms:.3}"));
+    let figures = |value: Option<f64>| value.map_or_else(String::new, |n| format!("{n:.2}"));
+    let floor = figure.floor.as_ref();
+    vec![
+        figure.what.to_owned(),
+        figure.in_flight.to_string(),
+        figure.backlog.to_string(),
+        format!("{:.0}", figure.per_sec),
+        millis(figure.p50_ms),
+        millis(figure.p99_ms),
+        floor.map_or_else(String::new, |floor| format!("{:.0} {}", floor.per_sec, floor.name)),
+        figures(figure.ratio),
+        figures(figure.writes_per_cycle),
+        figure.violations.to_string(),
+    ]
 }

@@ -22,8 +22,7 @@ use crate::demo::screen::Screen;
 use crate::demo::sight::Sight;
 use crate::say::Say;
 use crate::signals::Interrupts;
-use crate::table::Table;
-use crate::trouble::{FAILED, Trouble};
+use crate::trouble::Trouble;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The play takes about twenty seconds.
@@ -46,7 +45,7 @@ impl Demo {
         tokio::select! {
             biased;
             () = interrupts.next() => return Err(Trouble::interrupted()),
-            () = house.broke_down() => return Err(Trouble::new(FAILED, "the fleet broke down")),
+            () = house.broke_down() => return Err(Trouble::failed("the fleet broke down")),
             played = play(&house, &mut crew, say) => played?,
         }
         if self.keep {
@@ -87,10 +86,10 @@ async fn play(house: &House, crew: &mut Crew, say: Say) -> Result<(), Trouble> {
         }
         if let Some((factory, log)) = crew.deserter() {
             let what = format!("factory {factory} ended by itself");
-            return Err(Trouble { why: vec![log], ..Trouble::new(FAILED, what) });
+            return Err(Trouble::failed(what).because(log));
         }
         if house.elapsed() > CURTAIN {
-            return Err(Trouble::new(FAILED, format!("not done after {CURTAIN:?}")));
+            return Err(Trouble::failed(format!("not done after {CURTAIN:?}")));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -109,17 +108,8 @@ async fn end(house: &House, seen: &[Sight], say: Say) -> Result<(), Trouble> {
         "violations": verified.violations.len(),
         "seconds": house.elapsed().as_secs(),
     }));
-    let mut table = Table::new(&["JOB", "STAGE", "ATTEMPTS", "EPOCH", "FACTORY"]);
-    for sight in seen {
-        table.row([
-            sight.key.clone(),
-            sight.stage.clone(),
-            sight.attempts.to_string(),
-            sight.epoch.to_string(),
-            sight.factory.clone().unwrap_or_default(),
-        ]);
-    }
-    say.table(&table);
+    let rows: Vec<Vec<String>> = seen.iter().map(in_columns).collect();
+    say.table(&cli::table(&["JOB", "STAGE", "ATTEMPTS", "EPOCH", "FACTORY"], &rows));
     for refused in &refusals {
         say.talk(&format!("refused  {refused}"));
     }
@@ -133,7 +123,17 @@ async fn end(house: &House, seen: &[Sight], say: Say) -> Result<(), Trouble> {
     if shipped == seen.len() && !refusals.is_empty() && verified.violations.is_empty() {
         return Ok(());
     }
-    Err(Trouble::new(FAILED, "this is not how it should have ended"))
+    Err(Trouble::failed("this is not how it should have ended"))
+}
+
+fn in_columns(sight: &Sight) -> Vec<String> {
+    vec![
+        sight.key.clone(),
+        sight.stage.clone(),
+        sight.attempts.to_string(),
+        sight.epoch.to_string(),
+        sight.factory.clone().unwrap_or_default(),
+    ]
 }
 
 fn in_json(sight: &Sight) -> Value {

@@ -18,7 +18,7 @@ use crate::factories::{Equipment, Host};
 use crate::say::Say;
 use crate::signals::Interrupts;
 use crate::surroundings::Surroundings;
-use crate::trouble::{FAILED, INTERRUPTED, Trouble};
+use crate::trouble::Trouble;
 
 /// Run a whole fleet on this machine: services, store, page and factories in one process
 #[derive(Args, Clone, Debug)]
@@ -61,11 +61,11 @@ impl Dev {
             biased;
             ended = close(local, crew) => ended?,
             () = interrupts.next() => {
-                return Err(Trouble::new(INTERRUPTED, "stopped at once; the next start cleans up"));
+                return Err(Trouble::hurried());
             }
         }
         if broke_down {
-            return Err(Trouble::new(FAILED, "the fleet broke down"));
+            return Err(Trouble::failed("the fleet broke down"));
         }
         say.talk("stopped; nothing is lost");
         Ok(())

@@ -15,8 +15,7 @@ use serde_json::json;
 
 use crate::say::Say;
 use crate::surroundings::Surroundings;
-use crate::table::Table;
-use crate::trouble::{FAILED, Trouble};
+use crate::trouble::Trouble;
 
 /// Check this host and the fleet it would speak to
 #[derive(Args, Clone, Debug)]
@@ -62,20 +61,10 @@ impl Doctor {
         }
         let worst = findings.iter().map(|finding| finding.state).max();
         say.data(&json!({ "apiVersion": "fleet/v1", "findings": findings }));
-        let mut table = Table::new(&["CHECK", "STATE", "FOUND"]);
-        for finding in &findings {
-            let state = match finding.state {
-                State::Ok => "ok",
-                State::Note => "note",
-                State::Bad => "BAD",
-            };
-            let next = finding.next.as_ref().map(|next| format!("; try {next}"));
-            let said = format!("{}{}", finding.said, next.unwrap_or_default());
-            table.row([finding.what.to_owned(), state.to_owned(), said]);
-        }
-        say.table(&table);
+        let rows: Vec<Vec<String>> = findings.iter().map(Finding::in_columns).collect();
+        say.table(&cli::table(&["CHECK", "STATE", "FOUND"], &rows));
         if worst == Some(State::Bad) {
-            return Err(Trouble::new(FAILED, "something is not as it should be"));
+            return Err(Trouble::failed("something is not as it should be"));
         }
         Ok(())
     }
@@ -92,6 +81,17 @@ impl Finding {
 
     fn bad(what: &'static str, said: impl Into<String>) -> Self {
         Self { state: State::Bad, ..Self::ok(what, said) }
+    }
+
+    fn in_columns(&self) -> Vec<String> {
+        let state = match self.state {
+            State::Ok => "ok",
+            State::Note => "note",
+            State::Bad => "BAD",
+        };
+        let next = self.next.as_ref().map(|next| format!("; try {next}"));
+        let said = format!("{}{}", self.said, next.unwrap_or_default());
+        vec![self.what.to_owned(), state.to_owned(), said]
     }
 
     fn next(mut self, next: impl Into<String>) -> Self {

@@ -14,7 +14,7 @@ use crate::factories::{Equipment, Host};
 use crate::say::Say;
 use crate::signals::Interrupts;
 use crate::surroundings::Surroundings;
-use crate::trouble::{FAILED, INTERRUPTED, Trouble};
+use crate::trouble::Trouble;
 
 /// Work for a fleet: claim jobs, run them, report
 #[derive(Args, Clone, Debug)]
@@ -56,7 +56,7 @@ impl Factory {
             biased;
             ended = tasks.join() => Ok(ended?),
             () = interrupts.next() => {
-                Err(Trouble::new(INTERRUPTED, "stopped at once; the next start cleans up"))
+                Err(Trouble::hurried())
             }
         }
     }
@@ -80,7 +80,7 @@ fn in_use(error: CannotServe, home: &std::path::Path) -> Trouble {
                 "stop the factory that lives in {}, or give this one --home",
                 home.display()
             );
-            Trouble::new(FAILED, "the factory cannot start").because(&error).next(next)
+            Trouble::failed("the factory cannot start").caused_by(&error).next(next)
         }
         CannotServe::Folder(_) | CannotServe::Bus(_) => error.into(),
     }

@@ -12,7 +12,6 @@ mod say;
 mod serve;
 mod signals;
 mod surroundings;
-mod table;
 mod trouble;
 
 use std::process::ExitCode;
@@ -20,11 +19,12 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use cli::Exit;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::say::Say;
 use crate::surroundings::Surroundings;
-use crate::trouble::{Trouble, USAGE};
+use crate::trouble::Trouble;
 
 /// Requests are read on one thread and answered on another, and what one of them allocates the
 /// other frees.
@@ -67,22 +67,22 @@ fn main() -> ExitCode {
         Ok(words) => words,
         Err(told) => {
             let _unread = told.print();
-            return ExitCode::from(if told.use_stderr() { USAGE } else { 0 });
+            return if told.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
     match begin(words) {
         Ok(code) => code,
         Err(trouble) => {
-            say::error(&trouble.to_string());
-            trouble.code()
+            cli::tell(&trouble.0, surroundings::terminal());
+            trouble.0.exit.into()
         }
     }
 }
 
 fn begin(words: Words) -> Result<ExitCode, Trouble> {
     log::begin(words.log.as_deref().unwrap_or("warn")).map_err(|error| {
-        Trouble::new(USAGE, "the log filter cannot be read")
-            .because(&error)
+        Trouble::usage("the log filter cannot be read")
+            .caused_by(&error)
             .next("--log info, or --log warn,ledger=debug")
     })?;
     let runtime = Builder::new_multi_thread().enable_all().build()?;

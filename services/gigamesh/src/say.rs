@@ -25,7 +25,8 @@ impl Say {
     /// For people.
     pub(crate) fn talk(self, line: &str) {
         if !self.quiet {
-            error(line);
+            // Nobody may be listening any more.
+            let _unheard = writeln!(io::stderr().lock(), "{line}");
         }
     }
 
@@ -42,12 +43,6 @@ impl Say {
             print(table.to_string().trim_end());
         }
     }
-}
-
-/// Whatever is wished for, errors are told.
-pub(crate) fn error(line: &str) {
-    // Nobody may be listening any more.
-    let _unheard = writeln!(io::stderr().lock(), "{line}");
 }
 
 fn print(text: &str) {

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::say::Say;
 use crate::signals::Interrupts;
 use crate::surroundings::Surroundings;
-use crate::trouble::{FAILED, INTERRUPTED, Trouble, USAGE};
+use crate::trouble::Trouble;
 
 /// Run services without factories
 #[derive(Args, Clone, Debug)]
@@ -54,8 +54,8 @@ enum StoreName {
 impl Serve {
     pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         if self.role != Role::All {
-            return Err(Trouble::new(USAGE, "one service alone needs a bus between processes")
-                .why("the bus of this build connects the services of one process only")
+            return Err(Trouble::usage("one service alone needs a bus between processes")
+                .because("the bus of this build connects the services of one process only")
                 .next("gigamesh serve all"));
         }
         let mut interrupts = Interrupts::listen()?;
@@ -79,10 +79,10 @@ impl Serve {
             biased;
             ended = local.close() => ended?,
             () = interrupts.next() => {
-                return Err(Trouble::new(INTERRUPTED, "stopped at once; nothing acknowledged is lost"));
+                return Err(Trouble::hurried());
             }
         }
-        if broke_down { Err(Trouble::new(FAILED, "a service broke down")) } else { Ok(()) }
+        if broke_down { Err(Trouble::failed("a service broke down")) } else { Ok(()) }
     }
 
     fn options(&self, home: &Home, product: ProductId) -> Result<Options, Trouble> {
@@ -101,7 +101,7 @@ impl Serve {
             StoreName::Memory => Ok(Data::Memory),
             StoreName::Embedded => Ok(Data::of(home)),
             StoreName::Nats | StoreName::Cosmos => {
-                Err(Trouble::new(USAGE, "this build has no such store")
+                Err(Trouble::usage("this build has no such store")
                     .next("gigamesh serve all --store embedded"))
             }
         }

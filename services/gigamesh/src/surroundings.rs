@@ -7,26 +7,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use cli::{Common, Sink, Source, Terminal};
-use client::OverHttp;
+use cli::{Common, Door, Sink, Source, Terminal};
 use clock::System;
 use fleet::ProductId;
 
 use crate::signals::Interrupts;
-use crate::trouble::{Trouble, USAGE};
+use crate::trouble::Trouble;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
     common: Common,
     pub(crate) environment: BTreeMap<String, String>,
     folder: PathBuf,
-}
-
-/// Where the coordinator is, and what opens its door.
-#[derive(Debug)]
-pub(crate) struct Door {
-    pub(crate) url: String,
-    pub(crate) link: OverHttp,
 }
 
 impl Surroundings {
@@ -41,31 +33,13 @@ impl Surroundings {
             self.common.product.as_ref().or_else(|| self.environment.get("GIGAMESH_PRODUCT"));
         let named = named.map_or("local", String::as_str);
         named.parse().map_err(|error| {
-            Trouble::new(USAGE, format!("{named:?} is no name of a product")).because(&error)
+            Trouble::usage(format!("{named:?} is no name of a product")).caused_by(&error)
         })
     }
 
-    /// The door that flags or environment name.
+    /// The fleet that flags, environment or files name.
     pub(crate) fn door(&self) -> Result<Door, Trouble> {
-        let named = |name: &str| self.environment.get(name).cloned();
-        let url = self.common.url.clone().or_else(|| named("GIGAMESH_URL"));
-        let url = url.unwrap_or_else(|| "http://127.0.0.1:4600".to_owned());
-        let file = self
-            .common
-            .token_file
-            .clone()
-            .or_else(|| named("GIGAMESH_TOKEN_FILE").map(PathBuf::from));
-        let Some(file) = file else {
-            return Err(
-                Trouble::new(USAGE, "no token is known").next("--token-file .gigamesh/token")
-            );
-        };
-        let token = std::fs::read_to_string(&file).map_err(|error| {
-            Trouble::new(USAGE, format!("{} cannot be read", file.display())).because(&error)
-        })?;
-        let link = OverHttp::new(&url, token.trim())
-            .map_err(|error| Trouble::new(USAGE, "the door cannot be asked").because(&error))?;
-        Ok(Door { url, link })
+        Ok(cli::door(&self.common, &self.environment, &self.folder)?)
     }
 
     /// One command of a client, to its end.
@@ -83,7 +57,7 @@ impl Surroundings {
     }
 }
 
-fn terminal() -> Terminal {
+pub(crate) fn terminal() -> Terminal {
     let out = io::stdout().is_terminal();
     Terminal {
         out: Sink { writer: Box::new(io::stdout()), is_terminal: out },

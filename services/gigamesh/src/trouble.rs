@@ -1,121 +1,99 @@
-//! Why a verb could not do its work, told as people need it: what, why, and what to do next.
-
-use std::fmt;
-use std::process::ExitCode;
+//! Why a server's verb could not do its work, in the one form that every command tells it in.
 
 use agent::CannotServe;
+use cli::Exit;
 use dev::{BadHome, NotStarted};
 use gateway::NotOpened;
 
-/// Ends the process with an exit code of its own.
+/// What went wrong, why, and what to type next.
 #[derive(Debug)]
-pub(crate) struct Trouble {
-    pub(crate) what: String,
-    pub(crate) why: Vec<String>,
-    pub(crate) next: Option<String>,
-    pub(crate) exit: u8,
-}
-
-/// Any failure that no code tells more of.
-pub(crate) const FAILED: u8 = 1;
-/// Somebody pressed Ctrl-C.
-pub(crate) const INTERRUPTED: u8 = 130;
-/// Somebody has to change the words or the configuration.
-pub(crate) const USAGE: u8 = 64;
+pub(crate) struct Trouble(pub(crate) cli::Trouble);
 
 impl Trouble {
-    pub(crate) fn new(exit: u8, what: impl Into<String>) -> Self {
-        Self { what: what.into(), why: Vec::new(), next: None, exit }
+    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self(cli::Trouble::new(exit, what))
+    }
+
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, what)
+    }
+
+    pub(crate) fn failed(what: impl Into<String>) -> Self {
+        Self::new(Exit::Error, what)
     }
 
     /// What cannot happen but by a mistake of ours.
     pub(crate) fn defect(error: &dyn std::error::Error) -> Self {
-        Self::new(FAILED, "this is a defect").because(error)
+        Self::failed("this is a defect").caused_by(error)
     }
 
     pub(crate) fn interrupted() -> Self {
-        Self::new(INTERRUPTED, "interrupted")
+        Self::new(Exit::Interrupted, "interrupted")
     }
 
-    pub(crate) fn because(mut self, error: &dyn std::error::Error) -> Self {
-        let mut why = Some(error);
-        while let Some(cause) = why {
-            let said = cause.to_string();
-            if self.why.last() != Some(&said) {
-                self.why.push(said);
-            }
-            why = cause.source();
-        }
-        self
+    /// It was asked to end a second time, and did not wait for its own clearing up.
+    pub(crate) fn hurried() -> Self {
+        Self::new(Exit::Interrupted, "stopped at once; the next start clears up")
     }
 
-    pub(crate) fn why(mut self, why: impl Into<String>) -> Self {
-        self.why.push(why.into());
-        self
+    pub(crate) fn because(self, why: impl Into<String>) -> Self {
+        Self(self.0.because(why))
     }
 
-    pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
-        self.next = Some(next.into());
-        self
+    pub(crate) fn caused_by(self, error: &dyn std::error::Error) -> Self {
+        Self(self.0.caused_by(error))
     }
 
-    pub(crate) fn code(&self) -> ExitCode {
-        ExitCode::from(self.exit)
+    pub(crate) fn next(self, next: impl Into<String>) -> Self {
+        Self(self.0.next(next))
     }
 }
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "error: {}", self.what)?;
-        for why in &self.why {
-            write!(out, "\n  why: {why}")?;
-        }
-        if let Some(next) = &self.next {
-            write!(out, "\n next: {next}")?;
-        }
-        Ok(())
+impl From<cli::Trouble> for Trouble {
+    fn from(trouble: cli::Trouble) -> Self {
+        Self(trouble)
     }
 }
 
 impl From<BadHome> for Trouble {
     fn from(error: BadHome) -> Self {
-        let exit = if matches!(error, BadHome::InUse(_)) { USAGE } else { FAILED };
-        Self::new(exit, "the data folder cannot be used").because(&error)
+        let exit = if matches!(error, BadHome::InUse(_)) { Exit::Usage } else { Exit::Error };
+        Self::new(exit, "the data folder cannot be used").caused_by(&error)
     }
 }
 
 impl From<NotStarted> for Trouble {
     fn from(error: NotStarted) -> Self {
         match &error {
-            NotStarted::Door(NotOpened::InUse(_)) => Self::new(USAGE, "the door cannot be opened")
-                .because(&error)
+            NotStarted::Door(NotOpened::InUse(_)) => Self::usage("the door cannot be opened")
+                .caused_by(&error)
                 .next("choose another port, like --port 4601, or --port 0 for any that is free"),
             NotStarted::Door(NotOpened::NotLoopback(_)) => {
-                Self::new(USAGE, "the door cannot be opened").because(&error)
+                Self::usage("the door cannot be opened").caused_by(&error)
             }
             NotStarted::Door(NotOpened::Failed(_) | NotOpened::BusAway(_)) => {
-                Self::new(FAILED, "the door cannot be opened").because(&error)
+                Self::failed("the door cannot be opened").caused_by(&error)
             }
-            NotStarted::Store(_) => Self::new(FAILED, "the store cannot be opened").because(&error),
-            NotStarted::Bus(_) => Self::new(FAILED, "the services cannot start").because(&error),
+            NotStarted::Store(_) => Self::failed("the store cannot be opened").caused_by(&error),
+            NotStarted::Bus(_) => Self::failed("the services cannot start").caused_by(&error),
         }
     }
 }
 
 impl From<CannotServe> for Trouble {
     fn from(error: CannotServe) -> Self {
-        Self::new(FAILED, "the factory cannot start").because(&error)
+        Self::failed("the factory cannot start").caused_by(&error)
     }
 }
 
 impl From<node::Failed> for Trouble {
     fn from(error: node::Failed) -> Self {
-        Self::new(FAILED, "a part of it failed, and the rest was stopped").because(&error)
+        Self::failed("a part of it failed, and the rest was stopped").caused_by(&error)
     }
 }
 
 impl From<std::io::Error> for Trouble {
     fn from(error: std::io::Error) -> Self {
-        Self::new(FAILED, "the system refused").because(&error)
+        Self::failed("the system refused").caused_by(&error)
     }
 }

@@ -70,9 +70,14 @@ impl Hand {
     }
 
     pub(crate) async fn building(&self, most: Duration) -> Granted {
+        self.built(most).await.unwrap()
+    }
+
+    /// Where a store may have forgotten the grant.
+    pub(crate) async fn built(&self, most: Duration) -> Result<Granted, CallError> {
         let held = self.held(most).await;
-        self.build(&held).await.unwrap();
-        held
+        self.build(&held).await?;
+        Ok(held)
     }
 
     pub(crate) fn patching(&self, held: &Granted, stage: Option<StageName>) -> PatchJob {

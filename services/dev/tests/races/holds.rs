@@ -22,7 +22,9 @@ async fn ships_late(on: On, seed: u64, after: u64) -> (bool, Vec<String>) {
     let _hosts = world.hosts(3).await;
     let job = world.submit("k", "").await;
     let hand = world.hand("f1");
-    let held = hand.building(secs(5)).await;
+    let Ok(held) = hand.built(secs(5)).await else {
+        return (false, vec![String::from("a grant is forgotten")]);
+    };
     world.wait(millis(after)).await;
     let said = hand.ship(&held).await;
     world.wait(secs(3)).await;
@@ -63,7 +65,9 @@ async fn taken_back_by_three(on: On, seed: u64) -> Vec<String> {
     let world = World::of(store);
     let _hosts = world.hosts(3).await;
     let job = world.submit("k", "").await;
-    world.hand("f1").building(secs(5)).await;
+    if world.hand("f1").built(secs(5)).await.is_err() {
+        return vec![String::from("a grant is forgotten")];
+    }
     world.until(job, StageName::Queued, secs(33)).await;
     world.wait(secs(5)).await;
     let (stored, mut wrong) = (world.job(job).await, witness.violations());

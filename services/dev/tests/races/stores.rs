@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures_util::future;
 use serde_json::Value;
 use store::{
-    Broken, Cursor, Expect, Faults, Faulty, Key, Memory, Page, Put, Revision, Scope, Store,
-    StoreError, Versioned,
+    Cursor, Expect, Faults, Faulty, Key, Memory, Page, Put, Revision, Scope, Store, StoreError,
+    Versioned,
 };
 
 /// Where a scenario is played.
@@ -21,6 +21,60 @@ pub(crate) enum On {
     Memory,
     /// Looks first and writes later.
     Broken,
+}
+
+/// Compares, waits, and then writes over whatever came between: [`store::Broken`] with a window as
+/// wide as a slow disk's.
+#[derive(Debug)]
+struct Late {
+    inner: Memory,
+}
+
+const WINDOW: Duration = Duration::from_millis(3);
+
+impl Late {
+    async fn refusal(&self, key: &Key, expect: &Expect) -> Result<Option<Put>, StoreError> {
+        let seen = self.inner.get(key).await?;
+        let refusal = match (expect, seen) {
+            (Expect::Absent, None) => None,
+            (Expect::Absent, Some(_)) => Some(Put::Conflict),
+            (Expect::At(_), None) => Some(Put::Missing),
+            (Expect::At(revision), Some(seen)) => {
+                (seen.revision != *revision).then_some(Put::Conflict)
+            }
+        };
+        tokio::time::sleep(WINDOW).await;
+        Ok(refusal)
+    }
+}
+
+#[async_trait]
+impl Store for Late {
+    async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn put(&self, key: &Key, value: Bytes, expect: &Expect) -> Result<Put, StoreError> {
+        if let Some(refusal) = self.refusal(key, expect).await? {
+            return Ok(refusal);
+        }
+        let now = self.inner.get(key).await?;
+        let now = now.map_or(Expect::Absent, |now| Expect::At(now.revision));
+        self.inner.put(key, value, &now).await
+    }
+
+    async fn remove(&self, key: &Key, at: &Revision) -> Result<Put, StoreError> {
+        self.inner.remove(key, at).await
+    }
+
+    async fn scan(
+        &self,
+        scope: &Scope,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.inner.scan(scope, from, limit).await
+    }
 }
 
 /// A store on which every operation takes its own while, so that all that can overtake does, and
@@ -45,7 +99,7 @@ impl Witness {
     pub(crate) fn of(on: On) -> Self {
         let inner: Arc<dyn Store> = match on {
             On::Memory => Arc::new(Memory::new()),
-            On::Broken => Arc::new(Broken::new()),
+            On::Broken => Arc::new(Late { inner: Memory::new() }),
         };
         let [gets, puts, conflicts] = [0; 3].map(AtomicU64::new);
         Self { inner, jobs: Mutex::default(), gets, puts, conflicts }

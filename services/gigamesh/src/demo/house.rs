@@ -85,6 +85,6 @@ impl House {
         let until = self.system.now().plus(PATIENCE);
         let patience = Patience { request_id: self.system.mint(), until, span: PATIENCE };
         let told: Result<A::Reply, CallError> = self.link.call(ask, patience).await;
-        told.map_err(|error| Trouble::new(1, "the fleet did not answer").because(&error))
+        told.map_err(|error| Trouble::failed("the fleet did not answer").caused_by(&error))
     }
 }

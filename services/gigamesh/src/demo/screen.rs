@@ -5,7 +5,6 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use crate::demo::sight::Sight;
-use crate::table::Table;
 
 #[derive(Debug)]
 pub(crate) struct Screen {
@@ -58,18 +57,18 @@ fn say(line: &str) {
 }
 
 fn table(seen: &[Sight]) -> String {
-    let mut table = Table::new(&["JOB", "STAGE", "ATTEMPT", "EPOCH", "FACTORY", "PROGRESS"]);
-    for sight in seen {
-        table.row([
+    let row = |sight: &Sight| {
+        vec![
             sight.key.clone(),
             sight.stage.clone(),
             sight.attempts.to_string(),
             sight.epoch.to_string(),
             sight.factory.clone().unwrap_or_default(),
             sight.progress.clone().unwrap_or_default(),
-        ]);
-    }
-    table.to_string()
+        ]
+    };
+    let rows: Vec<Vec<String>> = seen.iter().map(row).collect();
+    cli::table(&["JOB", "STAGE", "ATTEMPT", "EPOCH", "FACTORY", "PROGRESS"], &rows)
 }
 
 fn in_words(sight: &Sight) -> String {

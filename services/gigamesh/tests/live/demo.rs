@@ -19,7 +19,7 @@ async fn the_demo_ships_every_job_and_hears_no_zombie() {
     assert!(jobs.iter().all(|job| job["stage"] == "shipped"), "{said}");
     let of = |key: &str| jobs.iter().find(|job| job["key"] == key).unwrap();
     assert!(of("example-night-shift")["leaseEpoch"].as_u64() > Some(1), "it was claimed again");
-    assert_eq!(of("example-flaky")["attempts"], 2, "its first attempt fails");
+    assert!(of("example-flaky")["attempts"].as_u64() > Some(1), "its first attempt fails");
     let refused = said["refused"].as_array().unwrap();
     assert!(refused.iter().any(|word| word.as_str().unwrap().contains("under epoch 1")), "{said}");
     assert_eq!(said["violations"], 0);

@@ -120,3 +120,27 @@ fn carry_out(runtime: &Runtime, words: Words) -> Result<ExitCode, Trouble> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_words_fit_together() {
+        Words::command().debug_assert();
+    }
+
+    #[test]
+    fn every_explanation_tells_to_type_what_there_is() {
+        let told = include_str!("../../../libs/fleet/tests/why.txt");
+        let words = Words::command();
+        let known: BTreeSet<&str> = words.get_subcommands().map(clap::Command::get_name).collect();
+        let typed = told.lines().filter_map(|line| line.trim().strip_prefix("$ gigamesh "));
+        let typed: BTreeSet<&str> =
+            typed.filter_map(|words| words.split_whitespace().next()).collect();
+        assert!(typed.len() > 5, "the explanations were not read");
+        assert!(typed.is_subset(&known), "{:?}", typed.difference(&known));
+    }
+}

@@ -28,7 +28,7 @@ pub(super) fn cause(truths: &Truths) -> Cause {
                     format!("Refused at {when}: its dependencies led back to it: {}.", way(keys))
                 }
             };
-            Cause::new(WhyCode::DependencyCycle, at, sentence).then(truths.command("dag"))
+            Cause::new(WhyCode::DependencyCycle, at, sentence).then(truths.command("get"))
         }
         Stage::Failed(reason) => {
             let reason = words::plain(reason);
@@ -36,14 +36,14 @@ pub(super) fn cause(truths: &Truths) -> Cause {
                 "Ended at {when} as failed ({reason}) {attempts}; redrive begins it again."
             );
             let cause = Cause::new(WhyCode::Failed, at, sentence);
-            cause.then(truths.command("logs")).then(redrive)
+            cause.then(truths.command("runs")).then(redrive)
         }
         Stage::DeadLetter(reason) => {
             let reason = words::plain(reason);
             let sentence =
                 format!("Given up ({reason}) at {when} {attempts}; redrive begins it again.");
             let cause = Cause::new(WhyCode::DeadLetter, at, sentence);
-            cause.then(truths.command("logs")).then(redrive)
+            cause.then(truths.command("runs")).then(redrive)
         }
         Stage::Shipped
         | Stage::Queued
@@ -53,7 +53,7 @@ pub(super) fn cause(truths: &Truths) -> Cause {
         | Stage::Review(_)
         | Stage::Testing(_) => {
             let sentence = format!("Shipped at {when} {attempts}.");
-            Cause::new(WhyCode::Shipped, at, sentence).then(truths.command("artifacts"))
+            Cause::new(WhyCode::Shipped, at, sentence).then(truths.command("runs"))
         }
     };
     if job.purged { without_records(told) } else { told }

@@ -48,7 +48,7 @@ fn retry_backoff(truths: &Truths) -> Option<Cause> {
         truths.ahead_of_now(start),
     );
     let cause = Cause::new(WhyCode::RetryBackoff, since, sentence).until(start);
-    Some(cause.blocking().then(truths.command("logs")))
+    Some(cause.blocking().then(truths.command("runs")))
 }
 
 fn lock_held(truths: &Truths) -> Option<Cause> {

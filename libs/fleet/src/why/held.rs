@@ -76,7 +76,7 @@ fn running(truths: &Truths, holder: &Holder) -> Cause {
     Cause::new(WhyCode::Running, since, sentence)
         .until(ends)
         .blocked_by(timeout)
-        .then(format!("{} -f", truths.command("logs")))
+        .then(truths.command("watch"))
 }
 
 fn silent(truths: &Truths, holder: &Holder) -> Option<Cause> {

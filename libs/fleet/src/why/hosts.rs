@@ -79,7 +79,7 @@ pub(super) fn cause(truths: &Truths, factories: &[Suits]) -> Option<Cause> {
                 "Factories fit, but their credentials do not cover it: {}.",
                 said(&closest)
             );
-            told_since(truths, WhyCode::TokenScope, told).then("gigamesh tokens")
+            told_since(truths, WhyCode::TokenScope, told).then("gigamesh factories")
         }
         SuitsCode::EngineUnavailable => engine_unavailable(truths, &closest),
         SuitsCode::NoSeat => no_seat(truths, &closest),

@@ -23,7 +23,7 @@ pub(super) fn not_admitted(truths: &Truths) -> Cause {
         truths.ahead_of_now(by),
     );
     let cause = Cause::new(WhyCode::NotAdmitted, since, sentence).until(by);
-    cause.blocking().then(truths.command("dag"))
+    cause.blocking().then(truths.command("get"))
 }
 
 pub(super) fn cycle(truths: &Truths) -> Option<Cause> {
@@ -33,7 +33,7 @@ pub(super) fn cycle(truths: &Truths) -> Option<Cause> {
     let way = ended::way(&truths.cycle);
     let sentence = format!("Its dependencies lead back to it: {way}; none of these can ever run.");
     let cause = Cause::new(WhyCode::DependencyCycle, blocked_since(truths), sentence);
-    Some(cause.blocking().then(truths.command("dag")).then(truths.command("cancel")))
+    Some(cause.blocking().then(truths.command("get")).then(truths.command("cancel")))
 }
 
 pub(super) fn causes(truths: &Truths) -> Vec<Cause> {

@@ -9,7 +9,7 @@ use fleet::{
 };
 
 use crate::Ledger;
-use crate::commit::{Patience, Turn};
+use crate::commit::{Miss, Patience, Turn};
 use crate::course::{Course, Next};
 use crate::outcome::{LedgerError, Outcome, not_found};
 use crate::table::{Found, PAGE};
@@ -180,12 +180,19 @@ impl Ledger {
             if hash.as_ref() != Some(&judged.record.content.content_hash) {
                 return Ok(Next::Refused(Rejection::new(Code::Conflict).because("changed")));
             }
-            match self.turn_on_job(&judged, &course.by, &course.wish).await? {
+            let miss = match self.turn_on_job(&judged, &course.by, &course.wish).await? {
                 Turn::Settled(outcome) => return Ok(course.settle(outcome)),
-                Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
-                Turn::Again(_) => {
-                    return Ok(Next::Refused(Rejection::new(Code::Conflict).because("contended")));
-                }
+                Turn::Again(miss) => miss,
+            };
+            found = self.jobs.get(&course.product, course.job).await?;
+            let (before, after) = (judged.record.event_seq, found.as_ref().map(events_of));
+            if miss == Miss::Conflict
+                && after.is_some_and(|after| patience.was_trim(before, after))
+            {
+                continue;
+            }
+            if !patience.again(miss, &*self.ids).await? {
+                return Ok(Next::Refused(Rejection::new(Code::Conflict).because("contended")));
             }
             found = self.jobs.get(&course.product, course.job).await?;
         }
@@ -232,4 +239,8 @@ fn is_of_a_gate(reason: &str) -> bool {
 
 fn refused(why: &'static str) -> Outcome<Grant> {
     Outcome::Rejected(Rejection::new(Code::Conflict).because(why))
+}
+
+fn events_of(found: &Found<Job>) -> u64 {
+    found.record.event_seq
 }

@@ -82,6 +82,7 @@ where
 pub(crate) struct Patience {
     conflicts_left: u32,
     unknowns_left: u32,
+    trims_left: u32,
     waits: ExponentialBackoff,
 }
 
@@ -90,6 +91,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 const BRIEF_WAIT: Duration = Duration::from_millis(10);
 /// A store that answers so seldom is away; the caller may repeat with the same id.
 const UNKNOWNS: u32 = 8;
+/// How often losing to the relay's trim is made good at once. It tells nothing and changes nothing
+/// that a wish is judged by, so it is no contention, and its loser need not wait.
+const TRIMS: u32 = 4;
 
 impl Patience {
     /// Three attempts in all, then the caller is told to come again.
@@ -108,7 +112,21 @@ impl Patience {
     }
 
     fn of(conflicts: u32) -> Self {
-        Self { conflicts_left: conflicts, unknowns_left: UNKNOWNS, waits: waits(FIRST_WAIT) }
+        Self {
+            conflicts_left: conflicts,
+            unknowns_left: UNKNOWNS,
+            trims_left: TRIMS,
+            waits: waits(FIRST_WAIT),
+        }
+    }
+
+    /// A job's write lost to another one. `before` is the newest event of the version that was
+    /// judged, `after` that of the version that stands now: if they are the same, it was a trim,
+    /// and so many of those cost nobody a wait.
+    pub(crate) fn was_trim(&mut self, before: u64, after: u64) -> bool {
+        let trim = before == after && self.trims_left > 0;
+        self.trims_left -= u32::from(trim);
+        trim
     }
 
     /// Waits before the next turn, or says that there is none.

@@ -26,15 +26,15 @@ impl Ledger {
         ask: &Ask<'_>,
         mut patience: Patience,
     ) -> Result<Outcome<Committed<Job>>, LedgerError> {
-        let (mut trims_left, mut lost_at) = (TRIMS, None);
+        let mut lost_at = None;
         loop {
             let found = Box::pin(self.roomy_job(ask.product, ask.job)).await?;
             let Some(found) = found else { return Ok(not_found()) };
             match lost_at.take() {
-                Some(seq) if trims_left > 0 && found.record.event_seq == seq => trims_left -= 1,
+                None => {}
+                Some(before) if patience.was_trim(before, found.record.event_seq) => {}
                 Some(_) if patience.again(Miss::Conflict, &*self.ids).await? => continue,
                 Some(_) => return Ok(Outcome::Rejected(too_busy(&found.record))),
-                None => {}
             }
             match Box::pin(self.turn_on_job(&found, ask.by, ask.wish)).await? {
                 Turn::Settled(outcome) => return Ok(outcome),
@@ -115,9 +115,6 @@ impl Ledger {
     }
 }
 
-/// How often losing to the relay's trim is made good at once. It tells nothing and changes nothing
-/// that a wish is judged by, so it is no contention, and its loser need not wait.
-const TRIMS: u32 = 4;
 /// The most entries that one change can add.
 const EVENTS_PER_WRITE: usize = 4;
 

@@ -186,8 +186,7 @@ impl Ledger {
             };
             found = self.jobs.get(&course.product, course.job).await?;
             let (before, after) = (judged.record.event_seq, found.as_ref().map(events_of));
-            if miss == Miss::Conflict
-                && after.is_some_and(|after| patience.was_trim(before, after))
+            if miss == Miss::Conflict && after.is_some_and(|after| patience.was_trim(before, after))
             {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! The rounds: followers as soon as there are any, silence every second, everything every half
+//! The rounds: followers as soon as there are any, silence every half second, everything every half
 //! minute. Each round is level-triggered, so that one that fails is made good by the next.
 
 use std::convert::Infallible;
@@ -11,7 +11,11 @@ use crate::Keeper;
 
 /// What followers wait under load, for the changes of one job to come together. None when idle.
 const GATHER: Duration = Duration::from_millis(20);
-const REAP_EVERY: Duration = Duration::from_secs(1);
+/// A job is taken back within so long of its term's end twice over: it is noticed, then judged.
+const REAP_EVERY: Duration = Duration::from_millis(500);
+/// Looking takes at most a tenth of the time, however many leases there are.
+const REST: u32 = 9;
+const LONGEST_REST: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// A store that is away is not asked again at once.
 const AFTER_TROUBLE: Duration = Duration::from_millis(250);
@@ -43,12 +47,16 @@ impl Keeper {
 
     async fn reap(self) -> Result<(), Infallible> {
         let mut reaper = Reaper::new(self.ledger.clone());
-        while self.waits(REAP_EVERY).await {
-            match reaper.round(self.node.clock.uptime()).await {
+        let mut rest = REAP_EVERY;
+        while self.waits(rest).await {
+            let began = self.node.clock.uptime();
+            match reaper.round(began).await {
                 Ok(reaped) if reaped == Reaped::default() => {}
                 Ok(reaped) => info!(?reaped, "jobs taken back"),
                 Err(error) => warn!(%error, "round of the reaper cut short"),
             }
+            let took = self.node.clock.uptime().saturating_sub(began);
+            rest = (took * REST).clamp(REAP_EVERY, LONGEST_REST);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use fleet::{ProductId, Rejection, Timestamp};
 use ledger::{LedgerError, Outcome};
 use protocol::{Ask, Code, Envelope, Header, Headers, Problem};
 use serde::Serialize;
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::shape;
@@ -61,7 +62,7 @@ impl<A: Ask> Asked<A> {
 #[must_use]
 pub fn problem_of(error: &LedgerError, request_id: Uuid) -> Box<Problem> {
     let (code, reason) = match error {
-        LedgerError::Unavailable(_) => (Code::Unavailable, None),
+        LedgerError::Unavailable(_) => (Code::Unavailable, Some("store")),
         LedgerError::BusAway(_) => (Code::Unavailable, Some("bus")),
         LedgerError::CommitUnknown => (Code::CommitUnknown, None),
         LedgerError::TooLarge { .. } => (Code::TooLarge, None),
@@ -70,11 +71,27 @@ pub fn problem_of(error: &LedgerError, request_id: Uuid) -> Box<Problem> {
     };
     let mut problem = Box::new(Problem::new(code, request_id));
     problem.reason = reason.map(str::to_owned);
+    if let LedgerError::Unavailable(away) = error {
+        let told = causes(away);
+        warn!(%request_id, told, "the store is away");
+        problem.hint = Some(told);
+    }
     if let LedgerError::TooLarge { limit, actual, .. } = error {
         problem.limit = u64::try_from(*limit).ok();
         problem.actual = u64::try_from(*actual).ok();
     }
     problem
+}
+
+/// What lies behind an error, from the nearest cause to the last.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut told = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told.push(error.to_string());
+        cause = error.source();
+    }
+    told.join(": ")
 }
 
 pub(crate) async fn answer<R: Serialize>(

@@ -34,7 +34,9 @@ async fn a_full_disk_refuses_and_loses_nothing_acknowledged() {
         assert!(acknowledged.len() < 2_000, "the limit was never met");
     };
     assert!(refusal.retryable, "{refusal:?}");
-    assert!(matches!(refusal.code.http(), 503), "{refusal:?}");
+    assert_eq!(refusal.code.http(), 503, "{refusal:?}");
+    let hint = refusal.hint.unwrap_or_default();
+    assert!(hint.contains("mend the disk"), "what to do is told: {hint}");
     assert!(!acknowledged.is_empty());
     assert!(fleet.jobs().await.items.len() >= acknowledged.len().min(500), "it is still shown");
     fleet.kill().await;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Coordinator, Patience, Told, Unanswered};
-use fleet::{Disposition, Health, Insights, Nonce, OpId, RequestId, StageName, VerifyResult};
+use fleet::{
+    Disposition, Health, Incarnation, Insights, Nonce, OpId, RequestId, StageName, VerifyResult,
+};
 use node::Node;
 use protocol::{
     Beat, Beaten, ClaimWork, Code, Deregister, Granted, PatchJob, ReleaseJob, ReportProgress,
@@ -74,10 +76,9 @@ impl<L: Coordinator> Calls<L> {
         self.link.heartbeat(&ask, self.patience(SPAN)).await
     }
 
-    /// Frees the name for the next start, said once: silence does the same half a minute later.
-    pub(crate) async fn leave(&self) {
-        let ask =
-            Deregister { factory_id: self.who.factory.clone(), incarnation: self.who.incarnation };
+    /// Frees the name that this start has, said once: silence does the same half a minute later.
+    pub(crate) async fn leave(&self, incarnation: Incarnation) {
+        let ask = Deregister { factory_id: self.who.factory.clone(), incarnation };
         if let Err(error) = self.link.deregister(&ask, self.patience(SPAN)).await {
             debug!(%error, "left without a word");
         }

@@ -3,9 +3,10 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use fleet::{Epoch, JobId, Nonce, OpId};
+use fleet::{Epoch, Incarnation, JobId, Nonce, OpId};
 use protocol::ReleaseJob;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,15 +25,34 @@ pub(crate) struct KeptClaim {
     pub(crate) process: Option<Process>,
 }
 
+/// The last start that the fleet knew, and where it stood.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeptStart {
+    incarnation: Incarnation,
+    place: Place,
+}
+
+/// One lock file on one running kernel: a copy of the folder has another, and so has another host.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    boot: String,
+    device: u64,
+    inode: u64,
+}
+
 /// `outbox/`, `claims/` and `quarantine/` of one agent, which no other may open meanwhile.
 #[derive(Debug)]
 pub(crate) struct Desk {
     outbox: PathBuf,
     claims: PathBuf,
     quarantine: PathBuf,
+    home: PathBuf,
     /// Held as long as the desk is.
-    _lock: File,
+    lock: File,
 }
+
+const START: &str = "start.json";
 
 impl Desk {
     pub(crate) fn open(home: &Path) -> io::Result<Self> {
@@ -48,7 +68,32 @@ impl Desk {
                 io::Error::new(io::ErrorKind::AlreadyExists, "another agent works in this folder")
             }
         })?;
-        Ok(Self { outbox: desk.0, claims: desk.1, quarantine: desk.2, _lock: lock })
+        let home = home.to_owned();
+        Ok(Self { outbox: desk.0, claims: desk.1, quarantine: desk.2, home, lock })
+    }
+
+    /// The start before this one, where it is certain that it is over: it held the lock that is
+    /// held here now.
+    pub(crate) fn predecessor(&self) -> io::Result<Option<Incarnation>> {
+        let kept: Option<KeptStart> = read(&self.home.join(START))?;
+        let here = self.place()?;
+        Ok(kept.filter(|kept| Some(&kept.place) == here.as_ref()).map(|kept| kept.incarnation))
+    }
+
+    /// The fleet knows this start.
+    pub(crate) fn started(&self, incarnation: Incarnation) -> io::Result<()> {
+        let Some(place) = self.place()? else { return Ok(()) };
+        write(&self.home, START, &KeptStart { incarnation, place })
+    }
+
+    /// None where the system does not tell one boot from another.
+    fn place(&self) -> io::Result<Option<Place>> {
+        let Ok(boot) = fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
+            return Ok(None);
+        };
+        let lock = self.lock.metadata()?;
+        let boot = boot.trim().to_owned();
+        Ok(Some(Place { boot, device: lock.dev(), inode: lock.ino() }))
     }
 
     /// Durable when it returns: only then may the report be sent for the first time.
@@ -160,6 +205,21 @@ mod tests {
         assert_eq!(Desk::open(home.path()).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         drop(first);
         Desk::open(home.path()).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_start_is_succeeded_in_its_own_folder_and_not_in_a_copy() {
+        let home = tempfile::tempdir().unwrap();
+        let incarnation = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let desk = Desk::open(home.path()).unwrap();
+        assert_eq!(desk.predecessor().unwrap(), None);
+        desk.started(incarnation).unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        fs::copy(home.path().join(START), copy.path().join(START)).unwrap();
+        drop(desk);
+        assert_eq!(Desk::open(home.path()).unwrap().predecessor().unwrap(), Some(incarnation));
+        assert_eq!(Desk::open(copy.path()).unwrap().predecessor().unwrap(), None);
     }
 
     #[test]

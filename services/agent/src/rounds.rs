@@ -1,6 +1,7 @@
 //! The one loop of an agent: takes in what happened, asks the session what follows, and has it
 //! done by tasks. Waits for nothing but news, and decides nothing.
 
+mod beat;
 mod inherit;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Coordinator, Unanswered};
+use client::Coordinator;
 use fleet::{Insights, Nonce, StageName, VerifyResult};
 use node::Node;
 use protocol::{Granted, ReleaseJob, RenewOne, ReportProgress, Row};
@@ -31,9 +32,6 @@ const NEWS: usize = 1024;
 /// Words of one run that wait; more are superseded by later ones.
 const WORDS: usize = 16;
 const LONGEST_NAP: Duration = Duration::from_secs(1);
-const BEAT_EVERY: Duration = Duration::from_secs(10);
-/// How soon a heartbeat that was not answered is repeated.
-const BEAT_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Agent<L, H> {
@@ -95,41 +93,9 @@ pub(crate) async fn begin<L: Coordinator, H: Executor>(
         idle: options.pace.idle,
     };
     agent.take_over()?;
-    node.tasks.spawn("beat", beat(Arc::clone(&agent.calls), agent.say.clone()));
+    let calls = Arc::clone(&agent.calls);
+    node.tasks.spawn("beat", beat::keep(calls, Arc::clone(&agent.desk), agent.say.clone()));
     node.tasks.spawn("agent", agent.go_round(hear));
-    Ok(())
-}
-
-async fn beat<L: Coordinator>(
-    calls: Arc<Calls<L>>,
-    say: mpsc::Sender<News>,
-) -> Result<(), &'static str> {
-    loop {
-        let (event, pause) = match calls.beat().await {
-            Ok(told) => (Some(Event::Welcome { draining: told.draining }), BEAT_EVERY),
-            Err(Unanswered::Refused(problem)) => {
-                let reason = problem.reason.as_deref().unwrap_or_default();
-                warn!(code = problem.code.as_str(), reason, "not welcome");
-                (Some(Event::Unwelcome), BEAT_AGAIN)
-            }
-            Err(Unanswered::Unknown(error) | Unanswered::Away(error)) => {
-                debug!(%error, "heartbeat not answered");
-                (None, BEAT_AGAIN)
-            }
-        };
-        if let Some(event) = event {
-            // The loop may be over.
-            let _gone = say.send(News::Seen(event)).await;
-        }
-        tokio::select! {
-            biased;
-            () = calls.node.tasks.stopped() => break,
-            () = sleep(pause) => {}
-        }
-    }
-    // What was held is handed back first.
-    say.closed().await;
-    calls.leave().await;
     Ok(())
 }
 

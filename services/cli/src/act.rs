@@ -38,8 +38,8 @@ pub(crate) async fn jobs(
         match one(desk, action, named, act.reason.as_deref(), manner).await {
             Ok(job) => changed.push(job),
             Err(trouble) if act.jobs.len() == 1 => return Err(trouble),
-            Err(mut trouble) => {
-                trouble.what = format!("{named}: {}", trouble.what);
+            Err(trouble) => {
+                let trouble = trouble.of(named);
                 desk.printer.trouble(&trouble);
                 worst = worst.worse(trouble.exit);
             }
@@ -132,8 +132,10 @@ pub(crate) async fn factory(
     factory: FactoryId,
     at_once: bool,
 ) -> Result<Exit, Trouble> {
+    let named = factory.to_string();
     let ask = OperateFactory { action, factory_id: factory, now: at_once };
-    let record = desk.order(&ask).await?;
+    let said = desk.order(&ask).await;
+    let record = said.map_err(|no| no.naming("factory", &named, "gigamesh factories"))?;
     let now = desk.now();
     desk.printer.one(&shape::FACTORY, &record, now)?;
     Ok(Exit::Done)

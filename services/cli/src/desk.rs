@@ -93,7 +93,8 @@ impl Desk {
 
     pub(crate) async fn of_job(&self, query: AboutJob, named: &str) -> Result<Vec<Value>, Trouble> {
         let ask = OfJob { query, job: named.to_owned() };
-        self.ask(&ask).await.map(|found| found.items)
+        let found = self.ask(&ask).await;
+        found.map(|found| found.items).map_err(|no| no.naming("job", named, "gigamesh list"))
     }
 
     pub(crate) fn follow(&self, job: Option<JobId>, since: Option<String>) -> Follow {

@@ -166,7 +166,7 @@ fn add_local(found: &mut Layer, mut local: Layer) {
 
 fn token(found: &Layer, folder: &Path) -> Result<Option<Found>, Trouble> {
     if let Some(token) = found.get("token") {
-        return Ok(Some(token.clone()));
+        return one_word(token.clone()).map(Some);
     }
     let Some(named) = found.get("token_file") else { return Ok(None) };
     let text = fs::read_to_string(folder.join(&named.value)).map_err(|why| {
@@ -174,7 +174,21 @@ fn token(found: &Layer, folder: &Path) -> Result<Option<Found>, Trouble> {
             .because(format!("{why} (named by {})", named.origin))
             .next("name another with --token-file")
     })?;
-    Ok(Some(Found { value: text.trim().to_owned(), origin: named.value.clone() }))
+    one_word(Found { value: text.trim().to_owned(), origin: named.value.clone() }).map(Some)
+}
+
+/// Told before it is sent, and without showing it.
+fn one_word(token: Found) -> Result<Found, Trouble> {
+    let why = if token.value.is_empty() {
+        "it is empty"
+    } else if token.value.chars().all(|letter| letter.is_ascii_graphic()) {
+        return Ok(token);
+    } else {
+        "a token is one word of printable ASCII"
+    };
+    Err(Trouble::usage(format!("there is no token in {}", token.origin))
+        .because(why)
+        .next("name another with --token-file"))
 }
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(

@@ -17,6 +17,8 @@ pub struct Trouble {
     pub(crate) why: Vec<String>,
     pub(crate) next: Option<String>,
     pub(crate) problem: Option<Box<Problem>>,
+    /// The file or the job that it is about, for those who read JSON.
+    about: Option<String>,
 }
 
 /// The parts of an answer or of a file that an error speaks of.
@@ -28,7 +30,7 @@ pub(crate) struct Passage<'a> {
 
 impl Trouble {
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), why: Vec::new(), next: None, problem: None }
+        Self { exit, what: what.into(), why: Vec::new(), next: None, problem: None, about: None }
     }
 
     pub fn usage(what: impl Into<String>) -> Self {
@@ -68,7 +70,7 @@ impl Trouble {
             CallError::Refused(problem) => Self::refused(problem, at),
             error @ CallError::Bus(_) => {
                 let why = error.to_string();
-                let problem = error.problem(changes, at.request_id);
+                let mut problem = error.problem(changes, at.request_id);
                 let why = why.strip_prefix("the bus is away: ").unwrap_or(&why).to_owned();
                 let next = if why.starts_with("cannot connect") {
                     "start one: gigamesh dev, or name another with --url"
@@ -77,13 +79,10 @@ impl Trouble {
                 } else {
                     "repeat it, or wait longer with --timeout"
                 };
-                Self {
-                    exit: Exit::of(problem.code),
-                    what: format!("the fleet at {} does not answer", at.url),
-                    why: vec![why],
-                    next: Some(next.to_owned()),
-                    problem: Some(problem),
-                }
+                let what = format!("the fleet at {} does not answer", at.url);
+                problem.message = format!("{what}: {why}");
+                let exit = Exit::of(problem.code);
+                Self { problem: Some(problem), ..Self::new(exit, what) }.because(why).next(next)
             }
             error @ CallError::Garbled(_) => {
                 let problem = error.problem(changes, at.request_id);
@@ -106,44 +105,64 @@ impl Trouble {
             let stage = serde_json::to_value(current.stage).unwrap_or_default();
             why.push(format!("the job is {} now", stage.as_str().unwrap_or_default()));
         }
+        if let (Some(actual), Some(limit)) = (problem.actual, problem.limit) {
+            why.push(format!("{actual} of at most {limit} bytes"));
+        }
         if why.is_empty() {
             why.push(reason(&problem));
         }
-        Self {
-            exit: Exit::of(problem.code),
-            what: problem.message.clone(),
-            why,
-            next,
-            problem: Some(problem),
+        let (exit, what) = (Exit::of(problem.code), problem.message.clone());
+        Self { why, next, problem: Some(problem), ..Self::new(exit, what) }
+    }
+
+    /// What was not found is called by its name.
+    #[must_use]
+    pub(crate) fn naming(mut self, kind: &str, named: &str, next: &str) -> Self {
+        if let (Exit::NotFound, Some(problem)) = (self.exit, &mut self.problem) {
+            self.what = format!("there is no {kind} {named:?}");
+            problem.message.clone_from(&self.what);
+            self.next = Some(next.to_owned());
         }
+        self
+    }
+
+    /// One of several that were named.
+    #[must_use]
+    pub(crate) fn of(mut self, named: &str) -> Self {
+        self.what = format!("{named}: {}", self.what);
+        self.about = Some(named.to_owned());
+        self
     }
 
     /// The same, with the lines of the file that it is about.
     pub(crate) fn about(mut self, file: Passage<'_>) -> Self {
         let Some(problem) = &self.problem else { return self };
         if problem.details.is_empty() {
-            self.what = format!("{}: {}", file.name, self.what);
-            return self;
+            return self.of(file.name);
         }
+        self.about = Some(file.name.to_owned());
         self.why = problem.details.iter().map(|fault| told(fault, Some(file))).collect();
         self.what = format!("{} is not taken", file.name);
         self
     }
 
     pub(crate) fn json(&self) -> Value {
-        let error = match &self.problem {
+        let mut error = match &self.problem {
             Some(problem) => json!(problem),
             None => {
                 let mut error = json!({ "code": self.word(), "message": self.what });
                 if !self.why.is_empty() {
                     error["details"] = json!(self.why);
                 }
-                if let Some(next) = &self.next {
-                    error["hint"] = json!(next);
-                }
                 error
             }
         };
+        if let Some(next) = &self.next {
+            error["hint"] = json!(next);
+        }
+        if let Some(about) = &self.about {
+            error["about"] = json!(about);
+        }
         json!({ "apiVersion": "fleet/v1", "error": error })
     }
 

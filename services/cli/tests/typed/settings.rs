@@ -66,3 +66,16 @@ async fn a_setting_that_cannot_be_used_is_an_error_of_usage() {
     place.environment.insert("GIGAMESH_OUTPUT".to_owned(), "loud".to_owned());
     assert_eq!(place.in_a_pipe("list").await.exit, Exit::Usage);
 }
+
+#[tokio::test]
+async fn a_token_that_cannot_be_one_is_told_before_it_is_sent() {
+    let mut place = Place::before("http://127.0.0.1:1", "gm_x");
+    place.environment.remove("GIGAMESH_TOKEN");
+    for (text, why) in [("\n", "it is empty"), ("one\ntwo\n", "one word")] {
+        place.file("token", text);
+        let typed = place.in_a_pipe("list --token-file token").await;
+        assert_eq!(typed.exit, Exit::Usage, "{}", typed.err);
+        assert!(typed.err.contains("there is no token in token"), "{}", typed.err);
+        assert!(typed.err.contains(why) && !typed.err.contains("two"), "{}", typed.err);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::process::Child;
 
@@ -38,4 +39,27 @@ async fn a_factory_works_over_http_and_hands_back_what_it_holds_when_it_is_stopp
     })
     .await;
     assert!(job["leaseEpoch"].as_u64() > back["leaseEpoch"].as_u64());
+}
+
+/// Well below the half minute after which a silent factory loses its name.
+const AT_ONCE: Duration = Duration::from_secs(15);
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_factory_that_was_killed_works_again_as_soon_as_it_is_started() {
+    let place = tempfile::tempdir().unwrap();
+    let fleet = Running::dev(place.path(), &["--factories", "0"]).await;
+    let mut first = factory(place.path(), &fleet, "first");
+    fleet.submit("---\nidempotencyKey: before\nengine: echo\n---\nhello\n").await.unwrap();
+    let shipped = async |key: &str| {
+        eventually("it is shipped", async || {
+            Some(fleet.job(key).await).filter(|job| job["stage"] == "shipped")
+        })
+        .await
+    };
+    shipped("before").await;
+    first.kill().await.unwrap();
+    let _again = factory(place.path(), &fleet, "first");
+    fleet.submit("---\nidempotencyKey: after\nengine: echo\n---\nhello\n").await.unwrap();
+    tokio::time::timeout(AT_ONCE, shipped("after")).await.expect("its name is taken over");
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 use crate::capability::Capability;
-use crate::event::{EventRecord, EventType};
+use crate::event::{Actor, ActorKind, EventRecord, EventType};
 use crate::factory::Factory;
 use crate::id::{BudgetId, FactoryId, JobId, Key, LockName};
 use crate::job::Job;
@@ -267,14 +267,26 @@ impl Truths {
         logged.map(|event| event.at).chain(waiting.map(|entry| entry.at)).max()
     }
 
-    /// Who did the last of `kinds`.
-    fn actor(&self, kind: EventType) -> Option<&str> {
+    /// Who wanted it cancelled: a holder that gave it up only did what it was asked.
+    fn canceller(&self) -> Option<&str> {
+        let (_, carried_out) = self.actor(EventType::Cancelled)?;
+        let asked = || self.actor(EventType::CancelRequested);
+        let of_this_turn = |asked: &(Timestamp, &Actor)| asked.0 >= self.queued_at();
+        let by = match carried_out.kind {
+            ActorKind::User | ActorKind::Token => carried_out,
+            ActorKind::Factory | ActorKind::Service => {
+                asked().filter(of_this_turn).map_or(carried_out, |(_, actor)| actor)
+            }
+        };
+        Some(&by.id)
+    }
+
+    /// When the last event of this kind happened, and who did it.
+    fn actor(&self, kind: EventType) -> Option<(Timestamp, &Actor)> {
         let logged = self.log.iter().filter(|event| event.kind == kind);
         let waiting = self.job.outbox.iter().filter(|entry| entry.kind == kind);
-        let told = logged.map(|event| (event.at, event.actor.id.as_str()));
-        told.chain(waiting.map(|entry| (entry.at, entry.actor.id.as_str())))
-            .max_by_key(|(at, _)| *at)
-            .map(|(_, actor)| actor)
+        let told = logged.map(|event| (event.at, &event.actor));
+        told.chain(waiting.map(|entry| (entry.at, &entry.actor))).max_by_key(|(at, _)| *at)
     }
 
     fn queued_at(&self) -> Timestamp {

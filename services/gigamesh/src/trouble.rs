@@ -58,7 +58,16 @@ impl From<cli::Trouble> for Trouble {
 impl From<BadHome> for Trouble {
     fn from(error: BadHome) -> Self {
         let exit = if matches!(error, BadHome::InUse(_)) { Exit::Usage } else { Exit::Error };
-        Self::new(exit, "the data folder cannot be used").caused_by(&error)
+        let next = match &error {
+            BadHome::Io { .. } => Some("gigamesh dev --data DIR, a folder that can be written"),
+            // They say it themselves.
+            BadHome::InUse(_) | BadHome::BadToken(_) => None,
+        };
+        let trouble = Self::new(exit, "the data folder cannot be used").because(error.to_string());
+        match next {
+            Some(next) => trouble.next(next),
+            None => trouble,
+        }
     }
 }
 

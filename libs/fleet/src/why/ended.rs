@@ -1,7 +1,6 @@
 //! Jobs that have ended: how, and what would begin them again.
 
 use super::{Cause, Truths, WhyCode, words};
-use crate::event::EventType;
 use crate::stage::{FailureReason, Stage};
 
 pub(super) fn cause(truths: &Truths) -> Cause {
@@ -16,7 +15,7 @@ pub(super) fn cause(truths: &Truths) -> Cause {
     let redrive = truths.command("redrive");
     let told = match &job.stage {
         Stage::Failed(FailureReason::Cancelled) => {
-            let by = truths.actor(EventType::Cancelled).unwrap_or("an operator");
+            let by = truths.canceller().unwrap_or("an operator");
             let sentence =
                 format!("Cancelled by {by} at {when} {attempts}; redrive begins it again.");
             Cause::new(WhyCode::Cancelled, at, sentence).then(redrive)

@@ -99,7 +99,7 @@ impl Trouble {
     }
 
     fn refused(problem: Box<Problem>, at: &At<'_>) -> Self {
-        let next = problem.hint.clone().or_else(|| suggestion(problem.code, at));
+        let next = remedy(&problem).or_else(|| suggestion(problem.code, at));
         let mut why: Vec<String> = problem.details.iter().map(|fault| told(fault, None)).collect();
         if let Some(current) = &problem.current {
             let stage = serde_json::to_value(current.stage).unwrap_or_default();
@@ -203,6 +203,13 @@ impl From<io::Error> for Trouble {
         }
         Self::new(Exit::Error, "the output cannot be written").because(error.to_string())
     }
+}
+
+/// What the fleet itself advises. Of an unknown key it names the nearest known one, for programs.
+fn remedy(problem: &Problem) -> Option<String> {
+    let hint = problem.hint.clone()?;
+    let is_key = problem.reason.as_deref() == Some("unknown_key") && !hint.contains(' ');
+    Some(if is_key { format!("write {hint} instead") } else { hint })
 }
 
 fn suggestion(code: Code, at: &At<'_>) -> Option<String> {

@@ -163,13 +163,18 @@ pub(crate) fn find(keys: &'static [Key], written: &str) -> Option<&'static Key> 
 pub(crate) fn nearest(keys: &'static [Key], written: &str) -> Option<&'static str> {
     const FARTHEST: usize = 3;
     const LONGEST: usize = 32;
-    if written.chars().count() > LONGEST {
+    let letters = written.chars().count();
+    if letters > LONGEST {
         return None;
     }
     let written = written.to_lowercase();
     keys.iter()
         .map(|key| (distance(&key.name.to_lowercase(), &written), key.name))
-        .filter(|(far, name)| *far <= FARTHEST && *far < name.len())
+        .filter(|(far, name)| {
+            // A word that is changed by more than half is another word, unless it was cut short.
+            let alike = 2 * far <= letters.min(name.len());
+            *far <= FARTHEST && (alike || name.to_lowercase().starts_with(&written))
+        })
         .min_by_key(|(far, _)| *far)
         .map(|(_, name)| name)
 }

@@ -173,7 +173,8 @@ pub(crate) fn nearest(keys: &'static [Key], written: &str) -> Option<&'static st
         .filter(|(far, name)| {
             // A word that is changed by more than half is another word, unless it was cut short.
             let alike = 2 * far <= letters.min(name.len());
-            *far <= FARTHEST && (alike || name.to_lowercase().starts_with(&written))
+            *far <= FARTHEST
+                && (alike || (letters > 2 && name.to_lowercase().starts_with(&written)))
         })
         .min_by_key(|(far, _)| *far)
         .map(|(_, name)| name)
@@ -241,6 +242,9 @@ mod tests {
             ("time-out", Some("timeout")),
             ("dependson", None),
             ("xyz", None),
+            ("colour", None),
+            ("prio", None),
+            ("prior", Some("priority")),
             ("", None),
         ] {
             assert_eq!(nearest(KEYS, written), meant, "{written}");

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use client::{Follow, News};
-use fleet::JobId;
+use fleet::{JobId, WhyCode};
 use protocol::AboutJob;
 use serde_json::Value;
 use tokio::time::Interval;
@@ -44,7 +44,11 @@ pub(crate) async fn until_ended(
                 receipt["job"] = job;
                 exit
             }
-            None => gave_up(desk, id).await,
+            None => {
+                let exit = gave_up(desk, id).await;
+                receipt["job"] = desk.job(&id.to_string()).await?;
+                exit
+            }
         };
         worst = worst.worse(exit);
     }
@@ -154,17 +158,41 @@ async fn gave_up(desk: &mut Desk, id: JobId) -> Exit {
     let sentence = shape::text(&why["sentence"]);
     let sentence = if sentence.is_empty() { format!("{id} has not ended") } else { sentence };
     desk.printer.talk(&format!("gave up waiting: {sentence}"));
-    let nothing = [
-        "no_factory",
-        "unroutable",
-        "token_scope",
-        "engine_unavailable",
-        "paused",
-        "budget_exhausted",
-    ];
-    if nothing.contains(&why["code"].as_str().unwrap_or_default()) {
-        Exit::NothingCanRunIt
-    } else {
-        Exit::TimedOut
+    let code = serde_json::from_value(why["code"].clone()).ok();
+    if code.is_some_and(nothing_can_run_it) { Exit::NothingCanRunIt } else { Exit::TimedOut }
+}
+
+/// Whether it takes a person to change that.
+fn nothing_can_run_it(code: WhyCode) -> bool {
+    match code {
+        WhyCode::Paused
+        | WhyCode::BudgetExhausted
+        | WhyCode::NoFactory
+        | WhyCode::Unroutable
+        | WhyCode::TokenScope
+        | WhyCode::EngineUnavailable => true,
+        WhyCode::Shipped
+        | WhyCode::Cancelled
+        | WhyCode::Failed
+        | WhyCode::DeadLetter
+        | WhyCode::NotAdmitted
+        | WhyCode::DependencyCycle
+        | WhyCode::DepFailed
+        | WhyCode::DepUnknown
+        | WhyCode::DepsUnmet
+        | WhyCode::ChildrenOpen
+        | WhyCode::ParkedReview
+        | WhyCode::ParkedTesting
+        | WhyCode::NotBefore
+        | WhyCode::RetryBackoff
+        | WhyCode::LockHeld
+        | WhyCode::NoSeat
+        | WhyCode::DegradedOnly
+        | WhyCode::NextInLine
+        | WhyCode::Unconfirmed
+        | WhyCode::Running
+        | WhyCode::Silent
+        | WhyCode::Stopping
+        | WhyCode::TimeoutNear => false,
     }
 }

@@ -39,6 +39,7 @@ async fn a_wait_that_takes_too_long_is_given_up() {
     let (typed, _held) = tokio::join!(waiting, town.build());
     assert_eq!(typed.exit, Exit::TimedOut, "{}", typed.err);
     assert!(typed.err.starts_with("gave up waiting: "), "{}", typed.err);
+    assert!(typed.out.contains("\"building\""), "as it stands now: {}", typed.out);
     town.close().await;
 }
 

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 pub struct Trouble {
     pub exit: Exit,
     pub(crate) what: String,
-    pub(crate) why: Vec<String>,
+    pub why: Vec<String>,
     pub(crate) next: Option<String>,
     pub(crate) problem: Option<Box<Problem>>,
     /// The file or the job that it is about, for those who read JSON.

@@ -67,7 +67,8 @@ impl Dev {
         if broke_down {
             return Err(Trouble::failed("the fleet broke down"));
         }
-        say.talk("stopped; nothing is lost");
+        let kept = if self.ephemeral { "its records are gone" } else { "nothing is lost" };
+        say.talk(&format!("stopped; {kept}"));
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What this host has: a disk that syncs and has room, a store that can be read, a shell.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use nix::sys::statvfs::statvfs;
 use store_embedded::Embedded;
 
 use crate::doctor::Finding;
+use crate::trouble::Trouble;
 
 /// Below this, records of some thousand jobs do not fit.
 const ROOM_MIB: u64 = 256;
@@ -61,21 +62,23 @@ fn records(data: &Path) -> Finding {
     if !store.is_dir() {
         return Finding::note("store", format!("none in {}", data.display())).next("gigamesh dev");
     }
+    if is_lived_in(data) {
+        let said = "embedded, synced before every answer; in use by a running fleet";
+        return Finding::ok("store", said);
+    }
     match Embedded::open(&store) {
         Ok(_) => Finding::ok("store", "embedded, synced before every answer; reads to its end"),
-        Err(store::StoreError::Unavailable(_)) => {
-            Finding::ok("store", "embedded, synced before every answer; in use by a running fleet")
-        }
         Err(error) => {
-            let mut said = error.to_string();
-            let mut cause = std::error::Error::source(&error);
-            while let Some(why) = cause {
-                said = format!("{said}: {why}");
-                cause = why.source();
-            }
-            Finding::bad("store", said)
+            let causes = Trouble::failed("the store").caused_by(&error).0.why;
+            Finding::bad("store", causes.join(": "))
         }
     }
+}
+
+/// A fleet holds this lock for as long as it runs.
+fn is_lived_in(data: &Path) -> bool {
+    let lock = File::open(data.join("lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 fn shell() -> Finding {

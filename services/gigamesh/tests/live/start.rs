@@ -101,3 +101,18 @@ async fn the_store_is_chosen_by_either_variable() {
         assert_eq!(fleet.stop().await, Some(0));
     }
 }
+
+#[tokio::test]
+async fn doctor_tells_a_store_in_use_from_one_that_cannot_be_read() {
+    let place = tempfile::tempdir().unwrap();
+    let dev = Running::dev(place.path(), &["--factories", "0"]).await;
+    let healthy = ran(place.path(), &["doctor"]).await;
+    assert_eq!(healthy.status.code(), Some(0), "{}", said(&healthy));
+    assert!(String::from_utf8_lossy(&healthy.stdout).contains("in use by a running fleet"));
+    assert_eq!(dev.stop().await, Some(0));
+    let log = place.path().join(".gigamesh/store/store.log");
+    std::fs::remove_file(&log).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    let ill = ran(place.path(), &["doctor"]).await;
+    assert_eq!(ill.status.code(), Some(1), "{}", String::from_utf8_lossy(&ill.stdout));
+}

@@ -178,11 +178,35 @@ pub struct EventRecord {
     pub epoch: Epoch,
     #[serde(default, skip_serializing_if = "Data::is_empty")]
     pub data: Data,
+    /// Those that followed at once and are stored with it; a reader is shown each by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<Entry>,
     #[serde(flatten)]
     pub unknown: BTreeMap<String, Value>,
 }
 
 impl EventRecord {
+    /// Several in one document, named by the first. Nothing of nothing.
+    #[must_use]
+    pub fn page(entries: &[Entry], job: JobId, product: &ProductId) -> Option<Self> {
+        let (first, more) = entries.split_first()?;
+        Some(Self { more: more.to_vec(), ..Self::of(first, job, product) })
+    }
+
+    /// The number of the last event of this document; none on notes.
+    #[must_use]
+    pub fn through(&self) -> Option<u64> {
+        self.more.last().map_or(self.seq, |last| Some(last.seq))
+    }
+
+    /// Each event of this document by itself.
+    pub fn each(mut self) -> impl Iterator<Item = Self> {
+        let more = std::mem::take(&mut self.more);
+        let (job, product) = (self.job_id, self.head.product_id.clone());
+        let others = more.into_iter().map(move |entry| Self::of(&entry, job, &product));
+        std::iter::once(self).chain(others)
+    }
+
     #[must_use]
     pub fn of(entry: &Entry, job: JobId, product: &ProductId) -> Self {
         Self {
@@ -195,6 +219,7 @@ impl EventRecord {
             actor: entry.actor.clone(),
             epoch: entry.epoch,
             data: entry.data.clone(),
+            more: Vec::new(),
             unknown: BTreeMap::new(),
         }
     }
@@ -212,6 +237,7 @@ impl EventRecord {
             seq: None,
             kind: EventType::Fenced,
             data: Data { refused: Some(refused), ..Data::default() },
+            more: Vec::new(),
             unknown: BTreeMap::new(),
         }
     }

@@ -117,7 +117,7 @@ impl Ledger {
             | Step::CloseRun
             | Step::FreeGates
             | Step::SettleDependents => {
-                self.agenda.add(course.product.clone(), course.job);
+                self.is_due(&course.product, course.job);
                 Ok(Next::On)
             }
         }

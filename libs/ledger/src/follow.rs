@@ -2,14 +2,16 @@
 //! those who wait for it. An entry on the agenda is a wish to agree, not a write: its turn reads
 //! the job as last written, so that repeating or losing an entry costs time only.
 
-use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use fleet::{Holding, Job, JobId, Lease, LeaseCommand, ProductId, Stage};
 use futures_util::future::join_all;
 use tracing::warn;
 
 use crate::Ledger;
+use crate::log::Log;
 use crate::outcome::LedgerError;
 
 /// Jobs that wait for their followers; beyond these the sweep finds them.
@@ -20,18 +22,30 @@ const AT_ONCE: usize = 256;
 /// From so many on it is no single story that somebody waits for, but load.
 const LOAD: usize = 8;
 
-/// The jobs whose followers are due, each once.
+/// The jobs whose followers are due, each once, the one that waits longest first.
 #[derive(Debug, Default)]
 pub struct Agenda {
-    due: Mutex<BTreeSet<(ProductId, JobId)>>,
+    due: Mutex<Due>,
     added: tokio::sync::Notify,
 }
 
+#[derive(Debug, Default)]
+struct Due {
+    jobs: BTreeSet<(ProductId, JobId)>,
+    since: VecDeque<(Duration, ProductId, JobId)>,
+}
+
+impl Due {
+    fn is_calm(&self) -> bool {
+        self.since.len() < LOAD
+    }
+}
+
 impl Agenda {
-    pub(crate) fn add(&self, product: ProductId, job: JobId) {
-        let mut due = self.due.lock().expect("nothing panics while it holds this lock");
-        if due.len() < AGENDA_LIMIT {
-            due.insert((product, job));
+    pub(crate) fn add(&self, product: ProductId, job: JobId, uptime: Duration) {
+        let mut due = self.due();
+        if due.jobs.len() < AGENDA_LIMIT && due.jobs.insert((product.clone(), job)) {
+            due.since.push_back((uptime, product, job));
         }
         drop(due);
         self.added.notify_one();
@@ -42,26 +56,63 @@ impl Agenda {
         self.added.notified().await;
     }
 
-    /// Whether waiting a little pays: jobs that change again meanwhile are seen to once.
-    #[must_use]
-    pub fn is_under_load(&self) -> bool {
-        self.due.lock().expect("nothing panics while it holds this lock").len() >= LOAD
+    /// How long the first in turn still waits, if every job is to wait for `gather` under load:
+    /// one that changes again meanwhile is seen to once. None if nothing is due.
+    fn ripens_in(&self, gather: Duration, uptime: Duration) -> Option<Duration> {
+        let due = self.due();
+        let (since, ..) = due.since.front()?;
+        Some(if due.is_calm() { Duration::ZERO } else { (*since + gather).saturating_sub(uptime) })
     }
 
-    fn take(&self, most: usize) -> Vec<(ProductId, JobId)> {
-        let mut due = self.due.lock().expect("nothing panics while it holds this lock");
-        std::iter::from_fn(|| due.pop_first()).take(most).collect()
+    /// Those that were added by then, and no more than are seen to together.
+    fn take(&self, until: Duration) -> Vec<(ProductId, JobId)> {
+        let mut due = self.due();
+        let mut taken = Vec::new();
+        while taken.len() < AT_ONCE {
+            let ripe = due.since.pop_front_if(|(since, ..)| *since <= until);
+            let Some((_, product, job)) = ripe else { break };
+            due.jobs.remove(&(product.clone(), job));
+            taken.push((product, job));
+        }
+        taken
+    }
+
+    fn due(&self) -> MutexGuard<'_, Due> {
+        self.due.lock().expect("nothing panics while it holds this lock")
     }
 }
 
 impl Ledger {
-    /// What is due, for the loop that calls [`Ledger::follow_all`].
+    /// What is due, for the loop that calls [`Ledger::follow_ripe`].
     #[must_use]
     pub fn agenda(&self) -> &Agenda {
         &self.agenda
     }
 
-    /// Works the agenda off; says how many jobs were seen to. A job whose turn failed is due
+    /// This job's followers have something to agree with.
+    pub(crate) fn is_due(&self, product: &ProductId, job: JobId) {
+        self.agenda.add(product.clone(), job, self.clock.uptime());
+    }
+
+    /// How long until the next job is to be seen to; under load each waits for `gather`, so that
+    /// its changes come together. None while there is nothing to do.
+    #[must_use]
+    pub fn ripens_in(&self, gather: Duration) -> Option<Duration> {
+        self.agenda.ripens_in(gather, self.clock.uptime())
+    }
+
+    /// Sees to those that are ripe. A job whose turn failed is due again.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn follow_ripe(&self, gather: Duration) -> Result<(), LedgerError> {
+        let is_calm = self.agenda.due().is_calm();
+        let ripe = self.clock.uptime().saturating_sub(gather);
+        let until = if is_calm { Duration::MAX } else { ripe };
+        self.take_turns(self.agenda.take(until)).await
+    }
+
+    /// Works the whole agenda off; says how many jobs were seen to. A job whose turn failed is due
     /// again.
     ///
     /// # Errors
@@ -69,16 +120,18 @@ impl Ledger {
     pub async fn follow_all(&self) -> Result<usize, LedgerError> {
         let mut seen = 0;
         loop {
-            let due = self.agenda.take(AT_ONCE);
+            let due = self.agenda.take(Duration::MAX);
             if due.is_empty() {
                 return Ok(seen);
             }
             seen += due.len();
-            let turns = due.into_iter().map(|(product, job)| self.take_turn(product, job));
-            for turn in join_all(turns).await {
-                turn?;
-            }
+            self.take_turns(due).await?;
         }
+    }
+
+    async fn take_turns(&self, due: Vec<(ProductId, JobId)>) -> Result<(), LedgerError> {
+        let turns = due.into_iter().map(|(product, job)| self.take_turn(product, job));
+        join_all(turns).await.into_iter().collect()
     }
 
     async fn take_turn(&self, product: ProductId, job: JobId) -> Result<(), LedgerError> {
@@ -89,7 +142,7 @@ impl Ledger {
                 Ok(())
             }
             Err(error) => {
-                self.agenda.add(product, job);
+                self.is_due(&product, job);
                 Err(error)
             }
             Ok(()) => Ok(()),
@@ -104,7 +157,10 @@ impl Ledger {
         let Some(found) = self.jobs.get(product, id).await? else { return Ok(()) };
         let job = found.record;
         self.agree_lease(&job).await?;
-        self.record(&job).await?;
+        if self.record(&job).await? == Log::Ahead {
+            self.is_due(product, id);
+            return Ok(());
+        }
         self.free_gates(&job).await?;
         self.keep_an_eye_on(&job);
         match job.stage {

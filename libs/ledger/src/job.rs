@@ -56,7 +56,7 @@ impl Ledger {
         let command = Command { by: by.clone(), given, wish: wish.clone() };
         let turn = self.jobs.turn(Some(found), || job.clone(), &command, self.clock.now()).await?;
         if turn.may_have_written() {
-            self.agenda.add(job.product().clone(), job.id);
+            self.is_due(job.product(), job.id);
         }
         Ok(turn)
     }

@@ -16,6 +16,7 @@ mod follow;
 mod gate;
 mod job;
 mod kinds;
+mod log;
 mod memo;
 mod operate;
 mod outcome;

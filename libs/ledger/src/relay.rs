@@ -6,20 +6,19 @@ use std::collections::BTreeMap;
 
 use bus::Message;
 use fleet::{Actor, Entry, EventRecord, Head, Job, Run, RunCommand, Wish};
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::try_join;
 use protocol::{Subject, Topic};
 
 use crate::Ledger;
 use crate::commit::Turn;
+use crate::log::Log;
 use crate::outcome::{LedgerError, Outcome};
-use crate::table::Written;
 
 impl Ledger {
-    /// Writes down everything that `job` has not told yet. It may have been told in part before.
-    pub(crate) async fn record(&self, job: &Job) -> Result<(), LedgerError> {
-        let records = job.outbox.iter().map(|entry| self.record_event(job, entry));
-        try_join(try_join_all(records), self.tell_runs(job)).await?;
-        Ok(())
+    /// Writes down everything that `job` has not told yet; it may have been told in part before.
+    pub(crate) async fn record(&self, job: &Job) -> Result<Log, LedgerError> {
+        let (log, ()) = try_join(self.write_down(job), self.tell_runs(job)).await?;
+        Ok(log)
     }
 
     /// In order, and only what can be looked up.
@@ -28,16 +27,6 @@ impl Ledger {
             self.publish(job, entry).await?;
         }
         Ok(())
-    }
-
-    async fn record_event(&self, job: &Job, entry: &Entry) -> Result<(), LedgerError> {
-        let event = EventRecord::of(entry, job.id, job.product());
-        match self.events.create(&event).await? {
-            Written::Yes => Ok(()),
-            // Told before, most likely; only a look can say so.
-            Written::No if self.events.get(job.id, &event.id).await?.is_some() => Ok(()),
-            Written::No | Written::Perhaps => Err(LedgerError::CommitUnknown),
-        }
     }
 
     /// Runs are made from the job's own words, so that any repair makes the same ones.
@@ -93,7 +82,7 @@ impl Ledger {
         let job = || found.record.clone();
         match self.jobs.turn(Some(&found), job, &command, self.clock.now()).await? {
             Turn::Settled(_) => {}
-            Turn::Again(_) => self.agenda.add(told.product().clone(), told.id),
+            Turn::Again(_) => self.is_due(told.product(), told.id),
         }
         Ok(())
     }

@@ -162,12 +162,12 @@ impl Ledger {
     ) -> Result<Result<Next, Miss>, LedgerError> {
         Ok(match self.write_first(job, rejected.as_ref()).await? {
             Written::Yes => {
-                self.agenda.add(course.product.clone(), course.job);
+                self.is_due(&course.product, course.job);
                 Ok(course.stands(Verdict::Created))
             }
             Written::No => Err(Miss::Conflict),
             Written::Perhaps => {
-                self.agenda.add(course.product.clone(), course.job);
+                self.is_due(&course.product, course.job);
                 course.created = Some(job.head.created_at);
                 Err(Miss::Unknown)
             }

@@ -7,6 +7,7 @@ mod operate;
 mod read;
 mod submit;
 mod survey;
+mod view;
 
 use fleet::ProductId;
 use serde::Serialize;
@@ -23,12 +24,13 @@ pub use operate::{
     FactoryAction, Finding, JobAction, Operate, OperateFactory, OperateProduct, Operated,
     ProductAction, Verified, Verify,
 };
-pub use read::{AboutJob, AboutProduct, Found, JobView, ListJobs, Listed, OfJob, OfProduct};
+pub use read::{AboutJob, AboutProduct, Found, ListJobs, Listed, OfJob, OfProduct};
 pub use submit::{AddChildren, Added, PlanJob, Planned, Receipt, SubmitJob};
 pub use survey::{
     BoardNumbers, BudgetView, FactoryNumbers, FactoryView, JobName, LockHolder, LockView, Seats,
     Stats,
 };
+pub use view::JobView;
 
 /// A request: where it goes and what answers it.
 pub trait Ask: Serialize + DeserializeOwned + Send + Sync {

@@ -45,7 +45,7 @@ impl Errand {
     /// # Errors
     /// The job lacks what a run needs: its coordinator speaks another version.
     pub fn read(granted: &Granted) -> Result<Self, serde_json::Error> {
-        let shown = Shown::deserialize(Value::Object(granted.job.rest.clone()))?;
+        let shown: Shown = granted.job.read()?;
         Ok(Self {
             grip: grip_of(granted),
             product: shown.product_id,

@@ -24,7 +24,7 @@ pub(crate) async fn measure(
     say("submitting, claiming, building and shipping");
     let yard = Yard::open(options, Terms::default())?;
     let fleet = yard.start().await?;
-    let began = yard.uptime();
+    let (began, used) = (yard.uptime(), usage::processor());
     let until = began + options.span();
     let works = (0..options.in_flight).map(|n| work(yard.clone(), factory("f", n), until));
     let cycles: Vec<Duration> = together(works).await?.into_iter().flatten().collect();
@@ -40,6 +40,7 @@ pub(crate) async fn measure(
         ratio: Some(per_sec / floor.per_sec),
         floor: Some(floor),
         writes_per_cycle: Some(yard.store.writes() as f64 / count),
+        processor_ms: Some((usage::processor() - used).as_secs_f64() * 1000.0 / count),
         rss_mb: usage::resident_mb(),
         ..options.figure("cycles")
     };

@@ -110,6 +110,8 @@ pub struct Measurement {
     pub ratio: Option<f64>,
     /// Writes of the store, followers' included.
     pub writes_per_cycle: Option<f64>,
+    /// Processor time of every thread for one cycle, the clients' included.
+    pub processor_ms: Option<f64>,
     /// Resident memory at the end; of `start`, what was gained.
     pub rss_mb: f64,
     /// What must never be seen: a second winner, a refused renewal, a wrong attempt.
@@ -195,6 +197,7 @@ impl Options {
             floor: None,
             ratio: None,
             writes_per_cycle: None,
+            processor_ms: None,
             rss_mb: usage::resident_mb(),
             violations: 0,
         }

@@ -114,7 +114,8 @@ async fn dead_letters(desk: &Desk, reason: Option<&str>) -> Result<Vec<String>, 
     loop {
         let page = desk.ask(&ask).await?;
         let died_of = |job: &&protocol::JobView| {
-            let of = job.rest.get("failureReason").and_then(Value::as_str);
+            let fields = job.fields();
+            let of = fields.get("failureReason").and_then(Value::as_str);
             reason.is_none_or(|reason| of == Some(reason))
         };
         dead.extend(page.items.iter().filter(died_of).map(|job| job.id.to_string()));

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use crate::Keeper;
 
 /// What followers wait under load, for the changes of one job to come together. None when idle.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(40);
 /// A job is taken back within so long of its term's end twice over: it is noticed, then judged.
 const REAP_EVERY: Duration = Duration::from_millis(500);
 /// Looking takes at most a tenth of the time, however many leases there are.
@@ -29,18 +29,16 @@ impl Keeper {
 
     async fn follow(self) -> Result<(), Infallible> {
         loop {
-            if let Err(error) = self.ledger.follow_all().await {
-                warn!(%error, "followers are behind");
-                tokio::time::sleep(AFTER_TROUBLE).await;
-                continue;
-            }
+            let ripens_in = self.ledger.ripens_in(GATHER);
             tokio::select! {
                 biased;
                 () = self.node.tasks.stopped() => return Ok(()),
-                () = self.ledger.agenda().added() => {}
+                () = self.ledger.agenda().added(), if ripens_in.is_none() => continue,
+                () = tokio::time::sleep(ripens_in.unwrap_or_default()), if ripens_in.is_some() => {}
             }
-            if self.ledger.agenda().is_under_load() {
-                tokio::time::sleep(GATHER).await;
+            if let Err(error) = self.ledger.follow_ripe(GATHER).await {
+                warn!(%error, "followers are behind");
+                tokio::time::sleep(AFTER_TROUBLE).await;
             }
         }
     }

@@ -78,7 +78,7 @@ impl Keeper {
 
     /// How many events the job has, and all that contradicts the invariants.
     async fn audited(&self, job: &Job) -> Result<(u64, Vec<Violation>), LedgerError> {
-        let events = records(self.ledger.events.all_of(job.id).await?);
+        let events = self.ledger.events_of(job.id).await?;
         let runs = records(self.ledger.runs.all_of(job.id).await?);
         let lease = self.ledger.leases.get(job.id, job.id).await?.map(|found| found.record);
         let mut deps = BTreeMap::new();

@@ -43,7 +43,7 @@ impl Scheduler {
             budgets: self.budgets(&job).await?,
             lease: self.ledger.leases.get(job.id, job.id).await?.map(|found| found.record),
             run: self.run(&job).await?,
-            log: self.log(&job).await?,
+            log: self.ledger.events_of(job.id).await?,
             ahead: self.belief.board().ahead_of(job.id, now),
             ttl: terms.ttl,
             allowance: terms.reap_allowance,
@@ -116,10 +116,5 @@ impl Scheduler {
     async fn run(&self, job: &Job) -> Result<Option<Run>, LedgerError> {
         let newest = Run::id_of(job.id, job.attempts);
         Ok(self.ledger.runs.get(job.id, newest).await?.map(|found| found.record))
-    }
-
-    async fn log(&self, job: &Job) -> Result<Vec<fleet::EventRecord>, LedgerError> {
-        let events = self.ledger.events.all_of(job.id).await?;
-        Ok(events.into_iter().map(|found| found.record).collect())
     }
 }

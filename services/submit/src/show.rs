@@ -21,9 +21,8 @@ impl Submit {
                 records(&runs)
             }
             AboutJob::Events => {
-                let mut events = self.ledger.events.all_of(id).await.map_err(failed)?;
-                events.sort_by_key(|event| (event.record.at, event.record.seq));
-                records(&events)
+                let events = self.ledger.events_of(id).await.map_err(failed)?;
+                events.iter().map(value).collect()
             }
             AboutJob::Lease => {
                 let lease = self.ledger.leases.get(id, id).await.map_err(failed)?;

@@ -91,7 +91,7 @@ async fn audited(truth: &Ledger, at: i64) -> Vec<Finding> {
     let jobs: Vec<Job> = jobs.into_iter().map(|found| found.record).collect();
     let mut found = Vec::new();
     for job in &jobs {
-        let events: Vec<_> = records(truth.events.all_of(job.id).await);
+        let events = truth.events_of(job.id).await.expect("no faults");
         let runs: Vec<_> = records(truth.runs.all_of(job.id).await);
         let lease = truth.leases.get(job.id, job.id).await.expect("no faults");
         let lease = lease.map(|found| found.record);

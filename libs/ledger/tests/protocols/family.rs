@@ -116,12 +116,12 @@ async fn a_child_that_fails_leaves_its_parent_waiting_and_says_so() {
         yard.fail(bad, &holding, fleet::RunResult::Failed).await;
         yard.follow().await;
         assert_eq!(yard.stage(family.job).await, StageName::Blocked);
-        let events = yard.ledger.events.all_of(family.job).await.unwrap();
-        let told = events.iter().filter(|found| found.record.kind == EventType::ChildFailed);
-        assert_eq!(told.map(|found| found.record.data.jobs.clone()).collect::<Vec<_>>(), [[bad]]);
+        let events = yard.ledger.events_of(family.job).await.unwrap();
+        let told = events.iter().filter(|event| event.kind == EventType::ChildFailed);
+        assert_eq!(told.map(|event| event.data.jobs.clone()).collect::<Vec<_>>(), [[bad]]);
         yard.sweep().await;
         yard.follow().await;
-        let again = yard.ledger.events.all_of(family.job).await.unwrap();
+        let again = yard.ledger.events_of(family.job).await.unwrap();
         assert_eq!(again.len(), events.len(), "each trouble is told once");
     })
     .await;

@@ -75,8 +75,8 @@ async fn each_event_is_numbered_recorded_once_and_told_in_order() {
         let expected: Vec<_> = (1..=job.event_seq).map(|n| format!("{id}-{n}")).collect();
         assert_eq!(heard.told(), expected);
         assert!(job.outbox.is_empty());
-        let at: Vec<_> = yard.ledger.events.all_of(id).await.unwrap();
-        assert!(at.iter().all(|found| found.record.head.product_id == yard.product));
+        let events = yard.ledger.events_of(id).await.unwrap();
+        assert!(events.iter().all(|event| event.head.product_id == yard.product));
     })
     .await;
 }

@@ -290,8 +290,8 @@ async fn a_zombies_word_is_refused_though_the_same_factory_holds_the_job_again()
             assert_eq!(code(&yard.ship(id, &old).await), Some(Code::Fenced));
         }
         assert_eq!(yard.job(id).await.head.rev, rev);
-        let notes = yard.ledger.events.all_of(id).await.unwrap();
-        let notes: Vec<_> = notes.into_iter().filter_map(|note| note.record.data.refused).collect();
+        let notes = yard.ledger.events_of(id).await.unwrap();
+        let notes: Vec<_> = notes.into_iter().filter_map(|note| note.data.refused).collect();
         assert_eq!(notes.len(), 20, "the rest is counted only");
         assert_eq!((notes[0].op.as_str(), notes[0].nonce_matches), ("release", false));
         assert_eq!((notes[0].caller_epoch.get(), notes[0].current_epoch.get()), (1, 3));

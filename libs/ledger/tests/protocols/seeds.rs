@@ -273,10 +273,9 @@ async fn two_last_dependencies_that_end_at_once_release_their_dependent_once_in(
     let stands = yard.job(dependent).await;
     assert_eq!(stands.stage.name(), StageName::Queued, "round {round}");
     yard.follow().await;
-    let events = yard.ledger.events.all_of(dependent).await.unwrap();
-    let released = |found: &&ledger::Found<fleet::EventRecord>| {
-        found.record.kind == fleet::EventType::DepSatisfied
-    };
+    let events = yard.ledger.events_of(dependent).await.unwrap();
+    let released =
+        |event: &&fleet::EventRecord| event.kind == fleet::EventType::DepSatisfied;
     assert_eq!(events.iter().filter(released).count(), 1, "round {round}");
 }
 

@@ -128,9 +128,8 @@ impl Yard {
 
     /// The numbers of the recorded events, in order.
     pub(crate) async fn numbers(&self, id: JobId) -> Vec<u64> {
-        let found = self.ledger.events.all_of(id).await.unwrap();
-        let mut numbers: Vec<u64> =
-            found.into_iter().filter_map(|found| found.record.seq).collect();
+        let events = self.ledger.events_of(id).await.unwrap();
+        let mut numbers: Vec<u64> = events.into_iter().filter_map(|event| event.seq).collect();
         numbers.sort_unstable();
         numbers
     }

@@ -22,8 +22,8 @@ fn memory() -> Arc<dyn Store> {
 
 async fn kinds(yard: &Yard, id: JobId) -> Vec<EventType> {
     yard.follow().await;
-    let events = yard.ledger.events.all_of(id).await.unwrap();
-    events.into_iter().map(|found| found.record.kind).collect()
+    let events = yard.ledger.events_of(id).await.unwrap();
+    events.into_iter().map(|event| event.kind).collect()
 }
 
 fn count(kinds: &[EventType], kind: EventType) -> usize {

@@ -1,68 +1,13 @@
 //! Looking at jobs and what belongs to them.
 
-use fleet::{FactoryId, Job, JobId, Key, Priority, ProductId, StageName, Timestamp};
+use fleet::{FactoryId, JobId, Key, Priority, ProductId, StageName, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::message::Ask;
+use crate::message::{Ask, JobView};
 use crate::subject::{Row, Subject, Topic};
 use crate::verb::Query;
-
-/// A job as it is shown: its record without the bulky and the internal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct JobView {
-    pub id: JobId,
-    pub idempotency_key: String,
-    pub stage: StageName,
-    pub attempts: u32,
-    pub etag: String,
-    #[serde(flatten)]
-    pub rest: Map<String, Value>,
-}
-
-/// Of a record, what no list shows.
-const KEPT_BACK: [&str; 4] = ["bodyMd", "manifestSnapshot", "outbox", "lastOps"];
-
-impl JobView {
-    /// What a list shows of `job` at the revision that prints as `etag`.
-    #[must_use]
-    pub fn of(job: &Job, etag: &str) -> Self {
-        Self::without(job, etag, &KEPT_BACK)
-    }
-
-    /// With its instructions, for those who may read them.
-    #[must_use]
-    pub fn whole(job: &Job, etag: &str) -> Self {
-        Self::without(job, etag, &KEPT_BACK[2..])
-    }
-
-    fn without(job: &Job, etag: &str, kept_back: &[&str]) -> Self {
-        // Kept back from everyone, and not worth taking apart first.
-        let job = &Job { outbox: Vec::new(), last_ops: Vec::new(), ..job.clone() };
-        let record = serde_json::to_value(job).expect("string keys and finite numbers encode");
-        let mut rest = match record {
-            Value::Object(rest) => rest,
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_) => Map::new(),
-        };
-        for field in ["id", "idempotencyKey", "stage", "attempts"].iter().chain(kept_back) {
-            rest.remove(*field);
-        }
-        Self {
-            id: job.id,
-            idempotency_key: job.content.idempotency_key.to_string(),
-            stage: job.stage.name(),
-            attempts: job.attempts,
-            etag: etag.to_owned(),
-            rest,
-        }
-    }
-}
 
 /// What is asked of one job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

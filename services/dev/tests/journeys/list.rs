@@ -46,7 +46,7 @@ async fn each_filter_keeps_what_it_says() {
         assert_eq!(town.keys(by_text).await, found, "{text}");
     }
     let whole = town.ask(&all()).await.unwrap().items;
-    let created = |n: usize| whole[n].rest["createdAt"].as_str().unwrap().parse().ok();
+    let created = |n: usize| whole[n].fields()["createdAt"].as_str().unwrap().parse().ok();
     let between = ListJobs { created_after: created(4), created_before: created(1), ..all() };
     assert_eq!(town.keys(between).await, ["k2", "k1"], "newest first, both ends left out");
     let both = ListJobs { stage: vec![StageName::Queued], priority: vec![Priority::High], ..all() };

@@ -43,7 +43,7 @@ async fn a_plan_tells_everything_and_writes_nothing() {
     let all = ListJobs { unadmitted: true, ..ListJobs::default() };
     assert!(town.ask(&all).await.unwrap().items.is_empty(), "nothing was written");
     let receipt = town.submit(file).await;
-    assert_eq!(receipt.job.rest["contentHash"], json!(plan.content_hash));
+    assert_eq!(receipt.job.fields()["contentHash"], json!(plan.content_hash));
     assert_eq!(receipt.job.id, plan.job_id);
     assert_eq!(town.plan(file).await.outcome, "existing");
     assert_eq!(town.plan(&file.replace("gpu", "git")).await.outcome, "superseded");

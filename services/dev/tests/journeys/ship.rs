@@ -22,7 +22,7 @@ async fn a_file_becomes_a_job_that_a_factory_ships() {
     assert_eq!(receipt.outcome, "created");
     town.beat("f1").await;
     let held = town.claim("f1", TWENTY).await.unwrap();
-    assert_eq!(held.job.rest["bodyMd"], json!("Say hello.\n"));
+    assert_eq!(held.job.fields()["bodyMd"], json!("Say hello.\n"));
     assert_eq!((held.attempt, held.lease_epoch.get()), (1, 1));
     town.build("f1", &held).await.unwrap();
     assert!(town.renew("f1", &held).await.expires_at.is_some());

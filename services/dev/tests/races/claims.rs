@@ -91,7 +91,7 @@ async fn replaced_while_claimed(on: On, seed: u64) -> (bool, Vec<String>) {
     let (held, replaced) = tokio::join!(hand.claim(secs(5)), world.ask(&other));
     let held = held.expect("there is a job");
     let stored = world.job(job).await;
-    let ran = &held.job.rest["contentHash"];
+    let ran = &held.job.fields()["contentHash"];
     let mut wrong = Vec::new();
     if *ran != json!(stored.content.content_hash) {
         wrong.push(format!("{ran} runs, {:?} is stored", stored.content.content_hash));
@@ -100,7 +100,7 @@ async fn replaced_while_claimed(on: On, seed: u64) -> (bool, Vec<String>) {
         wrong.push("the grant stands no more".to_owned());
     }
     match &replaced {
-        Ok(receipt) if receipt.job.rest["contentHash"] == *ran => {}
+        Ok(receipt) if receipt.job.fields()["contentHash"] == *ran => {}
         Err(_) if refusal(&replaced) == Some(Code::IdempotencyConflict) => {}
         other => wrong.push(format!("told {other:?} and yet {ran} runs")),
     }

@@ -149,8 +149,7 @@ impl World {
 
     /// Its events as told so far, in order.
     pub(crate) async fn events(&self, id: JobId) -> Vec<EventRecord> {
-        let events = self.ledger().events.all_of(id).await.unwrap();
-        let mut events: Vec<_> = events.into_iter().map(|found| found.record).collect();
+        let mut events = self.ledger().events_of(id).await.unwrap();
         events.sort_by_key(|event| event.seq);
         events
     }

@@ -23,7 +23,7 @@ async fn a_file_becomes_a_job_that_a_factory_ships_over_http() {
     assert_eq!(receipt.outcome, "created");
     assert!(!town.ask(&town.beat("f1")).await.unwrap().draining);
     let held = town.claim("f1", A_WHILE).await.unwrap();
-    assert_eq!(held.job.rest["bodyMd"], json!("Say hello.\n"));
+    assert_eq!(held.job.fields()["bodyMd"], json!("Say hello.\n"));
     town.build("f1", &held).await.unwrap();
     let renewed = town.renew("f1", &held).await;
     assert!(renewed.expires_at.is_some() && renewed.error.is_none(), "{renewed:?}");

@@ -38,7 +38,8 @@ impl Sight {
     }
 
     fn of(job: &JobView, run: Option<&Value>) -> Self {
-        let text = |name: &str| Some(job.rest.get(name)?.as_str()?.to_owned());
+        let fields = job.fields();
+        let text = |name: &str| Some(fields.get(name)?.as_str()?.to_owned());
         let holder = text("holderFactoryId");
         let progress = run.filter(|_| holder.is_some()).and_then(|run| {
             let progress = run.get("progress")?;
@@ -52,7 +53,7 @@ impl Sight {
             key: if key.starts_with("auto:") { job.id.to_string() } else { key.clone() },
             stage: job.stage.as_str().to_owned(),
             attempts: job.attempts,
-            epoch: job.rest.get("leaseEpoch").and_then(Value::as_u64).unwrap_or_default(),
+            epoch: fields.get("leaseEpoch").and_then(Value::as_u64).unwrap_or_default(),
             factory: run.and_then(|run| Some(run.get("factoryId")?.as_str()?.to_owned())),
             holder,
             progress,

@@ -100,8 +100,9 @@ pub struct Entry {
     pub at: Timestamp,
     pub actor: Actor,
     pub epoch: Epoch,
+    /// Boxed, since most of its places are empty and an entry is moved about a lot.
     #[serde(default, skip_serializing_if = "Data::is_empty")]
-    pub data: Data,
+    pub data: Box<Data>,
 }
 
 /// What else there is to say; everything optional, so that every type of event has one form.
@@ -176,8 +177,9 @@ pub struct EventRecord {
     pub at: Timestamp,
     pub actor: Actor,
     pub epoch: Epoch,
+    /// Boxed, since most of its places are empty and an entry is moved about a lot.
     #[serde(default, skip_serializing_if = "Data::is_empty")]
-    pub data: Data,
+    pub data: Box<Data>,
     /// Those that followed at once and are stored with it; a reader is shown each by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<Entry>,
@@ -236,7 +238,7 @@ impl EventRecord {
             job_id: job,
             seq: None,
             kind: EventType::Fenced,
-            data: Data { refused: Some(refused), ..Data::default() },
+            data: Box::new(Data { refused: Some(refused), ..Data::default() }),
             more: Vec::new(),
             unknown: BTreeMap::new(),
         }

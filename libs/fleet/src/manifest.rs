@@ -16,7 +16,7 @@ pub use fault::{Fault, Invalid, Reason};
 pub(crate) use fault::{Faults, Spot, cycle_through};
 pub(crate) use forms::FARTHEST;
 pub(crate) use front::split;
-pub(crate) use json::read as read_json;
+pub(crate) use json::{read as read_json, take as take_object};
 pub(crate) use keys::{MAX_CAPABILITIES, MAX_CHILDREN, MAX_DEPS, MAX_LOCKS};
 pub(crate) use node::{Entries, Node, Value};
 pub(crate) use object::{Fields, Place, read as read_object, sorted_set};

@@ -18,7 +18,7 @@ use crate::content::{CommandLine, Content, ProfileRef};
 use crate::id::{EngineName, JobId, Key, ProductId};
 use crate::manifest::{
     Entries, Faults, Fields, Invalid, MAX_BODY, MAX_MANIFEST, Node, Place, Reason, Spot, Value,
-    read_json, read_object, read_yaml, split,
+    read_json, read_object, read_yaml, split, take_object,
 };
 use crate::time::Timestamp;
 
@@ -110,6 +110,17 @@ impl Submission {
         let mut faults = Faults::default();
         let entries = read_json(bytes, &mut faults)?;
         let whole = Spot::new("", None);
+        Ok(Self { entries, body: String::new(), whole, place: Place::Submission, faults })
+    }
+
+    /// The same, of an object that was taken out of a message: no larger than one, and judged for
+    /// repeated keys and for depth when the message was read.
+    ///
+    /// # Errors
+    /// There are too many values.
+    pub fn from_object(fields: &Map<String, Json>) -> Result<Self, Invalid> {
+        let entries = take_object(fields)?;
+        let (whole, faults) = (Spot::new("", None), Faults::default());
         Ok(Self { entries, body: String::new(), whole, place: Place::Submission, faults })
     }
 

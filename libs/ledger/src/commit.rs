@@ -7,6 +7,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use clock::Ids;
 use fleet::{Code, Record, Rejection, Timestamp, touched};
+use store::Revision;
 
 use crate::Ledger;
 use crate::kinds::Placed;
@@ -17,7 +18,17 @@ use crate::table::{Found, Table, Written};
 #[derive(Clone, Debug)]
 pub(crate) struct Committed<R: Record> {
     pub record: R,
+    /// None of a record that is not there, and that it was already so without.
+    pub revision: Option<Revision>,
     pub events: Vec<R::Event>,
+}
+
+impl<R: Record> Committed<R> {
+    /// As it stands in the store.
+    pub(crate) fn stored(self) -> Option<Found<R>> {
+        let record = self.record;
+        self.revision.map(|revision| Found { record, revision })
+    }
 }
 
 /// One turn of the loop.
@@ -62,7 +73,9 @@ where
             Err(rejection) => return Ok(Turn::Settled(Outcome::Rejected(rejection))),
         };
         if events.is_empty() {
-            return Ok(Turn::Settled(Outcome::Done(Committed { record: standing, events })));
+            let revision = found.map(|found| found.revision.clone());
+            let already = Committed { record: standing, revision, events };
+            return Ok(Turn::Settled(Outcome::Done(already)));
         }
         let record = touched(events.iter().fold(standing, R::evolve), now);
         let written = match found {
@@ -70,7 +83,10 @@ where
             None => self.create(&record).await?,
         };
         Ok(match written {
-            Written::Yes => Turn::Settled(Outcome::Done(Committed { record, events })),
+            Written::Yes(revision) => {
+                let revision = Some(revision);
+                Turn::Settled(Outcome::Done(Committed { record, revision, events }))
+            }
             Written::No => Turn::Again(Miss::Conflict),
             Written::Perhaps => Turn::Again(Miss::Unknown),
         })

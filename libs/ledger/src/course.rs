@@ -25,6 +25,10 @@ pub(crate) struct Course {
     pub(crate) expires_at: Option<Timestamp>,
     /// What a submitter was told to stand under the key.
     pub(crate) expect: Option<String>,
+    /// Whether the job is read before it is written.
+    pub(crate) looks_first: bool,
+    /// The job as our own first write made it.
+    pub(crate) entered: Option<Found<Job>>,
     pub(crate) cycle: Option<Vec<JobId>>,
     pub(crate) verdict: Option<Verdict>,
     /// When our own first write, if it happened, made the job.
@@ -55,6 +59,8 @@ impl Course {
             lease: None,
             expires_at: None,
             expect: None,
+            looks_first: true,
+            entered: None,
             cycle: None,
             verdict: None,
             created: None,

@@ -155,29 +155,29 @@ impl Ledger {
     /// The store is away.
     pub async fn follow(&self, product: &ProductId, id: JobId) -> Result<(), LedgerError> {
         let Some(found) = self.jobs.get(product, id).await? else { return Ok(()) };
-        let job = found.record;
-        self.agree_lease(&job).await?;
-        if self.record(&job).await? == Log::Ahead {
+        let job = &found.record;
+        self.agree_lease(job).await?;
+        if self.record(job).await? == Log::Ahead {
             self.is_due(product, id);
             return Ok(());
         }
-        self.free_gates(&job).await?;
-        self.keep_an_eye_on(&job);
+        self.free_gates(job).await?;
+        self.keep_an_eye_on(job);
         match job.stage {
             // Back from testing: what depends on it softly goes back too.
             Stage::Blocked | Stage::Queued => {
-                self.waiting.note(&job);
-                self.settle_dependents(&job).await?;
+                self.waiting.note(job);
+                self.settle_dependents(job).await?;
             }
             Stage::Testing(_) | Stage::Shipped | Stage::Failed(_) | Stage::DeadLetter(_) => {
-                self.settle_dependents(&job).await?;
+                self.settle_dependents(job).await?;
             }
             Stage::Assigned(_) | Stage::Building(_) | Stage::Review(_) => {}
         }
         // News after truth: while the bus is away, locks and dependents need not wait for it.
-        self.publish_all(&job).await?;
+        self.publish_all(job).await?;
         // Last: an empty outbox says that everything above was done.
-        self.trim(&job).await
+        self.trim(&found).await
     }
 
     /// The lease says what the job implies: held for the holder's epoch, or not held.

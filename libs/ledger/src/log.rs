@@ -34,7 +34,7 @@ impl Ledger {
         let mut left = job.outbox.as_slice();
         while let Some(page) = EventRecord::page(left, job.id, job.product()) {
             let through = match self.events.create(&page).await? {
-                Written::Yes => return Ok(Log::Level),
+                Written::Yes(_) => return Ok(Log::Level),
                 Written::No => self.end_of(job.id, &page.id).await?,
                 Written::Perhaps => return Err(LedgerError::CommitUnknown),
             };

@@ -1,8 +1,11 @@
 //! What a ledger verb answers: done, an expected no, or a trouble that is nobody's decision.
 
 use bus::BusError;
-use fleet::{Code, Rejection};
+use fleet::{Code, Record, Rejection};
 use store::StoreError;
+
+use crate::commit::Committed;
+use crate::table::Found;
 
 /// Both are answers; neither is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,11 @@ impl<T> Outcome<T> {
 
 pub(crate) fn not_found<T>() -> Outcome<T> {
     Outcome::Rejected(Rejection::new(Code::NotFound))
+}
+
+/// The record as the deciding write left it, or was found to need none.
+pub(crate) fn stands<R: Record>(done: Option<Committed<R>>) -> Outcome<Found<R>> {
+    done.and_then(Committed::stored).map_or_else(not_found, Outcome::Done)
 }
 
 /// What a submission came to.

@@ -8,7 +8,7 @@ use fleet::{
 use crate::Ledger;
 use crate::commit::{Miss, Patience, Turn, too_busy};
 use crate::job::Ask;
-use crate::outcome::{LedgerError, Outcome, not_found};
+use crate::outcome::{LedgerError, Outcome, not_found, stands};
 use crate::refusal::Word;
 use crate::table::Found;
 
@@ -29,17 +29,18 @@ impl Ledger {
         product: &ProductId,
         job: JobId,
         patch: Patch,
-    ) -> Result<Outcome<Job>, LedgerError> {
+    ) -> Result<Outcome<Found<Job>>, LedgerError> {
         let holding = patch.holding.clone();
         let by = Actor::factory(&holding.factory_id);
         let wish = Wish::Patch(Box::new(patch));
         let outcome =
             self.change(&Ask { product, job, by: &by, wish: &wish }, Patience::short()).await?;
-        if let Outcome::Rejected(rejection) = &outcome {
+        if let Outcome::Rejected(rejection) = outcome {
             let word = Word { op: "patch", product, job, caller: &holding };
-            self.note_refusal(word, rejection).await;
+            self.note_refusal(word, &rejection).await;
+            return Ok(Outcome::Rejected(rejection));
         }
-        Ok(outcome.map(|done| done.record))
+        Ok(stands(outcome.done()))
     }
 
     /// Writes the run only, and once a second: progress must churn neither.

@@ -42,7 +42,7 @@ impl Ledger {
     async fn clear<R: Placed>(&self, table: &Table<R>, job: JobId) -> Result<(), LedgerError> {
         for found in table.all_of(job).await? {
             match table.remove(&found).await? {
-                Written::Yes | Written::No => {}
+                Written::Yes(_) | Written::No => {}
                 Written::Perhaps => return Err(LedgerError::CommitUnknown),
             }
         }

@@ -5,14 +5,15 @@
 use std::collections::BTreeMap;
 
 use bus::Message;
-use fleet::{Actor, Entry, EventRecord, Head, Job, Run, RunCommand, Wish};
+use fleet::{Actor, Entry, EventRecord, EventType, Head, Job, Run, RunCommand, Wish};
 use futures_util::future::try_join;
 use protocol::{Subject, Topic};
 
 use crate::Ledger;
-use crate::commit::Turn;
+use crate::commit::{Committed, Turn};
 use crate::log::Log;
 use crate::outcome::{LedgerError, Outcome};
+use crate::table::Found;
 
 impl Ledger {
     /// Writes down everything that `job` has not told yet; it may have been told in part before.
@@ -49,7 +50,14 @@ impl Ledger {
         let Some(mut run) = Run::opened_by(first, job.id, head) else { return Ok(()) };
         run.engine.clone_from(&job.content.engine);
         self.write_waiting_progress((job.id, run.attempt)).await?;
-        match self.commit(&self.runs, run, &RunCommand::Follow(entries)).await? {
+        let is_new = first.kind == EventType::Claimed;
+        let told = RunCommand::Follow(entries);
+        let opened = if is_new { self.open(&run, &told).await? } else { None };
+        let done = match opened {
+            Some(done) => done,
+            None => self.commit(&self.runs, run, &told).await?,
+        };
+        match done {
             Outcome::Done(done) => {
                 if done.record.ended_at.is_some() {
                     self.pace.forget((job.id, done.record.attempt));
@@ -57,6 +65,19 @@ impl Ledger {
                 Ok(())
             }
             Outcome::Rejected(_) => Err(LedgerError::CommitUnknown),
+        }
+    }
+
+    /// Most likely nobody has opened it yet, and then it need not be looked for. None if somebody
+    /// has, or may have.
+    async fn open(
+        &self,
+        run: &Run,
+        told: &RunCommand,
+    ) -> Result<Option<Outcome<Committed<Run>>>, LedgerError> {
+        match self.runs.turn(None, || run.clone(), told, self.clock.now()).await? {
+            Turn::Settled(outcome) => Ok(Some(outcome)),
+            Turn::Again(_) => Ok(None),
         }
     }
 
@@ -69,20 +90,18 @@ impl Ledger {
     }
 
     /// A job that moved on meanwhile is trimmed when its own turn comes.
-    pub(crate) async fn trim(&self, told: &Job) -> Result<(), LedgerError> {
-        let Some(through) = told.outbox.last().map(|entry| entry.seq) else { return Ok(()) };
-        let found = self.jobs.get(told.product(), told.id).await?;
-        let Some(found) = found else { return Ok(()) };
+    pub(crate) async fn trim(&self, told: &Found<Job>) -> Result<(), LedgerError> {
+        let job = &told.record;
+        let Some(through) = job.outbox.last().map(|entry| entry.seq) else { return Ok(()) };
         let by = Actor::service("lease-keeper");
         let command = fleet::Command {
             by,
             given: fleet::Circumstances::default(),
             wish: Wish::Trim { through },
         };
-        let job = || found.record.clone();
-        match self.jobs.turn(Some(&found), job, &command, self.clock.now()).await? {
+        match self.jobs.turn(Some(told), || job.clone(), &command, self.clock.now()).await? {
             Turn::Settled(_) => {}
-            Turn::Again(_) => self.is_due(told.product(), told.id),
+            Turn::Again(_) => self.is_due(job.product(), job.id),
         }
         Ok(())
     }

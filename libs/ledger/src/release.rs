@@ -4,8 +4,9 @@ use fleet::{Actor, Job, JobId, ProductId, RELEASE, Release, Wish};
 
 use crate::Ledger;
 use crate::course::Course;
-use crate::outcome::{LedgerError, Outcome, not_found};
+use crate::outcome::{LedgerError, Outcome, stands};
 use crate::refusal::Word;
+use crate::table::Found;
 
 impl Ledger {
     /// Goes on for as long as the epoch is the caller's own: losing to one's own renewal or patch
@@ -18,7 +19,7 @@ impl Ledger {
         product: &ProductId,
         job: JobId,
         release: Release,
-    ) -> Result<Outcome<Job>, LedgerError> {
+    ) -> Result<Outcome<Found<Job>>, LedgerError> {
         let holding = release.holding.clone();
         let by = Actor::factory(&holding.factory_id);
         let mut course = Course::new(product, job, by, Wish::Release(Box::new(release)));
@@ -28,10 +29,7 @@ impl Ledger {
                 self.note_refusal(word, &rejection).await;
                 Ok(Outcome::Rejected(rejection))
             }
-            Outcome::Done(()) => Ok(match course.done {
-                Some(done) => Outcome::Done(done.record),
-                None => not_found(),
-            }),
+            Outcome::Done(()) => Ok(stands(course.done)),
         }
     }
 }

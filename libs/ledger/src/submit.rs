@@ -76,9 +76,10 @@ impl Ledger {
         let wish = Wish::Supersede(Box::new(content.clone()));
         let mut course = Course::new(product, id, from.by.clone(), wish);
         course.expect = from.expect.map(str::to_owned);
+        course.looks_first = course.expect.is_some();
         match self.run(steps, &mut course).await? {
             Outcome::Rejected(rejection) => Ok(Outcome::Rejected(rejection)),
-            Outcome::Done(()) => self.receipt(&course).await,
+            Outcome::Done(()) => self.receipt(&mut course).await,
         }
     }
 
@@ -96,10 +97,13 @@ impl Ledger {
         self.run(&SUBMIT[1..], &mut course).await
     }
 
-    async fn receipt(&self, course: &Course) -> Result<Outcome<Receipt>, LedgerError> {
-        let Some(found) = self.jobs.get(&course.product, course.job).await? else {
-            return Ok(not_found());
+    async fn receipt(&self, course: &mut Course) -> Result<Outcome<Receipt>, LedgerError> {
+        let entered = course.entered.take().filter(|entered| entered.record.admitted);
+        let found = match entered {
+            Some(entered) => Some(entered),
+            None => self.jobs.get(&course.product, course.job).await?,
         };
+        let Some(found) = found else { return Ok(not_found()) };
         let etag = found.etag();
         let job = found.record;
         let verdict = course.verdict.unwrap_or(Verdict::Existing);
@@ -112,8 +116,11 @@ impl Ledger {
     pub(crate) async fn create_job(&self, course: &mut Course) -> Result<Next, LedgerError> {
         let mut patience = Patience::short();
         loop {
-            match self.try_to_create(course).await? {
+            let tried = self.try_to_create(course).await?;
+            let blindly = !std::mem::replace(&mut course.looks_first, true);
+            match tried {
                 Ok(next) => return Ok(next),
+                Err(Miss::Conflict) if blindly => {}
                 Err(miss) if patience.again(miss, &*self.ids).await? => {}
                 Err(_) => return Ok(Next::Refused(too_busy())),
             }
@@ -122,7 +129,11 @@ impl Ledger {
 
     async fn try_to_create(&self, course: &mut Course) -> Result<Result<Next, Miss>, LedgerError> {
         let Wish::Supersede(content) = &course.wish else { return Ok(Ok(Next::Enough)) };
-        let found = Box::pin(self.roomy_job(&course.product, course.job)).await?;
+        // Most keys are new: the write itself says which are not.
+        let found = match course.looks_first {
+            true => Box::pin(self.roomy_job(&course.product, course.job)).await?,
+            false => None,
+        };
         let standing = found.as_ref().map(|found| &found.record);
         // Our own write, whose answer was lost.
         let same = standing.filter(|job| job.content.content_hash == content.content_hash);
@@ -161,8 +172,9 @@ impl Ledger {
         rejected: Option<Found<Job>>,
     ) -> Result<Result<Next, Miss>, LedgerError> {
         Ok(match self.write_first(job, rejected.as_ref()).await? {
-            Written::Yes => {
+            Written::Yes(revision) => {
                 self.is_due(&course.product, course.job);
+                course.entered = Some(Found { record: job.clone(), revision });
                 Ok(course.stands(Verdict::Created))
             }
             Written::No => Err(Miss::Conflict),
@@ -198,6 +210,9 @@ impl Ledger {
 
     /// Reads everything the job waits for. Unadmitted jobs count, unknown ones are leaves.
     pub(crate) async fn walk_graph(&self, course: &mut Course) -> Result<Next, LedgerError> {
+        if course.entered.as_ref().is_some_and(|entered| entered.record.admitted) {
+            return Ok(Next::Enough);
+        }
         let Some(found) = self.jobs.get(&course.product, course.job).await? else {
             return Ok(Next::Enough);
         };

@@ -36,7 +36,8 @@ impl<R> Found<R> {
 /// What became of a conditional write.
 #[derive(Debug)]
 pub(crate) enum Written {
-    Yes,
+    /// The record now stands at this revision.
+    Yes(Revision),
     /// The record moved on, or is gone: look again.
     No,
     /// It may have happened: look for our own mark.
@@ -81,9 +82,9 @@ impl<R: Placed> Table<R> {
         }
         let bytes = Bytes::from(bytes);
         match self.store.put(&key, bytes.clone(), expect).await {
-            Ok(Put::Written(_)) => {
+            Ok(Put::Written(revision)) => {
                 self.memo.keep_written(&key, bytes, record);
-                Ok(Written::Yes)
+                Ok(Written::Yes(revision))
             }
             Ok(Put::Conflict | Put::Missing) => Ok(Written::No),
             Err(StoreError::Unknown(_)) => Ok(Written::Perhaps),
@@ -95,7 +96,7 @@ impl<R: Placed> Table<R> {
     pub(crate) async fn remove(&self, found: &Found<R>) -> Result<Written, LedgerError> {
         let (partition, id) = found.record.place();
         match self.store.remove(&key_of::<R>(&partition, &id), &found.revision).await {
-            Ok(Put::Written(_)) => Ok(Written::Yes),
+            Ok(Put::Written(gone)) => Ok(Written::Yes(gone)),
             Ok(Put::Conflict | Put::Missing) => Ok(Written::No),
             Err(StoreError::Unknown(_)) => Ok(Written::Perhaps),
             Err(error) => Err(write_failed::<R>(error)),

@@ -77,7 +77,8 @@ impl Node {
                 debug!(subject = %delivery.message.subject, "request dropped, nobody waits");
                 return;
             }
-            Ok(asked) => handler(asked).await,
+            // Apart, so that what is spawned and moved about stays small.
+            Ok(asked) => Box::pin(handler(asked)).await,
             Err(problem) => Err(problem),
         };
         let subject = delivery.message.subject.clone();

@@ -63,8 +63,7 @@ impl Keeper {
             insights: ask.insights.clone(),
         };
         let said = self.ledger.patch(&asked.product, ask.job_id, patch).await;
-        asked.settle(said)?;
-        self.view(&asked, ask.job_id).await
+        asked.settle(said).map(|found| JobView::of(&found.record, &found.etag()))
     }
 
     pub(crate) async fn progress(self, asked: Asked<ReportProgress>) -> Served<ReportProgress> {
@@ -102,8 +101,7 @@ impl Keeper {
             reason: ask.reason.clone(),
         };
         let said = self.ledger.release(&asked.product, ask.job_id, release).await;
-        asked.settle(said)?;
-        self.view(&asked, ask.job_id).await
+        asked.settle(said).map(|found| JobView::of(&found.record, &found.etag()))
     }
 
     pub(crate) async fn beat(self, asked: Asked<Beat>) -> Served<Beat> {

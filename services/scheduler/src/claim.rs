@@ -150,10 +150,16 @@ impl Scheduler {
             // What was offered is given at the epoch that was offered, or not at all.
             let offered = asked.ask.offer.filter(|offer| offer.job_id == best.job);
             let epoch_seen = offered.map_or(best.epoch, |offer| offer.epoch_seen);
-            let grant = self.go_for(asked, bidder, best.job, epoch_seen).await;
-            self.look_at(&asked.product, best.job).await;
-            if let Some(grant) = grant? {
-                return Ok(Tried::Granted(Box::new(grant)));
+            match self.go_for(asked, bidder, best.job, epoch_seen).await {
+                Ok(Some(grant)) => {
+                    self.belief.learn(&grant.job);
+                    return Ok(Tried::Granted(Box::new(grant)));
+                }
+                Ok(None) => self.look_at(&asked.product, best.job).await,
+                Err(problem) => {
+                    self.look_at(&asked.product, best.job).await;
+                    return Err(problem);
+                }
             }
             passed_over.push(best.job);
             tried = Tried::Refused;

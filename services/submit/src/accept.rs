@@ -123,9 +123,7 @@ pub(crate) fn read(
     let invalid = |invalid| Box::new(Problem::invalid(&invalid, request_id));
     match (file, keys) {
         (Some(file), None) => Submission::from_markdown(file.as_bytes()).map_err(invalid),
-        (None, Some(keys)) => {
-            Submission::from_json(json!(keys).to_string().as_bytes()).map_err(invalid)
-        }
+        (None, Some(keys)) => Submission::from_object(keys).map_err(invalid),
         (Some(_), Some(_)) | (None, None) => {
             let mut problem = Problem::new(Code::Validation, request_id);
             problem.message = String::from("exactly one of file and submission is needed");

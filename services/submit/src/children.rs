@@ -99,7 +99,7 @@ fn is_named(job: &Job, said: &Value) -> bool {
 fn submission(child: &Map<String, Value>, parent: JobId) -> Result<Submission, Invalid> {
     let mut child = child.clone();
     child.insert("parent".to_owned(), json!(parent));
-    Submission::from_json(Value::Object(child).to_string().as_bytes())
+    Submission::from_object(&child)
 }
 
 /// Its faults, under the place where the caller wrote it.

@@ -15,7 +15,7 @@ impl Job {
                 at: event.at,
                 actor: event.by.clone(),
                 epoch: self.lease_epoch,
-                data,
+                data: Box::new(data),
             });
         }
     }

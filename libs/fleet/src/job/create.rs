@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::content::Content;
-use crate::event::{Actor, Data, Entry, EventType};
+use crate::event::{Actor, Entry, EventType};
 use crate::id::{Epoch, JobId, ProductId};
 use crate::job::{Claimed, Job, Used};
 use crate::record::Head;
@@ -107,7 +107,7 @@ impl Job {
                 at: now,
                 actor: by.clone(),
                 epoch: self.lease_epoch,
-                data: Data::default(),
+                data: Box::default(),
             });
         }
     }

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value as Json};
 
 use super::fault::{Fault, Invalid, Reason, Spot, clipped, quoted};
 use super::node::{Entries, Node, Value};
@@ -43,6 +44,28 @@ pub(crate) fn read(bytes: &[u8], faults: &mut Faults) -> Result<Entries, Invalid
             let message = format!("the submission cannot be read: {error}");
             Err(faults.end_with(spot.fault(Reason::Malformed, message)))
         }
+    }
+}
+
+/// An object that was read already.
+///
+/// # Errors
+/// There are too many values.
+pub(crate) fn take(fields: &Map<String, Json>) -> Result<Entries, Invalid> {
+    let nodes = 1 + fields.values().map(nodes_of).sum::<usize>();
+    if nodes > MAX_NODES {
+        let message = format!("the submission cannot be read: more than {MAX_NODES} values");
+        return Err(Invalid::one(Spot::new("", None).fault(Reason::Malformed, message)));
+    }
+    Ok(Entries::of(fields))
+}
+
+// The depth is bounded where the text was read.
+fn nodes_of(value: &Json) -> usize {
+    match value {
+        Json::Array(items) => 1 + items.iter().map(nodes_of).sum::<usize>(),
+        Json::Object(fields) => 1 + fields.values().map(nodes_of).sum::<usize>(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => 1,
     }
 }
 

@@ -62,7 +62,7 @@ impl Node {
         Self { line, value }
     }
 
-    /// A stored object, such as a product's defaults.
+    /// An object that was read before: a product's defaults, or a request's submission.
     pub(crate) fn of(json: &Json) -> Self {
         let value = match json {
             Json::Null => Value::Nothing,

@@ -200,7 +200,7 @@ async fn kill_a_claim(inner: Arc<dyn Store>) {
 #[tokio::test(start_paused = true)]
 async fn what_is_granted_is_the_content_of_the_version_that_the_claim_wrote() {
     let mut seen = [0, 0];
-    for seed in 0..300 {
+    for seed in 0..1200 {
         let inner: Arc<dyn Store> = Arc::new(Memory::new());
         let yard = Yard::new(&Shuffled::over(&inner, seed), noon(), seed);
         let id = yard.submit("j", r#""bodyMd":"old""#).await;

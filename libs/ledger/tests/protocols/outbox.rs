@@ -8,10 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bus::{Audience, Bus, BusError, Inbox, Message};
 use fleet::{RunResult, StageName};
+use futures_util::future::join_all;
 use protocol::Filter;
 use store::{Memory, Store};
 
-use crate::stage::{Staged, Twist, dying_after};
+use crate::stage::{Shuffled, Staged, Twist, dying_after};
 use crate::support::{Yard, noon, on_each_store, secs};
 
 /// A bus that remembers what was appended, and can be away.
@@ -184,6 +185,35 @@ async fn while_the_bus_is_away_leases_runs_and_dependents_go_on() {
         assert!(told.contains(&format!("{dep}-{}", job.event_seq)), "it is told later");
     })
     .await;
+}
+
+/// However often and from however many places a job is told while it changes, its log has each
+/// event once.
+#[tokio::test(start_paused = true)]
+async fn many_relays_at_once_write_each_event_into_one_page() {
+    let mut pages_seen = BTreeSet::new();
+    for seed in 0..200 {
+        let inner: Arc<dyn Store> = Arc::new(Memory::new());
+        let yard = Yard::new(&Shuffled::over(&inner, seed), noon(), seed);
+        let others: Vec<_> = (1..=3)
+            .map(|n| Yard::new(&Shuffled::over(&inner, seed + n), noon(), seed + n))
+            .collect();
+        let id = yard.submit("j", "").await;
+        let relays = join_all(others.iter().map(|other| async {
+            for _ in 0..6 {
+                // One may lose to another; whoever comes last has seen it all.
+                drop(other.ledger.follow(&other.product, id).await);
+            }
+        }));
+        tokio::join!(relays, yard.ship_at_once(id));
+        yard.follow().await;
+        yard.sweep().await;
+        let job = yard.job(id).await;
+        assert!(job.outbox.is_empty(), "seed {seed}");
+        assert_eq!(yard.numbers(id).await, (1..=job.event_seq).collect::<Vec<_>>(), "seed {seed}");
+        pages_seen.insert(yard.ledger.events.all_of(id).await.unwrap().len());
+    }
+    assert!(pages_seen.len() > 1, "the log must be cut in several ways: {pages_seen:?}");
 }
 
 /// A record whose answer was lost is looked for before it counts as told.

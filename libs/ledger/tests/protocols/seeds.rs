@@ -274,8 +274,7 @@ async fn two_last_dependencies_that_end_at_once_release_their_dependent_once_in(
     assert_eq!(stands.stage.name(), StageName::Queued, "round {round}");
     yard.follow().await;
     let events = yard.ledger.events_of(dependent).await.unwrap();
-    let released =
-        |event: &&fleet::EventRecord| event.kind == fleet::EventType::DepSatisfied;
+    let released = |event: &&fleet::EventRecord| event.kind == fleet::EventType::DepSatisfied;
     assert_eq!(events.iter().filter(released).count(), 1, "round {round}");
 }
 

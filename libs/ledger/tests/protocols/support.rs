@@ -193,7 +193,7 @@ impl Yard {
     }
 
     pub(crate) async fn patch(&self, job: JobId, patch: Patch) -> Outcome<Job> {
-        self.ledger.patch(&self.product, job, patch).await.unwrap()
+        self.ledger.patch(&self.product, job, patch).await.unwrap().map(|found| found.record)
     }
 
     pub(crate) async fn patched(&self, job: JobId, patch: Patch) -> Job {
@@ -215,7 +215,8 @@ impl Yard {
     }
 
     pub(crate) async fn release(&self, job: JobId, release: Release) -> Outcome<Job> {
-        self.ledger.release(&self.product, job, release).await.unwrap()
+        let outcome = self.ledger.release(&self.product, job, release).await;
+        outcome.unwrap().map(|found| found.record)
     }
 
     pub(crate) async fn ship(&self, job: JobId, holding: &Holding) -> Outcome<Job> {

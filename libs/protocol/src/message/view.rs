@@ -68,7 +68,7 @@ impl JobView {
 
 impl PartialEq for JobView {
     fn eq(&self, other: &Self) -> bool {
-        self.text.get() == other.text.get()
+        self.fields() == other.fields()
     }
 }
 

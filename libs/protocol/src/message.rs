@@ -7,6 +7,7 @@ mod operate;
 mod read;
 mod submit;
 mod survey;
+mod told;
 
 use fleet::ProductId;
 use serde::Serialize;
@@ -29,6 +30,7 @@ pub use survey::{
     BoardNumbers, BudgetView, FactoryNumbers, FactoryView, JobName, LockHolder, LockView, Seats,
     Stats,
 };
+pub use told::{DeadLetter, Kick, Offer};
 
 /// A request: where it goes and what answers it.
 pub trait Ask: Serialize + DeserializeOwned + Send + Sync {

@@ -1,16 +1,18 @@
 //! Looking at jobs and what belongs to them.
 
+use std::borrow::Cow;
+
 use fleet::{FactoryId, Job, JobId, Key, Priority, ProductId, StageName, Timestamp};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::message::Ask;
 use crate::subject::{Row, Subject, Topic};
 use crate::verb::Query;
 
 /// A job as it is shown: its record without the bulky and the internal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobView {
     pub id: JobId,
@@ -61,6 +63,31 @@ impl JobView {
             etag: etag.to_owned(),
             rest,
         }
+    }
+}
+
+/// The record's own schema with what `of` and `whole` do to it.
+impl JsonSchema for JobView {
+    fn schema_name() -> Cow<'static, str> {
+        "JobView".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut view = Job::json_schema(generator);
+        view.insert(
+            "description".to_owned(),
+            "A job as it is shown: its record without the bulky and the internal.".into(),
+        );
+        if let Some(shown) = view.get_mut("properties").and_then(Value::as_object_mut) {
+            shown.retain(|field, _| !KEPT_BACK[2..].contains(&field.as_str()));
+            let etag = json!({ "type": "string", "description": "The revision, to be sent back." });
+            shown.insert("etag".to_owned(), etag);
+        }
+        if let Some(required) = view.get_mut("required").and_then(Value::as_array_mut) {
+            required.retain(|field| !KEPT_BACK.iter().any(|kept| field == kept));
+            required.push("etag".into());
+        }
+        view
     }
 }
 

@@ -77,6 +77,18 @@ pub enum DeadReason {
 }
 
 impl StageName {
+    pub const ALL: [Self; 9] = [
+        Self::Queued,
+        Self::Blocked,
+        Self::Assigned,
+        Self::Building,
+        Self::Review,
+        Self::Testing,
+        Self::Shipped,
+        Self::Failed,
+        Self::DeadLetter,
+    ];
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -31,6 +31,7 @@ cargo xtask <verb>
   fmt [--fix]   check the formatting, or mend it
   lint          clippy and rustdoc, warnings are errors
   tests         all tests, without the checks before them
+  schemas       write the documents in schemas/ as the code says
   sim           the simulation: two thousand seeds, and the table of wrong designs
   sim 42        one seed again, with its transcript; a third word names a wrong design
   house         the rules of the house: crate arrows, purity, sizes, names, coverage
@@ -43,6 +44,9 @@ fn main() -> Result<ExitCode> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if let ["sim", seed, design @ ..] = words.as_slice() {
         return Ok(close(&[run::replay(seed, &design.join(" "))?]));
+    }
+    if words.as_slice() == ["schemas"] {
+        return Ok(close(&[run::written()?]));
     }
     let steps: &[Step] = match words.as_slice() {
         ["test" | "ci"] => &steps::EVERYTHING,

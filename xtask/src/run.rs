@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Context, Result};
 
 use crate::linker;
-use crate::steps::{Kind, REPLAY, Step};
+use crate::steps::{Kind, REPLAY, SCHEMAS, Step};
 use crate::tally::{self, Runner, Tally};
 
 /// How a step ended, and what has to be said about it at the end.
@@ -43,6 +43,17 @@ pub(crate) fn replay(seed: &str, design: &str) -> Result<Outcome> {
     }
     let status = command.status().context("cargo does not start")?;
     Ok(judged(&REPLAY, status.success(), Tally::default()))
+}
+
+/// The documents in `schemas/`, made anew.
+///
+/// # Errors
+/// As for [`step`].
+pub(crate) fn written() -> Result<Outcome> {
+    let mut command = announced(&SCHEMAS, SCHEMAS.cargo);
+    command.env("GIGAMESH_SCHEMAS", "write");
+    let status = command.status().context("cargo does not start")?;
+    Ok(judged(&SCHEMAS, status.success(), Tally::default()))
 }
 
 fn check(step: &Step) -> Result<Outcome> {

@@ -71,6 +71,14 @@ pub(crate) const TESTS: Step = Step {
     kind: Kind::Tests,
 };
 
+/// The documents in `schemas/` with all that must hold of them; told by the environment to write.
+pub(crate) const SCHEMAS: Step = Step {
+    name: "schemas",
+    verb: "schemas",
+    cargo: &["test", "--workspace", "--test", "schemas"],
+    kind: Kind::Check,
+};
+
 /// The simulation alone, with the tables that it prints.
 pub(crate) const SIM: Step = Step {
     name: "sim",

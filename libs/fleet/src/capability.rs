@@ -36,6 +36,9 @@ enum Comparison {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version([u32; 4], u8);
 
+const SHAPE: &str = "^[A-Za-z][A-Za-z0-9_.-]{0,63}\
+    (:[A-Za-z0-9_.:/+-]{1,128}|(!=|<=|>=|=|<|>)[0-9]+(\\.[0-9]+){0,3})?$";
+
 /// Why a text is no capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a capability: write name, name:value or a version like node>=20.1")]
@@ -47,7 +50,11 @@ impl JsonSchema for Capability {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["gpu", "os:linux", "node>=20.1"] })
+        json_schema!({
+            "type": "string",
+            "pattern": SHAPE,
+            "examples": ["gpu", "os:linux", "node>=20.1"],
+        })
     }
 }
 

@@ -1,11 +1,12 @@
 //! What a job is asked to do: frozen by submit, changed only by supersede. Holds no rule of its
 //! own; `manifest` makes it and `job` carries it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
@@ -16,7 +17,7 @@ use crate::money::MicroUsd;
 use crate::time::Timestamp;
 
 /// The normalised submission, as every attempt at the job sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Content {
     pub idempotency_key: Key,
@@ -82,8 +83,9 @@ impl Content {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "JobKind")]
 pub enum Kind {
     #[default]
     Leaf,
@@ -104,6 +106,18 @@ pub enum Priority {
 }
 
 impl Priority {
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+
     /// 0 goes first.
     #[must_use]
     pub fn rank(self) -> u8 {
@@ -116,7 +130,7 @@ impl Priority {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineClass {
     AgenticCoder,
@@ -158,8 +172,21 @@ impl From<ProfileRef> for String {
     }
 }
 
+impl JsonSchema for ProfileRef {
+    fn schema_name() -> Cow<'static, str> {
+        "ProfileRef".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}(@0*[1-9][0-9]*)?$",
+        })
+    }
+}
+
 /// A text is run by `sh -c`; words are run as they stand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum CommandLine {
     Shell(String),
@@ -167,7 +194,7 @@ pub enum CommandLine {
 }
 
 /// When a dependency is good enough.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DepsMode {
     /// Shipped.
@@ -177,7 +204,7 @@ pub enum DepsMode {
     Soft,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnDepFailure {
     #[default]
@@ -185,7 +212,7 @@ pub enum OnDepFailure {
     Fail,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReviewPolicy {
     #[default]
@@ -195,7 +222,7 @@ pub enum ReviewPolicy {
 }
 
 /// The most that a job may use, over all its attempts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ceiling {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usd: Option<MicroUsd>,
@@ -206,7 +233,7 @@ pub struct Ceiling {
     pub wall: Option<u64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RetryPolicy {
     /// All charged attempts, the first included.
     pub max: u32,
@@ -214,7 +241,9 @@ pub struct RetryPolicy {
     pub on: Vec<RetryClass>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryClass {
     Timeout,
@@ -257,6 +286,20 @@ impl FromStr for Backoff {
         }
         let span: Span = text.parse().map_err(|_| NotABackoff)?;
         Self::fixed(span.whole_seconds().ok_or(NotABackoff)?)
+    }
+}
+
+impl JsonSchema for Backoff {
+    fn schema_name() -> Cow<'static, str> {
+        "Backoff".into()
+    }
+
+    /// As it is stored; the durations of a job file are read as well.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "const": Self::EXP },
+            { "type": "integer", "minimum": 0, "maximum": Self::LONGEST },
+        ] })
     }
 }
 

@@ -14,13 +14,13 @@ use crate::report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};
 use crate::time::Timestamp;
 
 /// Who did it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     pub kind: ActorKind,
     pub id: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ActorKind {
     User,
@@ -92,7 +92,7 @@ pub enum EventType {
 }
 
 /// An event that waits in the job whose change it describes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     pub seq: u64,
     #[serde(rename = "type")]
@@ -106,8 +106,9 @@ pub struct Entry {
 }
 
 /// What else there is to say; everything optional, so that every type of event has one form.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "EventData")]
 pub struct Data {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
@@ -144,7 +145,7 @@ pub struct Data {
 }
 
 /// A word that was not heard.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
     pub op: String,
@@ -161,7 +162,7 @@ impl Data {
 }
 
 /// The stored form of an entry or a note.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventRecord {
     /// `<jobId>-<seq>`, or `<jobId>-x-<uuid>` for a note.

@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 pub const STALE_AFTER: Duration = Duration::from_secs(30);
 const HIGHEST_LOAD: f64 = 1000.0;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Factory {
     /// The name once more.

@@ -1,10 +1,12 @@
 //! The small grammars that people write by hand: spans of time and path patterns. Each prints as
 //! it reads. Says nothing of which key may hold what.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A span of time as it was written: `90s`, `2h`. `60s` and `1m` last equally long and stay apart.
@@ -126,6 +128,21 @@ enum Step {
     AcrossParts,
     /// `**/`: no part at all, or any number of whole ones.
     Folders,
+}
+
+impl JsonSchema for Glob {
+    fn schema_name() -> Cow<'static, str> {
+        "Glob".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f{}\\[\\]\\\\]{1,256}$",
+            // No drive, and no part that is empty, `.` or `..`.
+            "not": { "pattern": "^.:|(^|/)\\.{0,2}(/|$)" },
+        })
+    }
 }
 
 impl Glob {

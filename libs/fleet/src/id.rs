@@ -168,6 +168,11 @@ impl ProductId {
         }
         text.parse().map_err(de::Error::custom)
     }
+
+    pub(crate) fn stored_schema(generator: &mut SchemaGenerator) -> Schema {
+        let tenant = generator.subschema_for::<Self>();
+        json_schema!({ "anyOf": [tenant, { "const": Self::SYSTEM }] })
+    }
 }
 
 /// The number that rises by one at each claim and each taking-back. Zero: never claimed.
@@ -272,7 +277,11 @@ impl FromStr for Key {
     }
 }
 
-ids!(text Key, "idempotencyKey", "^[^\\x00-\\x1f]{1,256}$");
+ids!(
+    text Key,
+    "idempotencyKey",
+    "^[^\\x00-\\x20\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]{0,254}[^\\x00-\\x20\\x7f-\\x9f])?$"
+);
 
 const JOB_ID_LETTERS: usize = 26;
 

@@ -77,7 +77,13 @@ impl JsonSchema for MicroUsd {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "number", "minimum": 0, "multipleOf": 0.000_001 })
+        // Not `multipleOf`: divided as binary fractions, a third of all amounts would fail.
+        json_schema!({
+            "type": "number",
+            "minimum": 0,
+            "maximum": MAX_COUNT as f64 / 1e6,
+            "description": "US dollars, with at most 6 decimals.",
+        })
     }
 }
 

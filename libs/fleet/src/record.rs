@@ -1,5 +1,6 @@
 //! What every record has in common: a head, and rules that are split into deciding and evolving.
 
+use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -62,12 +63,14 @@ pub fn touched<R: Record>(mut record: R, now: Timestamp) -> R {
 }
 
 /// The fields that every stored record begins with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Head {
     #[serde(deserialize_with = "ProductId::stored")]
+    #[schemars(schema_with = "ProductId::stored_schema")]
     pub product_id: ProductId,
     #[serde(deserialize_with = "known_schema")]
+    #[schemars(range(min = 1, max = SCHEMA_VERSION))]
     pub schema_version: u32,
     /// One more at each write; for people. The store's own revision is what writes depend on.
     pub rev: u64,

@@ -1,8 +1,11 @@
 //! Where a job stands. A stage carries what belongs to it, so that a job without holder cannot be
 //! building and a failed one cannot lack a reason.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::id::{FactoryId, Nonce};
 
@@ -48,7 +51,7 @@ pub enum StageName {
 }
 
 /// Why a job failed for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureReason {
     Failed,
@@ -64,7 +67,7 @@ pub enum FailureReason {
 }
 
 /// Why the fleet gave a job up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadReason {
     RetriesExhausted,
@@ -74,6 +77,18 @@ pub enum DeadReason {
 }
 
 impl StageName {
+    pub const ALL: [Self; 9] = [
+        Self::Queued,
+        Self::Blocked,
+        Self::Assigned,
+        Self::Building,
+        Self::Review,
+        Self::Testing,
+        Self::Shipped,
+        Self::Failed,
+        Self::DeadLetter,
+    ];
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -163,6 +178,50 @@ struct Stored {
 enum Reason {
     Failure(FailureReason),
     Dead(DeadReason),
+}
+
+/// What goes together, so that a stage which contradicts itself fails its schema too.
+impl JsonSchema for Stage {
+    fn schema_name() -> Cow<'static, str> {
+        "Stage".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let factory = generator.subschema_for::<FactoryId>().to_value();
+        let nonce = generator.subschema_for::<Nonce>().to_value();
+        let failure = generator.subschema_for::<FailureReason>().to_value();
+        let dead = generator.subschema_for::<DeadReason>().to_value();
+        let held = [("holderFactoryId", factory), ("claimNonce", nonce)];
+        json_schema!({ "oneOf": [
+            form(&[StageName::Queued, StageName::Blocked, StageName::Shipped], &[]),
+            form(
+                &[StageName::Assigned, StageName::Building, StageName::Review, StageName::Testing],
+                &held,
+            ),
+            form(&[StageName::Review, StageName::Testing], &[]),
+            form(&[StageName::Failed], &[("failureReason", failure)]),
+            form(&[StageName::DeadLetter], &[("failureReason", dead)]),
+        ] })
+    }
+}
+
+/// Of the fields beside these stages, those that stand there; the others are absent or null.
+fn form(stages: &[StageName], there: &[(&str, Value)]) -> Value {
+    let mut form = json!({
+        "type": "object",
+        "properties": {
+            "stage": { "enum": stages },
+            "holderFactoryId": { "type": "null" },
+            "claimNonce": { "type": "null" },
+            "failureReason": { "type": "null" },
+        },
+        "required": ["stage"],
+    });
+    for (field, shape) in there {
+        form["properties"][field] = shape.clone();
+        form["required"].as_array_mut().expect("it is a list").push((*field).into());
+    }
+    form
 }
 
 impl From<Stage> for Stored {

@@ -10,6 +10,7 @@ mod words;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
@@ -26,7 +27,9 @@ use crate::stage::{Stage, StageName};
 use crate::time::Timestamp;
 
 /// The words for a cause, in the order in which they lead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum WhyCode {
     Shipped,
@@ -62,7 +65,7 @@ pub enum WhyCode {
 }
 
 /// One explanation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Why {
     pub job_id: JobId,
@@ -87,7 +90,7 @@ pub struct Why {
 }
 
 /// One thing in the way.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Blocker {
     pub code: WhyCode,
@@ -109,7 +112,7 @@ pub struct Blocker {
 }
 
 /// Whether one factory could claim the job now; if not, the first filter that it fails.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Suits {
     pub factory_id: FactoryId,
@@ -119,7 +122,9 @@ pub struct Suits {
 }
 
 /// The filters in their order: who comes to a later word has passed all earlier ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum SuitsCode {
     NoFactory,

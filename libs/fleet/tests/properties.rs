@@ -454,6 +454,37 @@ fn random_deeds_reach_every_stage_and_ship_what_was_taken_back() {
     assert!(shipped_after_reap > 0);
 }
 
+#[test]
+fn whatever_is_written_on_the_way_fits_its_schema() {
+    let schema = |name: &str| {
+        let all = fleet::record_schemas().into_iter().collect::<BTreeMap<_, _>>();
+        jsonschema::options().should_validate_formats(true).build(&all[name]).unwrap()
+    };
+    let forms = ["job", "tombstone", "lease", "run", "event"].map(schema);
+    let [job, stone, lease, run, event] = &forms;
+    let mut runner = TestRunner::deterministic();
+    let plays = (nature(), prop::collection::vec(deed(), 20..60));
+    for _ in 0..60 {
+        let (nature, deeds) = plays.new_tree(&mut runner).unwrap().current();
+        let mut play = Play::new(nature);
+        for deed in &deeds {
+            play.does(deed);
+            let world = &play.world;
+            let form = |written: &fleet::Job| if written.purged { stone } else { job };
+            world.jobs.values().for_each(|written| fits(form(written), written));
+            world.leases.values().for_each(|written| fits(lease, written));
+            world.runs.values().for_each(|written| fits(run, written));
+            world.events.values().flatten().for_each(|written| fits(event, written));
+        }
+    }
+}
+
+fn fits(schema: &jsonschema::Validator, record: &impl fleet::Record) {
+    let written = serde_json::from_slice(&record.encode().unwrap()).unwrap();
+    let faults: Vec<_> = schema.iter_errors(&written).map(|fault| fault.to_string()).collect();
+    assert!(faults.is_empty(), "{faults:?}: {written}");
+}
+
 fn fail_once(world: &mut World, id: JobId) {
     let holding = world.claim(id, &bidder("f1")).unwrap();
     let op = world.op();

@@ -8,7 +8,7 @@ use bus::{Audience, BusError, Inbox, Message};
 use fleet::ProductId;
 use futures_util::StreamExt;
 use protocol::{Filter, Row, Subject};
-use serde_json::Value;
+use serde::Serialize;
 use tracing::debug;
 
 use crate::Node;
@@ -37,8 +37,8 @@ pub enum Fate {
 
 impl Node {
     /// A hint. Losing it costs time only, so that a failure is not the caller's business.
-    pub async fn tell(&self, subject: Subject, body: &Value) {
-        let news = Message::new(subject.clone(), body.to_string());
+    pub async fn tell(&self, subject: Subject, body: &impl Serialize) {
+        let news = Message::new(subject.clone(), encoded(body));
         if let Err(error) = self.bus.notify(news).await {
             debug!(%subject, %error, "hint not sent");
         }
@@ -48,8 +48,13 @@ impl Node {
     ///
     /// # Errors
     /// The bus is away.
-    pub async fn keep(&self, subject: Subject, body: &Value, dedup: &str) -> Result<(), BusAway> {
-        Ok(self.bus.append(Message::new(subject, body.to_string()), dedup).await?)
+    pub async fn keep(
+        &self,
+        subject: Subject,
+        body: &impl Serialize,
+        dedup: &str,
+    ) -> Result<(), BusAway> {
+        Ok(self.bus.append(Message::new(subject, encoded(body)), dedup).await?)
     }
 
     /// Hears every hint on a line of the table, one after the other, until it is time to stop.
@@ -120,4 +125,8 @@ impl Node {
             next = inbox.next() => next,
         }
     }
+}
+
+fn encoded(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).expect("string keys and finite numbers encode")
 }

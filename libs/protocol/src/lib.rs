@@ -13,11 +13,11 @@ pub use filter::Filter;
 pub use header::{Header, Headers};
 pub use message::{
     AboutJob, AboutProduct, AddChildren, Added, Ask, Beat, Beaten, BoardNumbers, BudgetView,
-    ClaimWork, Deregister, FactoryAction, FactoryNumbers, FactoryView, Finding, Found, Granted,
-    JobAction, JobName, JobView, ListJobs, Listed, LockHolder, LockView, OfJob, OfProduct,
-    OfferSeen, Operate, OperateFactory, OperateProduct, Operated, PatchJob, PlanJob, Planned,
-    ProductAction, Receipt, ReleaseJob, RenewAnswer, RenewLeases, RenewOne, Renewed,
-    ReportProgress, Seats, Stats, SubmitJob, Verified, Verify,
+    ClaimWork, DeadLetter, Deregister, FactoryAction, FactoryNumbers, FactoryView, Finding, Found,
+    Granted, JobAction, JobName, JobView, Kick, ListJobs, Listed, LockHolder, LockView, OfJob,
+    OfProduct, Offer, OfferSeen, Operate, OperateFactory, OperateProduct, Operated, PatchJob,
+    PlanJob, Planned, ProductAction, Receipt, ReleaseJob, RenewAnswer, RenewLeases, RenewOne,
+    Renewed, ReportProgress, Seats, Stats, SubmitJob, Verified, Verify,
 };
 pub use subject::{BadSubject, Kind, Route, Row, Subject, Topic};
 pub use verb::{Operation, Query, Reason, Word};

@@ -7,6 +7,7 @@ mod operate;
 mod read;
 mod submit;
 mod survey;
+mod told;
 mod view;
 
 use fleet::ProductId;
@@ -30,6 +31,7 @@ pub use survey::{
     BoardNumbers, BudgetView, FactoryNumbers, FactoryView, JobName, LockHolder, LockView, Seats,
     Stats,
 };
+pub use told::{DeadLetter, Kick, Offer};
 pub use view::JobView;
 
 /// A request: where it goes and what answers it.

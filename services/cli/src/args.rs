@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use fleet::{FactoryId, JobId, Key, Priority, Span, StageName};
-use serde_json::Value;
 
 /// What a person asks of a running fleet.
 #[derive(Clone, Debug, Subcommand)]
@@ -157,10 +157,10 @@ pub struct One {
 #[derive(Args, Clone, Debug, Default)]
 pub struct List {
     /// Only of this stage; may be repeated
-    #[arg(long, value_parser = word::<StageName>)]
+    #[arg(long, value_parser = one_of(StageName::ALL, StageName::as_str))]
     pub stage: Vec<StageName>,
     /// Only of this priority; may be repeated
-    #[arg(long, value_parser = word::<Priority>)]
+    #[arg(long, value_parser = one_of(Priority::ALL, Priority::as_str))]
     pub priority: Vec<Priority>,
     /// Only what this factory holds now
     #[arg(long)]
@@ -302,7 +302,16 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// One of the words of a closed vocabulary.
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_value(Value::from(text)).map_err(|why| why.to_string())
+/// One of the words of a closed vocabulary; whoever types another is shown them all.
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    word: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(word))
+        .try_map(move |text| all.into_iter().find(|one| word(*one) == text).ok_or(BadWord(text)))
 }
+
+/// A word that is none of the vocabulary.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0:?} is none of the words")]
+struct BadWord(String);

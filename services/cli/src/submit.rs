@@ -140,6 +140,13 @@ fn planned(desk: &mut Desk, name: &str, plan: &Value) -> (Value, Exit) {
 fn sheet(desk: &mut Desk, wanted: &Submit, folder: &Path, file: &str) -> Result<Sheet, Trouble> {
     let text = text_of(desk, folder, file)?;
     let name = if file == "-" { "standard input" } else { file }.to_owned();
+    if text.trim().is_empty() && wanted.set.is_empty() {
+        return Err(Trouble::new(Exit::Error, format!("{name} is empty"))
+            .because("a job needs instructions or a command, and is not made of nothing")
+            .next(
+                "write what is to be done, below front matter that names an engine or a command",
+            ));
+    }
     if Path::new(file).extension().is_some_and(|ending| ending == "json") {
         let mut keys: Map<String, Value> = serde_json::from_str(&text).map_err(|why| {
             Trouble::new(Exit::Error, format!("{name} is no submission")).because(why.to_string())

@@ -21,6 +21,7 @@ use client::OverBus;
 use node::Node;
 use tokio::sync::Semaphore;
 
+pub use describe::text as openapi;
 pub use options::{LocalToken, NotAToken, Options};
 pub use socket::NotOpened;
 

@@ -3,11 +3,11 @@
 use fleet::{Action, Actor, Operation, ProductId};
 use node::{Asked, Served};
 use protocol::{
-    FactoryAction, JobAction, Operate, OperateFactory, OperateProduct, Operated, ProductAction,
-    Reason, Subject, Topic,
+    FactoryAction, JobAction, Kick, Operate, OperateFactory, OperateProduct, Operated,
+    ProductAction, Reason, Subject, Topic,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing::info;
 
 use crate::Keeper;
@@ -68,7 +68,7 @@ impl Keeper {
 
     /// A hint: what may begin again is looked at anew.
     async fn kick(&self, product: &ProductId, reason: Reason) {
-        self.node.tell(Subject::new(product, Topic::Kick(reason)), &json!({})).await;
+        self.node.tell(Subject::new(product, Topic::Kick(reason)), &Kick::default()).await;
     }
 }
 

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use fleet::{Job, Stage};
-use protocol::{Subject, Topic};
-use serde_json::json;
+use protocol::{Offer, Subject, Topic};
 
 use crate::Scheduler;
 
@@ -19,14 +18,14 @@ impl Scheduler {
         if job.stage != Stage::Queued || !job.admitted || later {
             return;
         }
-        let offer = json!({
-            "offerId": self.node.ids.mint().to_string(),
-            "jobId": job.id,
-            "epochSeen": job.lease_epoch,
-            "priority": job.content.priority,
-            "capabilities": job.content.capabilities,
-            "expiresAt": now.plus(OFFER_LIFE),
-        });
+        let offer = Offer {
+            offer_id: self.node.ids.mint(),
+            job_id: job.id,
+            epoch_seen: job.lease_epoch,
+            priority: job.content.priority,
+            capabilities: job.content.capabilities.clone(),
+            expires_at: now.plus(OFFER_LIFE),
+        };
         self.node.tell(Subject::new(job.product(), Topic::OfferAny), &offer).await;
     }
 }

@@ -12,20 +12,6 @@ use protocol::{
 
 use crate::Scheduler;
 
-const STAGES: [StageName; 9] = [
-    StageName::Queued,
-    StageName::Blocked,
-    StageName::Assigned,
-    StageName::Building,
-    StageName::Review,
-    StageName::Testing,
-    StageName::Shipped,
-    StageName::Failed,
-    StageName::DeadLetter,
-];
-const PRIORITIES: [Priority; 4] =
-    [Priority::Critical, Priority::High, Priority::Medium, Priority::Low];
-
 impl Scheduler {
     pub(crate) async fn stats(self, asked: Asked<OfProduct>) -> Served<OfProduct> {
         match asked.ask.query {
@@ -79,8 +65,8 @@ impl Count {
         let stats = Stats {
             server_time: now,
             paused,
-            jobs: STAGES.into_iter().map(|stage| (stage, 0)).collect(),
-            queued: PRIORITIES.into_iter().map(|priority| (priority, 0)).collect(),
+            jobs: StageName::ALL.into_iter().map(|stage| (stage, 0)).collect(),
+            queued: Priority::ALL.into_iter().map(|priority| (priority, 0)).collect(),
             oldest_queued_sec: None,
             claimable: 0,
             factories: FactoryNumbers::default(),

@@ -3,7 +3,7 @@
 use fleet::{Accepted, Actor, JobId, Key, ProductId, Rejection, Submission, Terms, normalise};
 use ledger::{Outcome, Receipt as Written, Submitter, Verdict};
 use node::{Asked, Served, problem_of};
-use protocol::{Code, Detail, JobView, Problem, Reason, Receipt, Subject, SubmitJob, Topic};
+use protocol::{Code, Detail, JobView, Kick, Problem, Reason, Receipt, Subject, SubmitJob, Topic};
 use serde_json::{Map, Value, json};
 use tracing::debug;
 use uuid::Uuid;
@@ -68,7 +68,7 @@ impl Submit {
     /// A hint that costs half a minute when it is lost, until the board is read again.
     pub(crate) async fn kick(&self, product: &ProductId, job: JobId) {
         let subject = Subject::new(product, Topic::Kick(Reason::Queued));
-        self.node.tell(subject, &json!({ "jobId": job })).await;
+        self.node.tell(subject, &Kick { job_id: Some(job) }).await;
     }
 
     async fn write(

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use fleet::ProductId;
 use node::{Asked, BusAway, Fate, News};
-use protocol::{Code, Problem, Row, Subject, SubmitJob, Topic};
-use serde_json::json;
+use protocol::{Code, DeadLetter, Problem, Row, Subject, SubmitJob, Topic};
 use tracing::warn;
 
 use crate::{GROUP, Submit};
@@ -53,7 +52,10 @@ impl Submit {
         problem: &Problem,
     ) -> Result<(), BusAway> {
         warn!(%product, code = problem.code.as_str(), "submission given up");
-        let letter = json!({ "error": problem, "submission": String::from_utf8_lossy(submission) });
+        let letter = DeadLetter {
+            error: problem.clone(),
+            submission: String::from_utf8_lossy(submission).into_owned(),
+        };
         let subject = Subject::new(product, Topic::DeadLetter);
         self.node.keep(subject, &letter, &problem.request_id.to_string()).await
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Budget, BudgetEvent, Reservation, Window};
@@ -17,7 +18,7 @@ use crate::time::Timestamp;
 const INTO_THE_NEXT_MONTH: Duration = Duration::from_secs(32 * 86_400);
 const DAY: Duration = Duration::from_secs(86_400);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Standing {
     pub spent_usd: MicroUsd,

@@ -1,8 +1,10 @@
 //! Forgetting: events that are recorded leave the outbox, and a job whose time is over leaves a
 //! stone that keeps its key taken.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{Content, DepsMode, Kind, OnDepFailure, Priority, ReviewPolicy};
@@ -16,7 +18,7 @@ use crate::stage::Stage;
 use crate::time::Timestamp;
 
 /// All that is kept of a purged job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tombstone {
     pub id: JobId,
@@ -37,6 +39,16 @@ pub struct Tombstone {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "bool", into = "bool")]
 pub struct Purged;
+
+impl JsonSchema for Purged {
+    fn schema_name() -> Cow<'static, str> {
+        "Purged".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "const": true })
+    }
+}
 
 impl TryFrom<bool> for Purged {
     type Error = &'static str;

@@ -1,7 +1,9 @@
 //! Handing a job in, and asking beforehand what would come of it.
 
+use std::borrow::Cow;
+
 use fleet::{JobId, Key, ProductId};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -15,6 +17,7 @@ pub struct SubmitJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<SubmissionKeys>")]
     pub submission: Option<Map<String, Value>>,
     /// What a plan said that the job is now: its revision, or `absent`. Refused if that changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,6 +42,7 @@ pub struct PlanJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<SubmissionKeys>")]
     pub submission: Option<Map<String, Value>>,
 }
 
@@ -51,6 +55,7 @@ pub struct Planned {
     pub job_id: JobId,
     pub idempotency_key: Key,
     /// With every default filled in.
+    #[schemars(with = "Map<String, Value>")]
     pub manifest: Value,
     pub content_hash: String,
     pub unknown_deps: Vec<Key>,
@@ -58,6 +63,7 @@ pub struct Planned {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cycle: Vec<Key>,
     /// Each factory of the product, whether it could run the job, and if not, why.
+    #[schemars(with = "Vec<fleet::Suits>")]
     pub factories: Vec<Value>,
     /// To be sent with the submission, so that it is refused if anything changed meanwhile.
     pub expect: String,
@@ -71,6 +77,7 @@ pub struct AddChildren {
     /// The composite.
     pub job_id: JobId,
     /// Submissions as JSON, at most 50. One that names no key is another job each time.
+    #[schemars(with = "Vec<SubmissionKeys>")]
     pub children: Vec<Map<String, Value>>,
 }
 
@@ -82,6 +89,19 @@ pub struct Added {
     /// In the order in which they were given.
     pub children: Vec<JobId>,
     pub warnings: Vec<String>,
+}
+
+/// The keys of a submission, which its own reader judges and not the shape of the message.
+struct SubmissionKeys;
+
+impl JsonSchema for SubmissionKeys {
+    fn schema_name() -> Cow<'static, str> {
+        "Submission".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        Schema::try_from(fleet::submission_schema()).expect("a schema is an object")
+    }
 }
 
 impl Ask for AddChildren {

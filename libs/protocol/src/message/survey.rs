@@ -6,10 +6,11 @@ use fleet::{
     Budget, Epoch, Factory, FactoryId, JobId, Key, LockName, Priority, SlotState, StageName,
     Standing, Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A job as others name it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobName {
     pub job_id: JobId,
@@ -17,7 +18,7 @@ pub struct JobName {
 }
 
 /// A factory's record, and what it is busy with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FactoryView {
     #[serde(flatten)]
@@ -29,7 +30,7 @@ pub struct FactoryView {
 }
 
 /// A lock, who has it and who waits for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LockView {
     pub name: LockName,
@@ -38,7 +39,7 @@ pub struct LockView {
     pub waiters: Vec<JobName>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LockHolder {
     pub job_id: JobId,
@@ -51,7 +52,7 @@ pub struct LockHolder {
 }
 
 /// A budget's record, and how it stands in the present window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BudgetView {
     #[serde(flatten)]
@@ -60,7 +61,7 @@ pub struct BudgetView {
 }
 
 /// One product in numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
     pub server_time: Timestamp,
@@ -82,7 +83,7 @@ pub struct Stats {
 }
 
 /// Each factory is counted once, under the first that applies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FactoryNumbers {
     pub retired: usize,
@@ -93,7 +94,7 @@ pub struct FactoryNumbers {
     pub ok: usize,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Seats {
     /// Of factories that may be given work.
     pub total: usize,
@@ -102,7 +103,7 @@ pub struct Seats {
 }
 
 /// What the scheduler that answered believes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BoardNumbers {
     pub queued: usize,
     pub claimable: usize,

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use self::shown::Shown;
 
@@ -96,25 +96,31 @@ impl<'de> Deserialize<'de> for JobView {
     }
 }
 
+/// The record's own schema with what showing does to it.
 impl JsonSchema for JobView {
     fn schema_name() -> Cow<'static, str> {
         Cow::Borrowed("JobView")
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        #[derive(Deserialize, JsonSchema)]
-        #[serde(rename_all = "camelCase")]
-        #[expect(dead_code, reason = "only its schema is asked for")]
-        #[doc = "A job as it is shown: its record without the bulky and the internal."]
-        struct JobView {
-            id: JobId,
-            idempotency_key: String,
-            stage: StageName,
-            attempts: u32,
-            etag: String,
-            #[serde(flatten)]
-            rest: Map<String, Value>,
+        let mut view = Job::json_schema(generator);
+        view.insert(
+            "description".to_owned(),
+            "A job as it is shown: its record without the bulky and the internal.".into(),
+        );
+        if let Some(shown) = view.get_mut("properties").and_then(Value::as_object_mut) {
+            shown.retain(|field, _| !shown::KEPT_BACK.contains(&field.as_str()));
+            let etag = json!({ "type": "string", "description": "The revision, to be sent back." });
+            shown.insert("etag".to_owned(), etag);
         }
-        JobView::json_schema(generator)
+        if let Some(required) = view.get_mut("required").and_then(Value::as_array_mut) {
+            let may_lack = |field: &Value| {
+                let mut kept_back = shown::KEPT_BACK.iter().chain(&shown::TEXTS);
+                kept_back.any(|kept| field == kept)
+            };
+            required.retain(|field| !may_lack(field));
+            required.push("etag".into());
+        }
+        view
     }
 }

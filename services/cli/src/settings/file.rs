@@ -20,19 +20,21 @@ pub(super) fn layer(path: &Path) -> Result<Layer, Trouble> {
         Err(why) if why.kind() == ErrorKind::NotFound => return Ok(Layer::new()),
         Err(why) => {
             let what = format!("{} cannot be read", path.display());
-            return Err(Trouble::usage(what).because(why.to_string()));
+            let next = "make it readable, or move it away";
+            return Err(Trouble::usage(what).because(why.to_string()).next(next));
         }
     };
     let table = DeTable::parse(&text).map_err(|why| {
         let at = why.span().map_or(0, |span| span.start);
         Trouble::usage(format!("{}:{}: not TOML", path.display(), line_of(&text, at)))
             .because(why.message())
+            .next("write a setting as key = \"value\", one in a line")
     })?;
     let mut layer = Layer::new();
     for (key, value) in table.into_inner() {
         let place = format!("{}:{}", path.display(), line_of(&text, key.span().start));
         let known = known(key.get_ref(), &place)?;
-        let value = word(&value, &place)?;
+        let value = word(known, &value, &place)?;
         let value = match known {
             // As seen from the file, wherever the command is typed.
             "token_file" => path.parent().unwrap_or(path).join(value).display().to_string(),
@@ -54,14 +56,20 @@ fn known(key: &str, place: &str) -> Result<&'static str, Trouble> {
     }
     let trouble = Trouble::usage(what);
     Err(match nearest(key) {
-        Some(near) => trouble.because(format!("did you mean {near:?}?")),
-        None => trouble.because(format!("known keys: {}", KNOWN.join(" "))),
+        Some(near) => trouble
+            .because(format!("did you mean {near:?}?"))
+            .next(format!("write {near} in its place, or take the line out")),
+        None => trouble
+            .because(format!("known keys: {}", KNOWN.join(" ")))
+            .next("write one of them in its place, or take the line out"),
     })
 }
 
-fn word(value: &Spanned<DeValue<'_>>, place: &str) -> Result<String, Trouble> {
+fn word(key: &str, value: &Spanned<DeValue<'_>>, place: &str) -> Result<String, Trouble> {
     value.get_ref().as_str().map(str::to_owned).ok_or_else(|| {
-        Trouble::usage(format!("{place}: the value is not a text")).because("write it in quotes")
+        Trouble::usage(format!("{place}: the value is not a text"))
+            .because("every setting is a text in quotes")
+            .next(format!("write it as {key} = \"…\""))
     })
 }
 

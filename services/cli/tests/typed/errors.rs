@@ -1,10 +1,11 @@
 //! What is said when something is wrong: what, why, what to type next; and which number it ends in.
 
+use clap::Parser as _;
 use cli::Exit;
 use expect_test::expect_file;
 use serde_json::{Value, json};
 
-use crate::place::Place;
+use crate::place::{Place, Words};
 use crate::scripted::Door;
 use crate::town::Town;
 
@@ -40,6 +41,33 @@ async fn what_is_missing_away_or_not_allowed_is_told_with_what_to_type_next() {
     told += &away.told("list", true).await;
     expect_file!["../golden/errors.txt"].assert_eq(&told);
     town.close().await;
+}
+
+#[tokio::test]
+async fn an_empty_file_is_not_handed_in() {
+    let town = Town::open().await;
+    for text in ["", " \n\t\n"] {
+        town.place.file("empty.md", text);
+        let typed = town.place.in_a_pipe("submit empty.md").await;
+        assert_eq!(typed.exit, Exit::Error);
+        assert!(typed.err.contains("names an engine or a command"), "{}", typed.err);
+    }
+    assert_eq!(town.place.in_a_pipe("list").await.out, "", "nothing became a job");
+    assert_eq!(town.place.in_a_pipe("submit empty.md --set engine=shell").await.exit, Exit::Done);
+    town.close().await;
+}
+
+#[test]
+fn a_stage_that_is_none_is_told_with_the_nine_that_are() {
+    let told = |words: &str| {
+        let no = Words::try_parse_from(words.split(' ')).expect_err("no such word");
+        no.to_string()
+    };
+    let said = told("gigamesh list --stage bogus");
+    let nine = "queued, blocked, assigned, building, review, testing, shipped, failed, dead_letter";
+    assert!(said.contains(nine), "{said}");
+    let said = told("gigamesh list --priority urgent");
+    assert!(said.contains("critical, high, medium, low"), "{said}");
 }
 
 fn refusal(code: &str) -> Value {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 #[derive(Debug, Parser)]
 #[command(name = "gigamesh")]
-struct Words {
+pub(crate) struct Words {
     #[command(flatten)]
     common: Common,
     #[command(subcommand)]

@@ -118,10 +118,10 @@ fn filter(heard: &Heard, ask: &mut ListJobs, (name, value): (&str, &str)) -> Res
 
 /// A value of the query, read as it would be read in a body.
 fn read<T: DeserializeOwned>(heard: &Heard, name: &str, value: &str) -> Result<T, Refusal> {
-    serde_json::from_value(Value::from(value)).map_err(|why| {
-        let said = why.to_string();
-        let reason = if said.starts_with("unknown variant") { "bad_enum" } else { "bad_value" };
-        wrong(heard, name, reason, &said)
+    node::shape::typed(Value::from(value), heard.request_id).map_err(|mut fault| {
+        fault.field = Some(name.to_owned());
+        fault.details.iter_mut().for_each(|detail| name.clone_into(&mut detail.field));
+        Refusal::from(fault)
     })
 }
 

@@ -340,6 +340,17 @@ async fn a_request_past_its_deadline_has_no_effect() {
 }
 
 #[tokio::test]
+async fn a_stage_that_is_none_is_told_with_the_nine_that_are() {
+    let town = Town::open().await;
+    let bogus = Spoken::new("GET /fleet/jobs?stage=bogus").to(town.address).await;
+    let told = &bogus.json()["error"];
+    let nine = "one of queued blocked assigned building review testing shipped failed dead_letter";
+    assert_eq!((&told["field"], &told["hint"]), (&json!("stage"), &json!(nine)), "{told}");
+    assert_eq!(told["reason"], "bad_enum");
+    town.close().await;
+}
+
+#[tokio::test]
 async fn a_head_that_never_ends_is_cut_off() {
     let town = Town::open().await;
     let long = Spoken::new("GET /fleet/jobs").with(&format!("X-Long: {}", "x".repeat(20 << 10)));

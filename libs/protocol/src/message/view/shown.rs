@@ -11,6 +11,11 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::Value;
 
+/// Of a record, what nobody is shown.
+pub(super) const KEPT_BACK: [&str; 2] = ["outbox", "lastOps"];
+/// What only those are shown who may read the instructions.
+pub(super) const TEXTS: [&str; 2] = ["bodyMd", "manifestSnapshot"];
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shown<'a> {
@@ -161,11 +166,6 @@ mod tests {
         include_bytes!("../../../../fleet/tests/fixtures/job-v1.json"),
         include_bytes!("../../../../fleet/tests/fixtures/job-held-v1.json"),
     ];
-    /// Of a record, what nobody is shown.
-    const KEPT_BACK: [&str; 2] = ["outbox", "lastOps"];
-    /// What only those are shown who may read the instructions.
-    const TEXTS: [&str; 2] = ["bodyMd", "manifestSnapshot"];
-
     fn names(shown: &impl Serialize) -> BTreeSet<String> {
         let text = serde_json::to_string(shown).unwrap();
         let fields: Map<String, Value> = serde_json::from_str(&text).unwrap();

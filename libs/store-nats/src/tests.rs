@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use servers::{Cluster, Nats};
 use store::conformance::{BY_ID, KINDS, acknowledged_writes_are_there_after_reopening};
-use store::{Expect, Key, Put, Revision, Store, StoreError};
+use store::{Expect, Key, MAX_VALUE, Put, Revision, Store, StoreError};
 
 use crate::{NatsKv, Options, Plan, init};
 
@@ -62,6 +62,20 @@ async fn nothing_is_written_at_the_mark_of_a_removal_or_at_zero() {
     }
     assert_eq!(store.get(&key("k")).await.unwrap(), None);
     written(put(&store, "k", "two", &Expect::Absent).await);
+}
+
+#[tokio::test]
+async fn where_messages_may_be_a_little_longer_the_limit_is_that_of_every_store() {
+    let most = MAX_VALUE + 1024;
+    let options = servers::Options { max_payload: Some(most), ..servers::Options::default() };
+    let server = Nats::start(options).unwrap();
+    made(&server.url(), Plan::default()).await;
+    let store = opened(&server.url()).await;
+    let full = Bytes::from(vec![7; MAX_VALUE]);
+    written(store.put(&key("full"), full.clone(), &Expect::Absent).await);
+    assert_eq!(store.get(&key("full")).await.unwrap().unwrap().value, full);
+    let over = store.put(&key("over"), vec![7; MAX_VALUE + 1].into(), &Expect::Absent).await;
+    assert!(matches!(over, Err(StoreError::TooLarge { limit: MAX_VALUE, .. })), "{over:?}");
 }
 
 async fn made(url: &str, plan: Plan) {

@@ -8,13 +8,17 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::{self, Context, stream};
 use bytes::Bytes;
 use servers::{Nats, Options, SyncMode};
-use store::{Expect, Key, Kind, Put, Spread, Store};
+use store::{Expect, Key, Kind, Put, Scope, Spread, Store};
 use store_nats::{NatsKv, Plan, init};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 const ONE: Kind = Kind { name: "one", spread: Spread::Whole };
 const EIGHT: Kind = Kind { name: "eight", spread: Spread::ById };
+const SCANNED: Kind = Kind { name: "scanned", spread: Spread::ById };
+const KINDS: [Kind; 3] = [ONE, EIGHT, SCANNED];
+const DOCUMENTS: usize = 100_000;
+const WRITERS: usize = 100;
 const VALUE: usize = 512;
 const SLICE: Duration = Duration::from_millis(1500);
 const ROUNDS: usize = 3;
@@ -27,17 +31,21 @@ fn main() {
             // Beside the build output, because a temporary folder may be no disk at all.
             let place = Some(env!("CARGO_TARGET_TMPDIR").into());
             let server = Nats::start(Options { sync, place, ..Options::default() });
-            rounds(&server.unwrap_or_else(|trouble| panic!("{trouble}"))).await;
+            rounds(&server.unwrap_or_else(|trouble| panic!("{trouble}")), sync).await;
         }
     });
 }
 
-async fn rounds(server: &Nats) {
+async fn rounds(server: &Nats, sync: SyncMode) {
     let options = store_nats::Options::new(server.url());
-    init(&options, Plan::default(), &[ONE, EIGHT], "bench").await.expect("the buckets are made");
-    let store = NatsKv::open(&options, &[ONE, EIGHT]).await.expect("the store opens");
+    init(&options, Plan::default(), &KINDS, "bench").await.expect("the buckets are made");
+    let store = NatsKv::open(&options, &KINDS).await.expect("the store opens");
     let store: Arc<dyn Store> = Arc::new(store);
     let bare = bare(&server.url()).await;
+    // To fill it with a sync for each document would take the longest part of the run.
+    if sync == SyncMode::ServerDefault {
+        scans(&store).await;
+    }
     for round in 0..ROUNDS {
         for many in [1, 64] {
             let name = |n| format!("r{round}-{many}-{n}");
@@ -52,6 +60,40 @@ async fn rounds(server: &Nats) {
                 say(&format!("                        {name:22} {run}  {ratio:5.2} x bare"));
             }
         }
+    }
+}
+
+/// How fast a kind of many documents is read from end to end, as a board is built, and how long
+/// one page of their partition takes, which lists them all.
+async fn scans(store: &Arc<dyn Store>) {
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let store = Arc::clone(store);
+        writers.spawn(async move { fill(&store, writer).await });
+    }
+    writers.join_all().await;
+    let (begun, mut seen, mut from) = (now(), 0, None);
+    loop {
+        let page = store.scan(&Scope::Kind(SCANNED), from.as_ref(), 1_000).await;
+        let page = page.expect("the scan is answered");
+        seen += page.items.len();
+        let Some(next) = page.next else { break };
+        from = Some(next);
+    }
+    let rate = f64::from(u32::try_from(seen).unwrap_or(u32::MAX)) / begun.elapsed().as_secs_f64();
+    say(&format!("scan of a kind of {seen} documents in pages of 1000: {rate:.0}/s"));
+    let begun = now();
+    let partition = Scope::Partition(SCANNED, "p".into());
+    store.scan(&partition, None, 100).await.expect("the scan is answered");
+    let took = begun.elapsed().as_secs_f64() * 1e3;
+    say(&format!("the first 100 of their partition: {took:.0} ms"));
+}
+
+async fn fill(store: &Arc<dyn Store>, writer: usize) {
+    for n in 0..DOCUMENTS / WRITERS {
+        let key = Key::new(SCANNED, "p", format!("{writer}-{n}")).expect("a good key");
+        let answer = store.put(&key, Bytes::from(vec![7; VALUE]), &Expect::Absent).await;
+        assert!(matches!(answer, Ok(Put::Written(_))), "{answer:?}");
     }
 }
 

@@ -81,19 +81,24 @@ pub async fn init(
 }
 
 fn check(plan: Plan) -> Result<(), Trouble> {
-    let bad = |what, found, most| Err(Trouble::BadPlan { what, found, most });
     let most = usize::try_from(MOST_PARTITIONS).unwrap_or(usize::MAX);
-    if !(1..=most).contains(&plan.partitions) {
-        return bad("partitions", plan.partitions, most);
+    within("partitions", plan.partitions, most)?;
+    within("replicas", plan.replicas, MOST_REPLICAS)
+}
+
+fn within(what: &'static str, wanted: usize, most: usize) -> Result<(), Trouble> {
+    if (1..=most).contains(&wanted) {
+        return Ok(());
     }
-    if !(1..=MOST_REPLICAS).contains(&plan.replicas) {
-        return bad("replicas", plan.replicas, MOST_REPLICAS);
-    }
-    Ok(())
+    Err(Trouble::BadPlan { what, wanted, why: format!("from 1 to {most} are possible") })
 }
 
 fn fixed(what: &'static str, found: usize, wanted: usize) -> Result<(), Trouble> {
-    if found == wanted { Ok(()) } else { Err(Trouble::Fixed { what, found, wanted }) }
+    if found == wanted {
+        return Ok(());
+    }
+    let why = format!("the store was made with {found}, which stays");
+    Err(Trouble::BadPlan { what, wanted, why })
 }
 
 /// Of every bucket, the control record's first.

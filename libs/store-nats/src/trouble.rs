@@ -6,7 +6,7 @@ use std::fmt::Write;
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// Wait, and try again.
-    #[error("NATS cannot be reached at {url}")]
+    #[error("NATS at {url} cannot be used now")]
     Unreachable { url: String, source: store::Cause },
     /// In clusters of older servers several conditional writes at one revision could all succeed.
     #[error("nats-server {found} is too old: {} or later is needed", crate::verify::OLDEST)]
@@ -19,17 +19,12 @@ pub enum Trouble {
     /// Something is missing or set otherwise than it must be.
     #[error("the store cannot be used as it is: {}", listed(.0))]
     Faults(Vec<Fault>),
-    /// What is there was made with other numbers, which are fixed when a store is made.
-    #[error(
-        "the store was made with {found} {what}, not {wanted}: that cannot be changed afterwards"
-    )]
-    Fixed { what: &'static str, found: usize, wanted: usize },
+    /// Ask for what can be.
+    #[error("{wanted} {what} cannot be: {why}")]
+    BadPlan { what: &'static str, wanted: usize, why: String },
     /// A person must act.
     #[error("the control record cannot be read: restore it, or make a new generation")]
     BadControl(#[source] store::Cause),
-    /// The plan itself cannot be.
-    #[error("a plan of {what} {found} cannot be: {most} is the most, 1 the least")]
-    BadPlan { what: &'static str, found: usize, most: usize },
 }
 
 /// One thing about one bucket.

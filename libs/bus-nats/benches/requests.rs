@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use async_nats::Client;
-use bus::{Audience, Bus, Message};
+use async_nats::{Client, Subscriber};
+use bus::{Audience, Bus, Inbox, Message};
 use bus_nats::{Nats, Settings};
 use clock::System;
 use futures_util::StreamExt;
@@ -38,8 +38,15 @@ async fn requests(url: &str) {
     say("requests of 256 bytes, asked and answered on two connections, a second");
     let (seam, bare) = (bus_on(url).await, bare_on(url).await);
     let mut services = JoinSet::new();
-    services.spawn(serve(bus_on(url).await));
-    services.spawn(serve_bare(bare_on(url).await));
+    let filter = Filter::every(Row::Submit);
+    let inbox = bus_on(url).await.listen(&filter, Audience::one_of("g")).await;
+    services.spawn(serve(inbox.expect("it listens")));
+    let server = bare_on(url).await;
+    let inbox = server.queue_subscribe("bare.*.submit", "g".into()).await.expect("it listens");
+    server.flush().await.expect("it is sent");
+    services.spawn(serve_bare(server, inbox));
+    // The server has both once it answers for the later one.
+    while bare.request("bare.acme.submit", BODY.into()).await.is_err() {}
     for round in 0..ROUNDS {
         for many in [1, 64, 256] {
             let floor = rate(many, {
@@ -111,9 +118,7 @@ async fn ask(bus: Nats) {
     bus.request(message, PATIENCE).await.expect("it is answered");
 }
 
-async fn serve(bus: Nats) {
-    let filter = Filter::every(Row::Submit);
-    let mut inbox = bus.listen(&filter, Audience::one_of("g")).await.expect("it listens");
+async fn serve(mut inbox: Inbox) {
     while let Some(delivery) = inbox.next().await {
         let headers = Headers::default().with(Header::Status, "200");
         let body = delivery.message.body;
@@ -129,9 +134,7 @@ async fn ask_bare(client: Client) {
     asked.await.expect("it is answered");
 }
 
-async fn serve_bare(client: Client) {
-    let inbox = client.queue_subscribe("bare.*.submit", "g".into()).await;
-    let mut inbox = inbox.expect("it listens");
+async fn serve_bare(client: Client, mut inbox: Subscriber) {
     while let Some(asked) = inbox.next().await {
         let mut headers = async_nats::HeaderMap::new();
         headers.insert("Fleet-Status", "200");

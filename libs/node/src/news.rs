@@ -9,7 +9,7 @@ use fleet::ProductId;
 use futures_util::StreamExt;
 use protocol::{Filter, Row, Subject};
 use serde_json::Value;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::Node;
 use crate::serve::Group;
@@ -81,7 +81,8 @@ impl Node {
         Ok(())
     }
 
-    /// Takes the entries of a stream one by one; each stays until its handler is done with it.
+    /// Takes the entries of a stream one by one; each stays until its handler is done with it, and
+    /// comes again where the bus went away meanwhile.
     ///
     /// # Errors
     /// The bus is away.
@@ -103,9 +104,14 @@ impl Node {
                     body: delivery.message.body.to_vec(),
                     attempt: delivery.attempt,
                 };
-                match handler(entry).await? {
-                    Fate::Done => delivery.settle.done().await?,
-                    Fate::Again(after) => delivery.settle.again(after).await?,
+                let settled = match handler(entry).await {
+                    Ok(Fate::Done) => delivery.settle.done().await,
+                    Ok(Fate::Again(after)) => delivery.settle.again(after).await,
+                    Err(BusAway(error)) => Err(error),
+                };
+                // A bus that is away comes back, and with it the entry.
+                if let Err(error) = settled {
+                    warn!(task = group.0, %error, "entry left unsettled");
                 }
             }
             Ok::<(), BusAway>(())

@@ -14,7 +14,7 @@ use clock::{Clock, System};
 use fleet::Timestamp;
 use futures_util::StreamExt;
 use futures_util::future::join;
-use node::{Group, Node, Tasks};
+use node::{Fate, Group, Node, Tasks};
 use protocol::{AboutJob, Code, Filter, Header, OfJob, Problem, Query, Row};
 use servers::Cluster;
 use tokio::io::copy_bidirectional;
@@ -205,6 +205,42 @@ async fn aside(work: impl FnOnce() + Send + 'static) {
     thread.join().expect("it does not fail");
 }
 
+/// Settling fails with the connection. The service goes on, and so does the entry. Its count may
+/// begin anew: a killed server has forgotten what it handed out lately.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_in_hand_when_the_server_dies_comes_again_and_stops_no_service() {
+    let server = Arc::new(server());
+    let bus = bus_with_streams(&server.url(), 1).await;
+    let node = node_on(&bus, &Arc::new(System::start()));
+    let attempts = Arc::new(Mutex::new(Vec::new()));
+    let (noted, killed) = (Arc::clone(&attempts), Arc::clone(&server));
+    let taking = node.take_in(Row::Intake, Group("submit"), move |entry| {
+        let mut attempts = noted.lock().unwrap();
+        attempts.push(entry.attempt);
+        if attempts.len() == 1 {
+            killed.kill();
+        }
+        std::future::ready(Ok(Fate::Done))
+    });
+    taking.await.unwrap();
+    bus.append(Message::new(subject("in"), "entry"), "entry").await.unwrap();
+    until("the loss", &async || bus.counts().losses == 1).await;
+    server.begin().unwrap();
+    until("its return", &async || attempts.lock().unwrap().len() == 2).await;
+    assert!(!node.tasks.is_stopping(), "a task failed");
+    node.tasks.stop();
+    timeout(PATIENCE, node.tasks.join()).await.unwrap().unwrap();
+}
+
+fn node_on(bus: &Nats, system: &Arc<System>) -> Node {
+    Node {
+        bus: Arc::new(bus.clone()),
+        clock: Arc::<System>::clone(system),
+        ids: Arc::<System>::clone(system),
+        tasks: Tasks::default(),
+    }
+}
+
 /// A client keeps what it is given while it is away, and delivers it on its return. The service
 /// hears what is past its deadline and drops it; the same without a deadline is carried out, which
 /// shows that it did arrive.
@@ -212,12 +248,7 @@ async fn aside(work: impl FnOnce() + Send + 'static) {
 async fn a_request_that_was_kept_too_long_is_dropped_unseen() {
     let server = server();
     let (bus, system) = (bus_on(&server.url()).await, Arc::new(System::start()));
-    let node = Node {
-        bus: Arc::new(bus.clone()),
-        clock: Arc::<System>::clone(&system),
-        ids: Arc::<System>::clone(&system),
-        tasks: Tasks::default(),
-    };
+    let node = node_on(&bus, &system);
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
     let serve = node.serve::<OfJob, _>(Row::Query(Query::Get), Group("submit"), move |asked| {

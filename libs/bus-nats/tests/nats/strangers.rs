@@ -36,8 +36,17 @@ fn right(row: Row) -> String {
     let names = match row {
         Row::Kick => vec![product, "queued".to_owned()],
         Row::Event => vec![product, job],
-        Row::Submit | Row::Plan | Row::Children | Row::Intake | Row::Query(_) | Row::Operate(_)
-        | Row::Offer | Row::OfferAny | Row::Spoken(_) | Row::Log | Row::Command
+        Row::Submit
+        | Row::Plan
+        | Row::Children
+        | Row::Intake
+        | Row::Query(_)
+        | Row::Operate(_)
+        | Row::Offer
+        | Row::OfferAny
+        | Row::Spoken(_)
+        | Row::Log
+        | Row::Command
         | Row::DeadLetter => vec![product, "f-1".to_owned(), job, "1".to_owned()],
     };
     let open = Filter::every(row).to_string();

@@ -171,7 +171,7 @@ fn options(settings: &Settings, events: &Arc<Events>, ids: &Arc<dyn Ids>) -> Con
     let (events, chance) = (Arc::clone(events), Arc::clone(ids));
     ConnectOptions::new()
         .name(&settings.name)
-        .custom_inbox_prefix(format!("_INBOX_{}", settings.name))
+        .custom_inbox_prefix(inboxes_of(&settings.name))
         .subscription_capacity(INBOX)
         .request_timeout(Some(settings.patience))
         .connection_timeout(settings.patience)
@@ -182,6 +182,12 @@ fn options(settings: &Settings, events: &Arc<Events>, ids: &Arc<dyn Ids>) -> Con
             events.note(&event);
             std::future::ready(())
         })
+}
+
+/// One token, whatever the process is called.
+fn inboxes_of(name: &str) -> String {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+    format!("_INBOX_{}", name.chars().map(plain).collect::<String>())
 }
 
 /// Doubles from nothing; half of it is chance, so that a fleet does not come back as one.
@@ -228,6 +234,11 @@ mod tests {
     fn no_password_is_said_when_a_server_is_waited_for() {
         let servers = addresses(&["nats://user:secret@host:4222".to_owned()]).unwrap();
         assert_eq!(named(&servers), "host:4222");
+    }
+
+    #[test]
+    fn no_name_of_a_process_makes_a_subject_of_its_own() {
+        assert_eq!(inboxes_of("agent f.1 > *"), "_INBOX_agent-f-1----");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use bus::{Audience, BusError, Inbox, Message};
+use bus::{Audience, BusError, Delivery, Inbox, Message};
 use fleet::ProductId;
 use futures_util::StreamExt;
 use protocol::{Filter, Row, Subject};
@@ -104,26 +104,31 @@ impl Node {
                     body: delivery.message.body.to_vec(),
                     attempt: delivery.attempt,
                 };
-                let settled = match handler(entry).await {
-                    Ok(Fate::Done) => delivery.settle.done().await,
-                    Ok(Fate::Again(after)) => delivery.settle.again(after).await,
-                    Err(BusAway(error)) => Err(error),
-                };
-                // A bus that is away comes back, and with it the entry.
-                if let Err(error) = settled {
-                    warn!(task = group.0, %error, "entry left unsettled");
-                }
+                let fate = handler(entry).await;
+                settle(group, delivery, fate).await;
             }
             Ok::<(), BusAway>(())
         });
         Ok(())
     }
 
-    pub(crate) async fn next_of(&self, inbox: &mut Inbox) -> Option<bus::Delivery> {
+    pub(crate) async fn next_of(&self, inbox: &mut Inbox) -> Option<Delivery> {
         tokio::select! {
             biased;
             () = self.tasks.stopped() => None,
             next = inbox.next() => next,
         }
+    }
+}
+
+/// A bus that is away comes back, and with it the entry.
+async fn settle(group: Group, delivery: Delivery, fate: Result<Fate, BusAway>) {
+    let settled = match fate {
+        Ok(Fate::Done) => delivery.settle.done().await,
+        Ok(Fate::Again(after)) => delivery.settle.again(after).await,
+        Err(BusAway(error)) => Err(error),
+    };
+    if let Err(error) = settled {
+        warn!(task = group.0, %error, "entry left unsettled");
     }
 }

@@ -1,5 +1,6 @@
 //! What those outside may send: garbage on every subject of the table, and worse.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_nats::{Client, HeaderMap, Subscriber};
@@ -193,6 +194,28 @@ async fn header_lines_that_no_client_writes_cost_a_connection_and_no_more() {
         () = said => unreachable!("it goes on until it is heard"),
     };
     assert_eq!(heard.message.body, "sane");
+}
+
+/// The same, kept: it cuts the connection each time that it is handed out, and in between all others
+/// get through.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_cuts_the_connection_does_not_keep_the_others_back() {
+    const ENTRIES: usize = 20;
+    let server = server();
+    let bus = bus_with_streams(&server.url(), 1).await;
+    raw(&server.url(), "fleet.v1.acme.in", b"NATS/1.0\r\nno colon\r\n\r\n").await;
+    for number in 0..ENTRIES {
+        let entry = Message::new(subject("in"), number.to_string());
+        bus.append(entry, &number.to_string()).await.unwrap();
+    }
+    let mut entries = bus.consume(&Filter::every(Row::Intake), "g").await.unwrap();
+    let mut left: BTreeSet<_> = (0..ENTRIES).map(|number| number.to_string()).collect();
+    while !left.is_empty() {
+        let entry = next(&mut entries).await;
+        left.remove(std::str::from_utf8(&entry.message.body).unwrap());
+        drop(entry.settle.done().await);
+    }
+    assert!(bus.counts().losses > 0, "it was kept, and handed out");
 }
 
 /// One message with these very header bytes.

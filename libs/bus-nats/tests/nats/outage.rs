@@ -104,6 +104,19 @@ async fn a_server_that_stands_still_costs_a_request_its_deadline_and_no_more() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_there_first_waits_for_its_server() {
+    let server = server();
+    server.kill();
+    let url = server.url();
+    let mut waiting = Box::pin(bus_on(&url));
+    let early = timeout(Duration::from_millis(700), &mut waiting).await;
+    assert!(early.is_err(), "there is no server yet");
+    server.begin().expect("it starts");
+    let bus = timeout(PATIENCE, waiting).await.expect("it finds its server");
+    assert!(bus.stands());
+}
+
 /// Appends one number after the other, each until it is stored, while `disturb` runs; and takes
 /// them meanwhile. What was acknowledged must all have come in the end.
 async fn nothing_is_lost(bus: &Nats, disturb: impl Future<Output = ()>) {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use fleet::{Checkpoint, CommandLine, EngineName, Nonce, ProductId, ReviewPolicy};
 use protocol::Granted;
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::hold::{Grant, Grip};
 

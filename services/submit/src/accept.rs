@@ -4,7 +4,7 @@ use fleet::{Accepted, Actor, JobId, Key, ProductId, Rejection, Submission, Terms
 use ledger::{Outcome, Receipt as Written, Submitter, Verdict};
 use node::{Asked, Served, problem_of};
 use protocol::{Code, Detail, JobView, Kick, Problem, Reason, Receipt, Subject, SubmitJob, Topic};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tracing::debug;
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::{
-    Bidder, Disposition, Health, Holding, Job, JobId, OpId, Patch, Release, RequestId, StageName,
+    Bidder, Disposition, Health, Holding, JobId, OpId, Patch, Release, RequestId, StageName,
 };
 use ledger::{ClaimRequest, Grant, Outcome};
 use serde_json::{Value, json};
@@ -232,7 +232,7 @@ impl Stage {
             checkpoint: None,
             reason: None,
         };
-        let said: Outcome<Job> =
+        let said =
             self.desk.ledger.release(&self.world.product, job, release).await.expect("no faults");
         assert!(matches!(said, Outcome::Done(_)), "{said:?}");
     }

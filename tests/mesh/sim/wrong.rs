@@ -196,7 +196,8 @@ fn granted(job: Job) -> Grant {
 
 pub(super) async fn patch(desk: &Desk, job: JobId, mut patch: Patch) -> Reply<Job> {
     patch.holding = heard_as(desk, job, patch.holding).await?;
-    desk.ledger.patch(&desk.world.product, job, patch).await
+    let said = desk.ledger.patch(&desk.world.product, job, patch).await?;
+    Ok(said.map(|found| found.record))
 }
 
 pub(super) async fn release(desk: &Desk, job: JobId, mut release: Release) -> Reply<Job> {
@@ -213,6 +214,7 @@ pub(super) async fn release(desk: &Desk, job: JobId, mut release: Release) -> Re
         return release_looking_once(desk, job, release).await;
     }
     let done = desk.ledger.release(&desk.world.product, job, release).await?;
+    let done = done.map(|found| found.record);
     if let (true, Outcome::Done(job)) = (desk.is(Mutant::RetryInMemory), &done) {
         wait_in_memory(desk, job).await?;
     }

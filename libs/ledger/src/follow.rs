@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use fleet::{Holding, Job, JobId, Lease, LeaseCommand, ProductId, Stage};
+use fleet::{Holding, Job, JobId, Lease, LeaseCommand, ProductId};
 use futures_util::future::join_all;
+use tokio::sync::MutexGuard;
 use tracing::warn;
 
 use crate::Ledger;
@@ -25,7 +26,12 @@ const LOAD: usize = 8;
 pub struct Agenda {
     due: Mutex<BTreeSet<(ProductId, JobId)>>,
     added: tokio::sync::Notify,
+    worked: tokio::sync::Mutex<()>,
 }
+
+/// Held by the one loop that works an agenda off.
+#[derive(Debug)]
+pub struct Alone<'a>(#[expect(dead_code, reason = "held, never read")] MutexGuard<'a, ()>);
 
 impl Agenda {
     pub(crate) fn add(&self, product: ProductId, job: JobId) {
@@ -35,6 +41,12 @@ impl Agenda {
         }
         drop(due);
         self.added.notify_one();
+    }
+
+    /// Resolves once no other loop works this agenda off: two of them would only get in each
+    /// other's way, at the same jobs.
+    pub async fn alone(&self) -> Alone<'_> {
+        Alone(self.worked.lock().await)
     }
 
     /// Waits until there is something to do.
@@ -107,17 +119,8 @@ impl Ledger {
         self.record(&job).await?;
         self.free_gates(&job).await?;
         self.keep_an_eye_on(&job);
-        match job.stage {
-            // Back from testing: what depends on it softly goes back too.
-            Stage::Blocked | Stage::Queued => {
-                self.waiting.note(&job);
-                self.settle_dependents(&job).await?;
-            }
-            Stage::Testing(_) | Stage::Shipped | Stage::Failed(_) | Stage::DeadLetter(_) => {
-                self.settle_dependents(&job).await?;
-            }
-            Stage::Assigned(_) | Stage::Building(_) | Stage::Review(_) => {}
-        }
+        self.note_waiting(&job);
+        self.pass_on(&job).await?;
         // News after truth: while the bus is away, locks and dependents need not wait for it.
         self.publish_all(&job).await?;
         // Last: an empty outbox says that everything above was done.

@@ -46,7 +46,7 @@ use crate::settings::Belief;
 pub use census::{Called, Census};
 pub use claim::{ClaimRequest, Grant};
 pub use find::Named;
-pub use follow::Agenda;
+pub use follow::{Agenda, Alone};
 pub use kinds::Placed;
 pub use outcome::{LedgerError, Outcome, Verdict};
 pub use patch::ProgressReport;
@@ -58,7 +58,8 @@ pub use submit::{ABSENT, Receipt, Submitter};
 pub use sweep::Swept;
 pub use table::{Found, Table};
 
-/// The door to every record of a job. Cheap to clone; shares nothing but the store and the bus.
+/// The door to every record of a job. Cheap to clone, and its clones share one memory; another
+/// process's shares nothing with it but the store and the bus.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pub jobs: Table<Job>,
@@ -110,5 +111,13 @@ impl Ledger {
             ids,
             terms,
         }
+    }
+
+    /// Another ledger over the same store and bus that shares no memory with this one, as if it
+    /// were another process's.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let (bus, clock) = (Arc::clone(&self.bus), Arc::clone(&self.clock));
+        Self::new(self.jobs.store(), bus, clock, Arc::clone(&self.ids), self.terms)
     }
 }

@@ -84,6 +84,11 @@ impl Ledger {
         let Some(through) = told.outbox.last().map(|entry| entry.seq) else { return Ok(()) };
         let found = self.jobs.get(told.product(), told.id).await?;
         let Some(found) = found else { return Ok(()) };
+        if was_let_go(told, &found.record) {
+            // Its lease may have been written as held after whoever ended the hold, perhaps in
+            // another process, had looked at it.
+            self.agenda.add(told.product().clone(), told.id);
+        }
         let by = Actor::service("lease-keeper");
         let command = fleet::Command {
             by,
@@ -97,4 +102,9 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+fn was_let_go(told: &Job, now: &Job) -> bool {
+    let nonce = |job: &Job| job.holder().map(|holder| holder.nonce);
+    nonce(told).is_some() && nonce(now) != nonce(told)
 }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod find;
+mod follow;
 mod news;
 mod serve;
 pub mod shape;

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::time::Duration;
 
-use fleet::{JobId, ProductId};
+use fleet::{Job, JobId, ProductId};
 use ledger::LedgerError;
 use node::{BusAway, News};
 use protocol::Row;
@@ -32,6 +32,7 @@ impl Scheduler {
     }
 
     pub(crate) fn keep(&self) {
+        self.node.follow(&self.ledger);
         self.node.tasks.spawn("board", self.clone().read_again_and_again());
         self.node.tasks.spawn("news", self.clone().read_what_is_told());
     }
@@ -63,9 +64,17 @@ impl Scheduler {
             Ok(Some(found)) => {
                 self.belief.learn(&found.record);
                 self.offer(&found.record).await;
+                self.release_dependents(&found.record).await;
             }
             Ok(None) => {}
             Err(error) => warn!(%job, %error, "job not read; the next reading of all finds it"),
+        }
+    }
+
+    /// Whoever wrote the job may not know who waits for it.
+    async fn release_dependents(&self, job: &Job) {
+        if let Err(error) = Box::pin(self.ledger.hear_of(job)).await {
+            warn!(job = %job.id, %error, "dependents not told; the sweep finds them");
         }
     }
 
@@ -97,6 +106,7 @@ impl Scheduler {
             for found in &jobs {
                 self.settle(&found.record.head.product_id).await?;
                 self.belief.learn(&found.record);
+                self.ledger.note_waiting(&found.record);
                 seen += usize::from(!found.record.stage.has_ended());
             }
             let Some(next) = next else { return Ok(seen) };

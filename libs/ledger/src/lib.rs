@@ -44,7 +44,7 @@ use store::Store;
 
 use crate::settings::Belief;
 pub use census::{Called, Census};
-pub use claim::{ClaimRequest, Grant};
+pub use claim::{ClaimRequest, Grant, is_of_a_gate};
 pub use find::Named;
 pub use follow::{Agenda, Alone};
 pub use kinds::Placed;

@@ -6,6 +6,7 @@ use std::future::ready;
 use std::time::Duration;
 
 use fleet::{Job, JobId, ProductId};
+use futures_util::{StreamExt, stream};
 use ledger::LedgerError;
 use node::{BusAway, News};
 use protocol::Row;
@@ -17,6 +18,8 @@ use crate::Scheduler;
 const READ_ALL_EVERY: Duration = Duration::from_secs(30);
 const AFTER_TROUBLE: Duration = Duration::from_millis(250);
 const PAGE: usize = 256;
+/// So many that a round trip to the store costs the news nothing, and the store hardly anything.
+const READ_AT_ONCE: usize = 64;
 
 impl Scheduler {
     pub(crate) async fn hear_news(self) -> Result<(), BusAway> {
@@ -44,18 +47,21 @@ impl Scheduler {
         }
     }
 
-    /// A job that much is told of is read once for all that was told meanwhile.
+    /// A job that much is told of is read once for all that was told meanwhile. Many are read at
+    /// once: which is read first does not matter, since each is learnt as it stands, and an older
+    /// version of it is no news.
     async fn read_what_is_told(self) -> Result<(), Infallible> {
-        loop {
-            let heard = tokio::select! {
-                biased;
-                () = self.node.tasks.stopped() => return Ok(()),
-                heard = self.belief.heard() => heard,
-            };
-            for (product, job) in heard {
-                self.look_at(&product, job).await;
-            }
+        let told =
+            stream::unfold(&*self.belief, async |belief| Some((belief.heard().await, belief)));
+        let reading = told.for_each_concurrent(READ_AT_ONCE, async |(product, job)| {
+            self.look_at(&product, job).await;
+        });
+        tokio::select! {
+            biased;
+            () = self.node.tasks.stopped() => {}
+            () = reading => {}
         }
+        Ok(())
     }
 
     /// Learns one job anew, and offers it if somebody could have it.

@@ -4,6 +4,7 @@ use dev::Shape;
 
 mod buses;
 mod hand;
+mod line;
 mod stores;
 mod world;
 
@@ -13,6 +14,7 @@ mod holds;
 mod hours;
 mod repeats;
 mod roles;
+mod schedulers;
 
 fn shape() -> Shape {
     if module_path!().ends_with("apart") { Shape::Apart(1) } else { Shape::Together }

@@ -202,7 +202,7 @@ pub(crate) fn submission(key: &str, lines: &str, body: &str) -> SubmitJob {
     SubmitJob { file: Some(file), ..SubmitJob::default() }
 }
 
-pub(crate) fn secs(count: u64) -> Duration {
+pub(crate) const fn secs(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 

@@ -13,6 +13,7 @@ mod linker;
 mod run;
 mod steps;
 mod tally;
+mod tools;
 
 use std::env;
 use std::process::ExitCode;
@@ -26,11 +27,12 @@ use crate::tally::Tally;
 const HELP: &str = "\
 cargo xtask <verb>
 
-  test          everything: fmt, clippy, doc, deny, all tests; the command that must be green
+  test          everything: setup, fmt, clippy, doc, deny, all tests; the command that must be green
   ci            the same
   fmt [--fix]   check the formatting, or mend it
   lint          clippy and rustdoc, warnings are errors
-  tests         all tests, without the checks before them
+  setup         install what tests need: nats-server, pinned by digest, into target/tools
+  tests         all tests, after setup and without the other checks
   sim           the simulation: two thousand seeds, and the table of wrong designs
   sim 42        one seed again, with its transcript; a third word names a wrong design
   house         the rules of the house: crate arrows, purity, sizes, names, coverage
@@ -49,7 +51,8 @@ fn main() -> Result<ExitCode> {
         ["fmt"] => &[steps::FMT],
         ["fmt", "--fix"] => &[steps::FMT_FIX],
         ["lint"] => &[steps::CLIPPY, steps::DOC],
-        ["tests"] => &[steps::TESTS],
+        ["setup"] => &[steps::SETUP],
+        ["tests"] => &[steps::SETUP, steps::TESTS],
         ["sim"] => &[steps::SIM],
         ["house"] => &[steps::HOUSE],
         ["deny"] => &[steps::DENY],

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -11,6 +12,7 @@ use anyhow::{Context, Result};
 use crate::linker;
 use crate::steps::{Kind, REPLAY, Step};
 use crate::tally::{self, Runner, Tally};
+use crate::tools;
 
 /// How a step ended, and what has to be said about it at the end.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub(crate) fn step(step: &Step) -> Result<Outcome> {
         }
         Kind::Check | Kind::Docs | Kind::Optional { .. } => check(step),
         Kind::Tests => tests(step),
+        Kind::Tools => Ok(installed(step, &tools::nats_server())),
     }
 }
 
@@ -68,6 +71,14 @@ fn tests(step: &Step) -> Result<Outcome> {
     let err = thread::spawn(move || shown(err, runner));
     let seen = tally::sum([shown(out, runner), err.join().unwrap_or_default()]);
     Ok(judged(step, child.wait()?.success(), seen))
+}
+
+fn installed(step: &Step, program: &Result<PathBuf>) -> Outcome {
+    match program {
+        Ok(program) => println!("\n== {}: {}", step.name, program.display()),
+        Err(error) => println!("\n== {}: {error:#}", step.name),
+    }
+    judged(step, program.is_ok(), Tally::default())
 }
 
 fn announced(step: &Step, words: &[&str]) -> Command {
@@ -120,7 +131,7 @@ fn skipped(step: &Step, why: &str) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::{FMT, HOUSE};
+    use crate::steps::{FMT, HOUSE, SETUP};
 
     #[test]
     fn a_check_that_fails_counts_as_one_failure_and_names_its_verb() {
@@ -138,6 +149,14 @@ mod tests {
     #[test]
     fn a_test_step_without_a_single_test_is_a_failure() {
         assert_eq!(judged(&HOUSE, true, Tally::default()).tally.failed, 1);
+    }
+
+    #[test]
+    fn a_tool_that_could_not_be_installed_is_a_failure() {
+        let outcome = installed(&SETUP, &Err(anyhow::anyhow!("no wheel")));
+        assert_eq!(outcome.tally.failed, 1);
+        assert_eq!(outcome.notes, ["FAILED setup: run only this with `cargo xtask setup`"]);
+        assert_eq!(installed(&SETUP, &Ok("there".into())).tally, Tally::default());
     }
 
     #[test]

@@ -24,9 +24,14 @@ pub(crate) enum Kind {
     Docs,
     /// Prints summaries of tests, which are counted.
     Tests,
+    /// Installs programs; no command of cargo's.
+    Tools,
     /// Needs a subcommand that may be absent; then it is skipped aloud.
     Optional { tool: &'static str, install: &'static str },
 }
+
+/// Before everything: a test whose server is missing fails.
+pub(crate) const SETUP: Step = Step { name: "setup", verb: "setup", cargo: &[], kind: Kind::Tools };
 
 pub(crate) const FMT: Step =
     Step { name: "fmt", verb: "fmt", cargo: &["fmt", "--all", "--check"], kind: Kind::Check };
@@ -90,4 +95,4 @@ pub(crate) const REPLAY: Step = Step {
 pub(crate) const BENCH: Step =
     Step { name: "bench", verb: "bench", cargo: &["bench", "--workspace"], kind: Kind::Check };
 
-pub(crate) const EVERYTHING: [Step; 5] = [FMT, CLIPPY, DOC, DENY, TESTS];
+pub(crate) const EVERYTHING: [Step; 6] = [SETUP, FMT, CLIPPY, DOC, DENY, TESTS];

@@ -1,0 +1,101 @@
+//! The one connection: how it is made and kept. It never retries a request.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{Context, ContextBuilder};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State};
+
+use crate::trouble::{Reason, Trouble};
+use crate::verify;
+
+/// Dead links are found in twice that.
+const PING: Duration = Duration::from_secs(5);
+/// The library's own grows to seconds, in which a server that is back stays unused.
+const LONGEST_RECONNECT: Duration = Duration::from_millis(250);
+const RECONNECT_STEP: Duration = Duration::from_millis(10);
+/// Requests waiting for the connection's own task; further ones wait for a place.
+const WAITING: usize = 2048;
+
+/// Where the store is, and how long an answer may take.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// One address or several with commas between, `nats://` or `tls://`.
+    pub url: String,
+    /// A credentials file's content, where the server asks for one.
+    pub credentials: Option<String>,
+    /// After that a write is unknown and a read unavailable.
+    pub timeout: Duration,
+    /// `http://` addresses of the servers' monitoring, if it is on: only it tells the sync mode.
+    pub monitors: Vec<String>,
+}
+
+impl Options {
+    pub fn new(url: impl Into<String>) -> Self {
+        let timeout = Duration::from_secs(5);
+        Self { url: url.into(), credentials: None, timeout, monitors: Vec::new() }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) client: Client,
+    pub(crate) streams: Context,
+    pub(crate) timeout: Duration,
+    pub(crate) monitors: Vec<String>,
+}
+
+impl Link {
+    pub(crate) async fn connect(options: &Options) -> Result<Self, Trouble> {
+        let unreachable =
+            |source: store::Cause| Trouble::Unreachable { url: options.url.clone(), source };
+        let addresses = options.url.split(',').map(|url| url.trim().parse::<ServerAddr>());
+        let addresses =
+            addresses.collect::<Result<Vec<_>, _>>().map_err(|e| unreachable(e.into()))?;
+        let settings = match &options.credentials {
+            Some(text) => {
+                ConnectOptions::with_credentials(text).map_err(|e| unreachable(e.into()))?
+            }
+            None => ConnectOptions::new(),
+        };
+        let settings = settings
+            .name("gigamesh-store")
+            .ping_interval(PING)
+            .request_timeout(Some(options.timeout))
+            .connection_timeout(options.timeout)
+            .client_capacity(WAITING)
+            .reconnect_delay_callback(|attempts| {
+                let steps = u32::try_from(attempts).unwrap_or(u32::MAX);
+                RECONNECT_STEP.saturating_mul(steps).min(LONGEST_RECONNECT)
+            })
+            .event_callback(|event| async move { tell(&event) });
+        let client = Box::pin(settings.connect(addresses)).await;
+        let client = client.map_err(|error| unreachable(error.into()))?;
+        let version = client.server_info().version;
+        if !verify::is_new_enough(&version) {
+            return Err(Trouble::OldServer { found: version });
+        }
+        let streams = ContextBuilder::new().timeout(options.timeout).build(client.clone());
+        let monitors = options.monitors.clone();
+        Ok(Self { client, streams, timeout: options.timeout, monitors })
+    }
+
+    /// What is sent while there is no connection would be kept and delivered late.
+    pub(crate) fn check(&self) -> Result<(), Reason> {
+        match self.client.connection_state() {
+            State::Connected => Ok(()),
+            State::Pending | State::Disconnected => Err(Reason::NotConnected),
+        }
+    }
+}
+
+/// Only here is it seen that a server forbade something: the caller's request just times out.
+fn tell(event: &Event) {
+    match event {
+        Event::Connected => tracing::info!("connected to nats"),
+        Event::Disconnected | Event::Closed => tracing::warn!("lost the connection to nats"),
+        Event::LameDuckMode | Event::Draining => tracing::info!("nats is about to close"),
+        Event::SlowConsumer(id) => tracing::warn!(id, "nats dropped messages that were not read"),
+        Event::ServerError(error) => tracing::warn!(%error, "nats refused"),
+        Event::ClientError(error) => tracing::warn!(%error, "the nats client failed"),
+    }
+}

@@ -1,0 +1,39 @@
+//! Waiting for what a server does, by asking again; bounded, and never for a time alone.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::thread::sleep;
+use std::time::Duration;
+
+const TURN: Duration = Duration::from_millis(1);
+const TURNS: u32 = 20_000;
+/// A server that is frozen takes a connection and never answers.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// The first answer that is there, or nothing at the bound. `None` from `probe` asks again.
+pub(crate) fn until<T>(mut probe: impl FnMut() -> Option<T>) -> Option<T> {
+    for _ in 0..TURNS {
+        let answer = probe();
+        if answer.is_some() {
+            return answer;
+        }
+        sleep(TURN);
+    }
+    None
+}
+
+/// The whole answer to a GET, head and body.
+pub(crate) fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    stream.set_read_timeout(Some(ANSWER)).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+/// Whether its JetStream takes requests.
+pub(crate) fn is_healthy(port: u16) -> bool {
+    let ok = |answer: &str| answer.split(' ').nth(1) == Some("200");
+    get(port, "/healthz").is_some_and(|answer| ok(&answer))
+}

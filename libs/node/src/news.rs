@@ -4,12 +4,12 @@
 use std::future::Future;
 use std::time::Duration;
 
-use bus::{Audience, BusError, Inbox, Message};
+use bus::{Audience, BusError, Delivery, Inbox, Message};
 use fleet::ProductId;
 use futures_util::StreamExt;
 use protocol::{Filter, Row, Subject};
 use serde_json::Value;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::Node;
 use crate::serve::Group;
@@ -81,7 +81,8 @@ impl Node {
         Ok(())
     }
 
-    /// Takes the entries of a stream one by one; each stays until its handler is done with it.
+    /// Takes the entries of a stream one by one; each stays until its handler is done with it, and
+    /// comes again where the bus went away meanwhile.
     ///
     /// # Errors
     /// The bus is away.
@@ -103,21 +104,31 @@ impl Node {
                     body: delivery.message.body.to_vec(),
                     attempt: delivery.attempt,
                 };
-                match handler(entry).await? {
-                    Fate::Done => delivery.settle.done().await?,
-                    Fate::Again(after) => delivery.settle.again(after).await?,
-                }
+                let fate = handler(entry).await;
+                settle(group, delivery, fate).await;
             }
             Ok::<(), BusAway>(())
         });
         Ok(())
     }
 
-    pub(crate) async fn next_of(&self, inbox: &mut Inbox) -> Option<bus::Delivery> {
+    pub(crate) async fn next_of(&self, inbox: &mut Inbox) -> Option<Delivery> {
         tokio::select! {
             biased;
             () = self.tasks.stopped() => None,
             next = inbox.next() => next,
         }
+    }
+}
+
+/// A bus that is away comes back, and with it the entry.
+async fn settle(group: Group, delivery: Delivery, fate: Result<Fate, BusAway>) {
+    let settled = match fate {
+        Ok(Fate::Done) => delivery.settle.done().await,
+        Ok(Fate::Again(after)) => delivery.settle.again(after).await,
+        Err(BusAway(error)) => Err(error),
+    };
+    if let Err(error) = settled {
+        warn!(task = group.0, %error, "entry left unsettled");
     }
 }

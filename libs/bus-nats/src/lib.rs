@@ -1,0 +1,261 @@
+//! The bus over NATS: requests and news by core messages, what is kept by streams. Messages are
+//! hints here as everywhere. Never keeps what cannot be sent now, and never makes a stream unless it
+//! is told to.
+//!
+//! **Late requests.** While the connection is away nothing is sent: a request fails at once, and one
+//! under way fails with the connection. What the client had already taken when the connection went,
+//! a few requests at most, it delivers after its return; those carry their deadline, and whoever
+//! hears one past it drops it unseen. That compares two clocks, and so it decides about effort
+//! alone: a late request that is carried out all the same is harmless by its operation id and its
+//! epoch.
+
+mod heard;
+mod link;
+mod service;
+mod streams;
+mod taken;
+mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::client::{Request, RequestErrorKind};
+use async_nats::jetstream::context::{ContextBuilder, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::{self, Context};
+use async_trait::async_trait;
+use bus::{Audience, Bus, BusError, Inbox, Message};
+use clock::{Clock, Ids};
+use protocol::{Filter, Headers, Kind, Subject};
+use tokio::time::timeout;
+
+pub use link::Counts;
+pub use streams::{Fault, Standing, Unfit};
+
+use link::{Link, away};
+use service::Services;
+
+/// How to reach NATS, and as whom.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Any of them will do: `nats://host:port`.
+    pub servers: Vec<String>,
+    /// This process among the others: its connection and its inboxes bear the name.
+    pub name: String,
+    /// The version of the services, as discovery tells it.
+    pub version: String,
+    /// How long an entry may be left unsettled before it comes again.
+    pub ack_wait: Duration,
+    /// How long the server itself may take for an answer.
+    pub patience: Duration,
+}
+
+impl Settings {
+    #[must_use]
+    pub fn new(servers: Vec<String>, name: &str) -> Self {
+        Self {
+            servers,
+            name: name.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ack_wait: Duration::from_secs(30),
+            patience: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A bus over one connection; its clones are the same.
+#[derive(Clone)]
+pub struct Nats {
+    link: Arc<Link>,
+    jetstream: Context,
+    services: Arc<Services>,
+    ack_wait: Duration,
+}
+
+impl Nats {
+    /// Waits for a server, and says so. Enough for whoever only asks.
+    ///
+    /// # Errors
+    /// An address that is none.
+    pub async fn connect(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, BusError> {
+        let services = Arc::new(Services::new(&settings.version, clock.now().to_string()));
+        let link = Arc::new(Link::open(settings, clock, ids).await?);
+        let jetstream = ContextBuilder::new()
+            .timeout(settings.patience)
+            .ack_timeout(settings.patience)
+            .backpressure_on_inflight(true)
+            .build(link.client.clone());
+        Ok(Self { link, jetstream, services, ack_wait: settings.ack_wait })
+    }
+
+    /// As `connect`, and looks whether the server and its streams are as they are to be.
+    ///
+    /// # Errors
+    /// All that is wrong or missing, by its name.
+    pub async fn open(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, Unfit> {
+        let bus = Self::connect(settings, clock, ids).await?;
+        bus.verify().await?;
+        Ok(bus)
+    }
+
+    /// Makes the streams that are missing, on so many servers each; for the first initialisation.
+    ///
+    /// # Errors
+    /// What is there already is not as it is to be, or the server does not make it.
+    pub async fn init(&self, replicas: usize) -> Result<(), Unfit> {
+        Box::pin(streams::init(&self.link, &self.jetstream, replicas)).await
+    }
+
+    /// The streams as they stand.
+    ///
+    /// # Errors
+    /// All that is wrong or missing, by its name.
+    pub async fn verify(&self) -> Result<Vec<Standing>, Unfit> {
+        Box::pin(streams::verify(&self.link, &self.jetstream)).await
+    }
+
+    /// Answers discovery for all that is served over this bus. For a task of the process; it ends
+    /// with an error only.
+    ///
+    /// # Errors
+    /// The connection is away as it begins.
+    pub async fn announce(&self) -> Result<(), BusError> {
+        self.services.announce(&self.link).await
+    }
+
+    /// Whether the connection stands.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        self.link.stands()
+    }
+
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.link.counts()
+    }
+
+    async fn asked(&self, ask: Message) -> Result<Message, BusError> {
+        // Without a time of its own: the deadline stands around all of it.
+        let request = Request::new().timeout(None).payload(ask.body);
+        let request = match headers_of(&ask.headers) {
+            Some(headers) => request.headers(headers),
+            None => request,
+        };
+        let subject = ask.subject;
+        match self.link.client.send_request(subject.to_string(), request).await {
+            Ok(answer) => {
+                let headers = answer.headers.as_ref().map(wire::read_headers).transpose();
+                let headers = headers.map_err(|odd| away(format!("an answer: {odd}")))?;
+                let headers = headers.unwrap_or_default();
+                Ok(Message { subject, headers, body: answer.payload })
+            }
+            Err(error) => Err(match error.kind() {
+                RequestErrorKind::NoResponders => BusError::NoResponders(subject),
+                RequestErrorKind::TimedOut => BusError::TimedOut,
+                RequestErrorKind::MaxPayloadExceeded => self.too_large(),
+                RequestErrorKind::InvalidSubject | RequestErrorKind::Other => away(error),
+            }),
+        }
+    }
+
+    async fn stored(&self, entry: Message, dedup: &str) -> Result<(), BusError> {
+        // A stream of another name on this subject would be somebody else's.
+        let publish = PublishMessage::build()
+            .payload(entry.body)
+            .headers(wire::written(&entry.headers))
+            .message_id(dedup)
+            .expected_stream(streams::keeper(entry.subject.row()));
+        let sent = self.jetstream.send_publish(entry.subject.to_string(), publish).await;
+        let stored = match sent {
+            Ok(stored) => stored.await,
+            Err(error) => Err(error),
+        };
+        stored.map(drop).map_err(|error| match error.kind() {
+            PublishErrorKind::TimedOut => BusError::TimedOut,
+            PublishErrorKind::MaxPayloadExceeded => self.too_large(),
+            PublishErrorKind::StreamNotFound => nobody_keeps(&entry.subject),
+            PublishErrorKind::WrongLastMessageId
+            | PublishErrorKind::WrongLastSequence
+            | PublishErrorKind::BrokenPipe
+            | PublishErrorKind::MaxAckPending
+            | PublishErrorKind::Other => away(with_causes(&error)),
+        })
+    }
+
+    /// The body is within our bound, and the server's is narrower.
+    fn too_large(&self) -> BusError {
+        let limit = self.link.client.max_payload();
+        BusError::TooLarge { size: limit + 1, limit }
+    }
+}
+
+impl fmt::Debug for Nats {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = self.counts();
+        out.debug_struct("Nats").field("counts", &counts).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Bus for Nats {
+    async fn request(&self, ask: Message, deadline: Duration) -> Result<Message, BusError> {
+        ask.check(Kind::Request)?;
+        let answer = timeout(deadline, self.link.talk(self.asked(ask))).await;
+        answer.unwrap_or(Err(BusError::TimedOut))
+    }
+
+    async fn notify(&self, news: Message) -> Result<(), BusError> {
+        news.check(Kind::Notice)?;
+        let (client, subject) = (&self.link.client, news.subject.to_string());
+        let told = async {
+            let told = match headers_of(&news.headers) {
+                Some(headers) => client.publish_with_headers(subject, headers, news.body).await,
+                None => client.publish(subject, news.body).await,
+            };
+            told.map_err(away)
+        };
+        self.link.talk(told).await
+    }
+
+    async fn append(&self, entry: Message, dedup: &str) -> Result<(), BusError> {
+        entry.check(Kind::Stream)?;
+        self.link.talk(self.stored(entry, dedup)).await
+    }
+
+    async fn listen(&self, filter: &Filter, audience: Audience) -> Result<Inbox, BusError> {
+        heard::listen(&self.link, &self.services, filter, audience).await
+    }
+
+    async fn consume(&self, filter: &Filter, group: &str) -> Result<Inbox, BusError> {
+        let row = filter.row().filter(|row| row.route().kind == Kind::Stream);
+        let row = row.unwrap_or_else(|| panic!("{filter} is no part of one stream"));
+        let share = (filter, group, self.ack_wait);
+        taken::consume(&self.link, &self.jetstream, streams::keeper(row), share).await
+    }
+}
+
+/// None where there are none, which is a shorter message.
+fn headers_of(headers: &Headers) -> Option<async_nats::HeaderMap> {
+    headers.iter().next().map(|_| wire::written(headers))
+}
+
+fn nobody_keeps(subject: &Subject) -> BusError {
+    let stream = streams::keeper(subject.row());
+    away(format!("stream {stream} is missing or has no leader"))
+}
+
+fn with_causes(error: &jetstream::context::PublishError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

@@ -57,7 +57,11 @@ impl Agenda {
     /// Whether waiting a little pays: jobs that change again meanwhile are seen to once.
     #[must_use]
     pub fn is_under_load(&self) -> bool {
-        self.due.lock().expect("nothing panics while it holds this lock").len() >= LOAD
+        self.len() >= LOAD
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.due.lock().expect("nothing panics while it holds this lock").len()
     }
 
     fn take(&self, most: usize) -> Vec<(ProductId, JobId)> {
@@ -86,6 +90,7 @@ impl Ledger {
                 return Ok(seen);
             }
             seen += due.len();
+            self.counts.followed(due.len());
             let turns = due.into_iter().map(|(product, job)| self.take_turn(product, job));
             for turn in join_all(turns).await {
                 turn?;

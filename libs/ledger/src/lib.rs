@@ -8,6 +8,7 @@ mod census;
 mod claim;
 mod commit;
 mod composite;
+mod counts;
 mod course;
 mod dependents;
 mod factory;
@@ -45,9 +46,10 @@ use store::Store;
 use crate::settings::Belief;
 pub use census::{Called, Census};
 pub use claim::{ClaimRequest, Grant, is_of_a_gate};
+pub use counts::Counted;
 pub use find::Named;
 pub use follow::{Agenda, Alone};
-pub use kinds::Placed;
+pub use kinds::{KINDS, Placed};
 pub use outcome::{LedgerError, Outcome, Verdict};
 pub use patch::ProgressReport;
 pub use plan::{Foreseen, Plan};
@@ -76,6 +78,7 @@ pub struct Ledger {
     pace: Arc<pace::Pace>,
     unleased: Arc<reap::Unleased>,
     watch: Arc<watch::Watch>,
+    counts: Arc<counts::Counts>,
     bus: Arc<dyn Bus>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -106,6 +109,7 @@ impl Ledger {
             pace: Arc::default(),
             unleased: Arc::default(),
             watch: Arc::default(),
+            counts: Arc::default(),
             bus,
             clock,
             ids,

@@ -5,8 +5,10 @@ mod answer;
 mod find;
 mod follow;
 mod news;
+pub mod open;
 mod serve;
 pub mod shape;
+mod side;
 mod tasks;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use clock::{Clock, Ids};
 pub use answer::{Asked, problem_of};
 pub use news::{BusAway, Fate, News};
 pub use serve::{Group, Served};
+pub use side::Side;
 pub use tasks::{Failed, Tasks};
 
 /// A role's hands and senses. Cheap to clone.

@@ -9,6 +9,7 @@ pub mod open;
 mod serve;
 pub mod shape;
 mod side;
+mod tally;
 mod tasks;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use answer::{Asked, problem_of};
 pub use news::{BusAway, Fate, News};
 pub use serve::{Group, Served};
 pub use side::Side;
+pub use tally::{Tallied, Tally};
 pub use tasks::{Failed, Tasks};
 
 /// A role's hands and senses. Cheap to clone.

@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-use crate::Node;
+use crate::{Node, Tally};
 
 /// A few that look, each once every few seconds.
 const MOST_CONNECTIONS: usize = 32;
@@ -38,6 +38,8 @@ pub struct Side {
     pub node: Node,
     /// None for a role without records.
     pub ledger: Option<Ledger>,
+    /// What the bus of this role answered.
+    pub tally: Arc<Tally>,
 }
 
 impl Side {
@@ -150,6 +152,7 @@ impl Side {
         let build = format!(
             "# TYPE gigamesh_build_info gauge\ngigamesh_build_info{{version=\"{version}\"}} 1\n"
         );
+        let build = build + &self.tally.printed();
         let Some(ledger) = &self.ledger else { return build };
         let counted = ledger.counted().into_iter().map(|(name, kind, count)| {
             format!("# TYPE gigamesh_{name} {kind}\ngigamesh_{name} {count}\n")

@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use ::dev::{Fleet, Home};
+use bus::Bus;
 use clock::{Clock, Ids, System};
 use ledger::{Ledger, Terms};
 use node::open::{self, BusChoice, Process, StoreChoice};
-use node::{Node, Side, Tasks};
+use node::{Node, Side, Tallied, Tally, Tasks};
 use serde_json::{Value, json};
 
 use crate::say::Say;
@@ -21,6 +22,7 @@ use crate::trouble::Trouble;
 struct Running {
     node: Node,
     ledger: Option<Ledger>,
+    tally: Arc<Tally>,
     /// The door's own tasks, which end first.
     door: Tasks,
     /// Held for as long as the door is open.
@@ -66,7 +68,8 @@ async fn start(
     serve_role(serve.role, &running).await?;
     let mut said = json!({ "apiVersion": "fleet/v1", "role": name(serve.role) });
     if let Some(port) = serve.side_port {
-        let side = Side { node: running.node.clone(), ledger: running.ledger.clone() };
+        let (node, ledger) = (running.node.clone(), running.ledger.clone());
+        let side = Side { node, ledger, tally: Arc::clone(&running.tally) };
         let address = side.open(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
         said["side"] = json!(format!("http://{address}"));
     }
@@ -86,7 +89,9 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
     // The door's folder is the store's too, where records lie in one.
     let has_door = matches!(serve.role, Role::Gateway | Role::All);
     let home = if has_door { Some(Home::open(&serve.data)?) } else { None };
+    let tally = Arc::new(Tally::default());
     let bus = open::bus(bus, &process).await?;
+    let bus: Arc<dyn Bus> = Arc::new(Tallied::over(bus, Arc::clone(&tally)));
     let ledger = if serve.role == Role::Gateway {
         None
     } else {
@@ -95,7 +100,7 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
         Some(Ledger::new(&store, Arc::clone(&bus), clock, ids, Terms::default()))
     };
     let node = Node { bus, clock: time, ids: chance, tasks };
-    Ok(Running { node, ledger, door: Tasks::default(), home })
+    Ok(Running { node, ledger, tally, door: Tasks::default(), home })
 }
 
 async fn serve_role(role: Role, running: &Running) -> Result<(), Trouble> {

@@ -98,6 +98,10 @@ async fn each_service_in_its_own_process_over_nats_ships_a_job() {
         (stage(&link, &time, &job).await == json!("shipped")).then_some(())
     })
     .await;
+    let counted = roles[3].side("/metrics").await.1;
+    assert!(
+        counted.contains("gigamesh_answers_total{line=\"fleet.v1.*.submit\",status=\"200\"} 1\n")
+    );
     server.freeze().unwrap();
     let failing = roles[0].side("/readyz").await;
     server.thaw().unwrap();

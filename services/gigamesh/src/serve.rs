@@ -139,15 +139,18 @@ impl Serve {
 
     /// What this process stands on; a role alone needs what other processes reach too.
     fn providers(&self) -> Result<(BusChoice, StoreChoice), Trouble> {
-        let nats = || self.nats.clone().unwrap_or_else(|| NATS.to_owned());
+        let nats = || {
+            let nowhere = Trouble::usage("NATS was chosen, and not said where it is");
+            self.nats.clone().ok_or_else(|| nowhere.next(format!("--nats {NATS}")))
+        };
         let bus = match self.bus_name() {
             BusName::Memory => BusChoice::Memory,
-            BusName::Nats => BusChoice::Nats(nats()),
+            BusName::Nats => BusChoice::Nats(nats()?),
         };
         let store = match self.store_name() {
             StoreName::Memory => StoreChoice::Memory,
             StoreName::Embedded => StoreChoice::Embedded(self.data.join("store")),
-            StoreName::Nats => StoreChoice::Nats(nats()),
+            StoreName::Nats => StoreChoice::Nats(nats()?),
             StoreName::Cosmos => return Err(no_such_store()),
         };
         if self.role == Role::All {

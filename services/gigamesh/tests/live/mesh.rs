@@ -119,7 +119,7 @@ async fn a_service_alone_on_a_bus_in_memory_is_refused_with_a_remedy() {
         assert_eq!(refused.status.code(), Some(64));
         assert!(String::from_utf8_lossy(&refused.stderr).contains("--nats"));
     }
-    let words = ["serve", "submit", "--bus", "nats", "--store", "embedded"];
+    let words = ["serve", "submit", "--nats", "nats://127.0.0.1:1", "--store", "embedded"];
     let refused = ran(place.path(), &words).await;
     assert_eq!(refused.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--store nats"));

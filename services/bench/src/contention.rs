@@ -22,7 +22,7 @@ pub(crate) async fn measure(
     say: &mut impl FnMut(&'static str),
 ) -> Result<Measurement, BenchError> {
     say("many claimers, one job");
-    let yard = Yard::open(options, Terms::default())?;
+    let yard = Yard::open(options, Terms::default()).await?;
     let mut fleets = Vec::new();
     for _ in 0..REPLICAS {
         fleets.push(yard.start().await?);

@@ -22,7 +22,7 @@ pub(crate) async fn measure(
     say("writing as fast as the store can");
     let floor = floor::measure(options).await?;
     say("submitting, claiming, building and shipping");
-    let yard = Yard::open(options, Terms::default())?;
+    let yard = Yard::open(options, Terms::default()).await?;
     let fleet = yard.start().await?;
     let (began, used) = (yard.uptime(), usage::processor());
     let until = began + options.span();

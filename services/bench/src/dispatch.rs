@@ -29,7 +29,7 @@ pub(crate) async fn measure(
         return Ok(());
     }
     say("claiming from a short queue");
-    let empty = Yard::open(options, Terms::default())?;
+    let empty = Yard::open(options, Terms::default()).await?;
     let fleet = empty.start().await?;
     let short = claims(&empty, options).await?;
     fleet.stop().await?;
@@ -37,7 +37,7 @@ pub(crate) async fn measure(
     on_measurement(short);
     drop(empty);
     say("filling the queue");
-    let full = Yard::open(options, Terms::default())?;
+    let full = Yard::open(options, Terms::default()).await?;
     backlog::fill(&full, options.backlog).await?;
     say("starting a scheduler");
     let before = usage::resident_mb();
@@ -71,7 +71,7 @@ fn started(options: &Options, seconds: f64, before: f64) -> Measurement {
 }
 
 async fn idle(options: &Options) -> Result<Measurement, BenchError> {
-    let yard = Yard::open(options, Terms::default())?;
+    let yard = Yard::open(options, Terms::default()).await?;
     let fleet = yard.start().await?;
     let by = factory("f", 0);
     let began = yard.uptime();

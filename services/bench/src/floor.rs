@@ -5,25 +5,33 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clock::{Clock, System};
-use store::{Expect, Key, Kind, Put, Spread, Store};
+use fleet::Run;
+use ledger::Placed;
+use node::Tasks;
+use store::{Expect, Key, Kind, Put, Store};
 
 use crate::crew::together;
 use crate::{BenchError, Floor, Options, yard};
 
-const KIND: Kind = Kind { name: "bench", spread: Spread::ById };
+/// Spread as jobs are, and one of which nobody reads all.
+const KIND: Kind = Run::KIND;
 const VALUE: usize = 2048;
 
 pub(crate) async fn measure(options: &Options) -> Result<Floor, BenchError> {
-    let (store, _place) = yard::open(options)?;
-    let clock: Arc<dyn Clock> = Arc::new(System::start());
+    let (system, tasks) = (Arc::new(System::start()), Tasks::default());
+    let ground = yard::open(options, &yard::process(&system, &tasks)).await?;
+    let store = &ground.store;
+    let clock: Arc<dyn Clock> = system;
+    let run = clock.now().to_string().replace([':', '.'], "-");
     let span = options.span().min(Duration::from_secs(3));
     let began = clock.uptime();
     let puts = together((0..options.in_flight).map(|n| {
-        let key = Key::new(KIND, "bench", format!("k{n}")).expect("of the alphabet");
-        put_again_and_again(Arc::clone(&store), key, Arc::clone(&clock), began + span)
+        let key = Key::new(KIND, format!("bench-{n}"), &*run).expect("of the alphabet");
+        put_again_and_again(Arc::clone(store), key, Arc::clone(&clock), began + span)
     }));
     let puts: u64 = puts.await?.into_iter().sum();
     let took = clock.uptime() - began;
+    tasks.stop();
     Ok(Floor { name: "puts", per_sec: puts as f64 / took.as_secs_f64() })
 }
 

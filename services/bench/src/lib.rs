@@ -49,6 +49,8 @@ pub enum StoreChoice {
     Memory,
     /// One file, a sync before each answer.
     Embedded,
+    /// The buckets of a server, which then carries the messages too.
+    Nats,
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +68,8 @@ pub struct Options {
     pub jobs: u64,
     /// An embedded store lies in a folder made inside this one, and is removed afterwards.
     pub place: PathBuf,
+    /// Where the server is on which records lie; it was initialised before.
+    pub nats: Option<String>,
 }
 
 impl Default for Options {
@@ -78,6 +82,7 @@ impl Default for Options {
             backlog: 0,
             jobs: 0,
             place: std::env::temp_dir(),
+            nats: None,
         }
     }
 }
@@ -137,8 +142,10 @@ pub struct Progress {
 pub enum BenchError {
     #[error("no folder for the store")]
     Place(#[source] std::io::Error),
-    #[error("no store")]
+    #[error("the store failed")]
     Store(#[from] store::StoreError),
+    #[error("the store or the bus cannot be used")]
+    Open(#[from] node::open::NotOpened),
     #[error("the ledger failed")]
     Ledger(#[from] ledger::LedgerError),
     #[error("a call failed")]

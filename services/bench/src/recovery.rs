@@ -26,7 +26,7 @@ pub(crate) async fn measure(
     say: &mut impl FnMut(&'static str),
 ) -> Result<Measurement, BenchError> {
     let terms = Terms { ttl: TERM, grant: TERM / 2, ..Terms::default() };
-    let yard = Yard::open(options, terms)?;
+    let yard = Yard::open(options, terms).await?;
     let fleet = yard.start().await?;
     let holders = usize::try_from(options.jobs_or(SILENT)).unwrap_or(usize::MAX);
     say("factories fall silent");

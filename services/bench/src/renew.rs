@@ -25,7 +25,7 @@ pub(crate) async fn measure(
     say: &mut impl FnMut(&'static str),
 ) -> Result<Measurement, BenchError> {
     say("giving out leases");
-    let yard = Yard::open(options, Terms::default())?;
+    let yard = Yard::open(options, Terms::default()).await?;
     let leases = options.jobs_or(LEASES);
     let factories = leases.div_ceil(EACH);
     let held = (0..factories).map(|n| hold(yard.clone(), n, EACH.min(leases - n * EACH)));

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bus::Bus;
 use client::{OverBus, Patience};
 use clock::{Clock, Ids, System};
 use dev::Fleet;
@@ -12,11 +13,11 @@ use fleet::{
     Submission, Terms as Submitting, normalise,
 };
 use ledger::{Ledger, Terms};
+use node::open::{self, BusChoice, Process};
 use node::{Node, Tasks};
 use protocol::{Ask, ClaimWork, Granted, PatchJob, Receipt, ReleaseJob, SubmitJob};
 use serde_json::{Map, Value, json};
-use store::{Memory, Store};
-use store_embedded::Embedded;
+use store::Store;
 use tempfile::TempDir;
 
 use crate::counted::Counted;
@@ -40,37 +41,55 @@ pub(crate) struct Yard {
     _place: Arc<Option<TempDir>>,
 }
 
-/// A store of the chosen kind, and the folder that it lies in.
-pub(crate) fn open(options: &Options) -> Result<(Arc<dyn Store>, Option<TempDir>), BenchError> {
+/// What a fleet stands on, and the folder that its store lies in.
+pub(crate) struct Ground {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) bus: Arc<dyn Bus>,
+    place: Option<TempDir>,
+}
+
+/// A store of the chosen kind, with the bus that goes with it.
+pub(crate) async fn open(options: &Options, process: &Process) -> Result<Ground, BenchError> {
+    let (mut store, mut bus) = (open::StoreChoice::Memory, BusChoice::Memory);
+    let mut place = None;
     match options.store {
-        StoreChoice::Memory => Ok((Arc::new(Memory::new()), None)),
+        StoreChoice::Memory => {}
         StoreChoice::Embedded => {
-            let place = TempDir::with_prefix_in("gigamesh-bench-", &options.place);
-            let place = place.map_err(BenchError::Place)?;
-            Ok((Arc::new(Embedded::open(place.path())?), Some(place)))
+            let folder = TempDir::with_prefix_in("gigamesh-bench-", &options.place);
+            let folder = folder.map_err(BenchError::Place)?;
+            store = open::StoreChoice::Embedded(folder.path().to_owned());
+            place = Some(folder);
+        }
+        StoreChoice::Nats => {
+            let url = options.nats.clone().ok_or(BenchError::Went("no address of a server"))?;
+            (store, bus) = (open::StoreChoice::Nats(url.clone()), BusChoice::Nats(url));
         }
     }
+    let store = Box::pin(open::store(&store)).await?;
+    let bus = Box::pin(open::bus(&bus, process)).await?;
+    Ok(Ground { store, bus, place })
 }
 
 impl Yard {
-    pub(crate) fn open(options: &Options, terms: Terms) -> Result<Self, BenchError> {
-        let (store, place) = open(options)?;
-        let store = Arc::new(Counted::over(store));
+    pub(crate) async fn open(options: &Options, terms: Terms) -> Result<Self, BenchError> {
         let system = Arc::new(System::start());
-        let bus: Arc<dyn bus::Bus> = Arc::new(bus::Memory::default());
         let clock: Arc<dyn Clock> = Arc::<System>::clone(&system);
         let ids: Arc<dyn Ids> = Arc::<System>::clone(&system);
+        let tasks = Tasks::default();
+        let process = process(&system, &tasks);
+        let Ground { store, bus, place } = open(options, &process).await?;
+        let store = Arc::new(Counted::over(store));
         let records: Arc<dyn Store> = Arc::<Counted>::clone(&store);
         let (time, chance) = (Arc::clone(&clock), Arc::clone(&ids));
         let ledger = Ledger::new(&records, Arc::clone(&bus), time, chance, terms);
-        let product = product();
+        let product = product(&*ids);
         Ok(Self {
             ledger,
             store,
             system,
             link: OverBus::new(Arc::clone(&bus), product.clone()),
             product,
-            node: Node { bus, clock, ids, tasks: Tasks::default() },
+            node: Node { bus, clock, ids, tasks },
             body: "x".repeat(BODY).into(),
             _place: Arc::new(place),
         })
@@ -209,8 +228,20 @@ impl Yard {
     }
 }
 
-fn product() -> ProductId {
-    "bench".parse().expect("a name")
+/// This process, as a server sees it.
+pub(crate) fn process(system: &Arc<System>, tasks: &Tasks) -> Process {
+    Process {
+        name: String::from("bench"),
+        clock: Arc::<System>::clone(system),
+        ids: Arc::<System>::clone(system),
+        tasks: tasks.clone(),
+    }
+}
+
+/// One of its own for each measure, since a server is not emptied between them.
+fn product(ids: &dyn Ids) -> ProductId {
+    let name = ids.mint().simple().to_string();
+    format!("bench-{name}").parse().expect("a name")
 }
 
 /// The `n`th factory of that name.

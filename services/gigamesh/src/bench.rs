@@ -28,6 +28,9 @@ pub(crate) struct Bench {
     /// Rounds of contention, leases of renew, lost holders of recovery; 0 is their usual number
     #[arg(long, value_name = "N", default_value_t = 0)]
     jobs: u64,
+    /// The server whose buckets it is, initialised before
+    #[arg(long, value_name = "URL", env = "GIGAMESH_NATS", required_if_eq("store", "nats"))]
+    nats: Option<String>,
     /// Below which folder the store lies
     #[arg(long, value_name = "DIR")]
     place: Option<PathBuf>,
@@ -47,6 +50,7 @@ enum Measured {
 enum Kept {
     Memory,
     Embedded,
+    Nats,
 }
 
 impl Bench {
@@ -84,6 +88,7 @@ impl Bench {
         let store = match self.store {
             Kept::Memory => StoreChoice::Memory,
             Kept::Embedded => StoreChoice::Embedded,
+            Kept::Nats => StoreChoice::Nats,
         };
         Options {
             what,
@@ -93,6 +98,7 @@ impl Bench {
             backlog: self.backlog,
             jobs: self.jobs,
             place: self.place.clone().unwrap_or_else(std::env::temp_dir),
+            nats: self.nats.clone(),
         }
     }
 }

@@ -148,8 +148,10 @@ impl Events {
                 warn!(%error, "NATS refuses");
             }
             Event::ClientError(error) => {
-                self.faults.fetch_add(1, Ordering::Relaxed);
-                warn!(%error, "the NATS client is in trouble");
+                // While a server is away, each try to reach it is one.
+                if let Some(count) = rarely(&self.faults) {
+                    warn!(%error, count, "the NATS client is in trouble");
+                }
             }
             Event::LameDuckMode => info!("this NATS server is about to stop"),
             Event::Draining | Event::Closed => debug!("the connection to NATS ends"),

@@ -1,5 +1,6 @@
 //! The one connection: how it is made and kept. It never retries a request.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::{Context, ContextBuilder};
@@ -57,6 +58,7 @@ impl Link {
             }
             None => ConnectOptions::new(),
         };
+        let failures = AtomicU64::new(0);
         let settings = settings
             .name("gigamesh-store")
             .ping_interval(PING)
@@ -67,7 +69,10 @@ impl Link {
                 let steps = u32::try_from(attempts).unwrap_or(u32::MAX);
                 RECONNECT_STEP.saturating_mul(steps).min(LONGEST_RECONNECT)
             })
-            .event_callback(|event| async move { tell(&event) });
+            .event_callback(move |event| {
+                tell(&event, &failures);
+                std::future::ready(())
+            });
         let client = Box::pin(settings.connect(addresses)).await;
         let client = client.map_err(|error| unreachable(error.into()))?;
         let version = client.server_info().version;
@@ -89,13 +94,20 @@ impl Link {
 }
 
 /// Only here is it seen that a server forbade something: the caller's request just times out.
-fn tell(event: &Event) {
+fn tell(event: &Event, failures: &AtomicU64) {
     match event {
         Event::Connected => tracing::info!("connected to nats"),
-        Event::Disconnected | Event::Closed => tracing::warn!("lost the connection to nats"),
+        Event::Disconnected => tracing::warn!("lost the connection to nats"),
+        Event::Closed => tracing::debug!("the connection to nats ends"),
         Event::LameDuckMode | Event::Draining => tracing::info!("nats is about to close"),
         Event::SlowConsumer(id) => tracing::warn!(id, "nats dropped messages that were not read"),
         Event::ServerError(error) => tracing::warn!(%error, "nats refused"),
-        Event::ClientError(error) => tracing::warn!(%error, "the nats client failed"),
+        Event::ClientError(error) => {
+            // While a server is away, each try to reach it is one; a power of two is worth a line.
+            let count = failures.fetch_add(1, Ordering::Relaxed) + 1;
+            if count.is_power_of_two() {
+                tracing::warn!(%error, count, "the nats client failed");
+            }
+        }
     }
 }

@@ -88,6 +88,47 @@ async fn words_that_are_none_end_with_sixty_four() {
 }
 
 #[tokio::test]
+async fn a_door_beyond_loopback_needs_a_token_that_was_given_and_a_name() {
+    let place = tempfile::tempdir().unwrap();
+    let (strong, weak) = (place.path().join("strong"), place.path().join("weak"));
+    std::fs::write(&strong, "s".repeat(32)).unwrap();
+    std::fs::write(&weak, "w".repeat(31)).unwrap();
+    let strong = ["--token-file", strong.to_str().unwrap()];
+    let weak = ["--token-file", weak.to_str().unwrap()];
+    let named = ["--allow-host", "fleet.example"];
+    for half in [&[][..], &named, &strong, &[weak, named].concat()] {
+        let words = [&["serve", "all", "--listen", "0.0.0.0:0"], half].concat();
+        let refused = ran(place.path(), &words).await;
+        assert_eq!(refused.status.code(), Some(64), "{half:?}");
+        for remedy in ["127.0.0.1", "32 characters", "--token-file", "--allow-host"] {
+            assert!(said(&refused).contains(remedy), "{half:?}: {}", said(&refused));
+        }
+    }
+    let mut whole = crate::process::gigamesh(place.path());
+    whole.args(["serve", "all", "--listen", "0.0.0.0:0"]).args(named).args(strong);
+    let fleet = Running::with_token(whole, &"s".repeat(32)).await;
+    fleet.submit("---\nengine: echo\n---\nx\n").await.unwrap();
+    assert!(!place.path().join(".gigamesh/token").exists(), "a given token is kept nowhere");
+    assert_eq!(fleet.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn health_is_what_the_side_port_says() {
+    let place = tempfile::tempdir().unwrap();
+    let mut serve = crate::process::gigamesh(place.path());
+    serve.args(["serve", "all", "--listen", "127.0.0.1:0", "--side-port", "0"]);
+    let fleet = Running::of(serve).await;
+    let port = fleet.said["side"].as_str().unwrap().rsplit_once(':').unwrap().1.to_owned();
+    let healthy = ran(place.path(), &["health", "--side-port", &port]).await;
+    assert_eq!(healthy.status.code(), Some(0), "{}", said(&healthy));
+    assert!(String::from_utf8_lossy(&healthy.stdout).contains("\"ready\":true"));
+    assert_eq!(fleet.stop().await, Some(0));
+    let gone = ran(place.path(), &["health", "--side-port", &port]).await;
+    assert_eq!(gone.status.code(), Some(8), "{}", said(&gone));
+    assert!(said(&gone).contains("nobody answers"), "{}", said(&gone));
+}
+
+#[tokio::test]
 async fn the_store_is_chosen_by_either_variable() {
     let place = tempfile::tempdir().unwrap();
     for (variable, kept) in [("GIGAMESH_STORE", "embedded"), ("DB_PROVIDER", "memory")] {

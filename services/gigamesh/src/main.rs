@@ -4,6 +4,8 @@
 mod admin;
 mod apart;
 mod bench;
+#[cfg(test)]
+mod compose;
 mod demo;
 mod dev;
 mod doctor;

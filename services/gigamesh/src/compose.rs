@@ -256,6 +256,8 @@ fn the_image_is_pinned_runs_as_nobody_and_starts_this_binary() {
     }
     let rust = said("Cargo.toml", "rust-version =").pop().unwrap();
     assert!(bases[0].starts_with(&format!("rust:{rust}.")), "{bases:?} and Rust {rust}");
+    let release = bases[1].split(['-', ':']).nth(1).unwrap();
+    assert!(bases[0].contains(&format!("-{release} ")), "built and run on one libc: {bases:?}");
     let text = stack::text(IMAGE);
     let last = text.rsplit("\nFROM ").next().unwrap();
     let user = said(IMAGE, "USER ").pop().expect("a user");

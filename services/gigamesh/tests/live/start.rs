@@ -113,6 +113,21 @@ async fn a_door_beyond_loopback_needs_a_token_that_was_given_and_a_name() {
 }
 
 #[tokio::test]
+async fn a_door_beyond_loopback_warns_that_there_is_no_tls() {
+    let place = tempfile::tempdir().unwrap();
+    let token = place.path().join("token");
+    std::fs::write(&token, "s".repeat(32)).unwrap();
+    // A port that is taken ends it after the warning.
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let words = ["serve", "all", "--allow-host", "fleet.example", "--listen", &listen];
+    let words = [&words[..], &["--token-file", token.to_str().unwrap()]].concat();
+    let warned = ran(place.path(), &words).await;
+    assert_eq!(warned.status.code(), Some(64), "{}", said(&warned));
+    assert!(said(&warned).contains("THE DOOR HAS NO TLS"), "{}", said(&warned));
+}
+
+#[tokio::test]
 async fn health_is_what_the_side_port_says() {
     let place = tempfile::tempdir().unwrap();
     let mut serve = crate::process::gigamesh(place.path());

@@ -1,5 +1,8 @@
 //! How it starts, and how it says why it does not.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use crate::process::{Running, eventually, ran};
 
 fn said(output: &std::process::Output) -> String {
@@ -141,6 +144,24 @@ async fn health_is_what_the_side_port_says() {
     let gone = ran(place.path(), &["health", "--side-port", &port]).await;
     assert_eq!(gone.status.code(), Some(8), "{}", said(&gone));
     assert!(said(&gone).contains("nobody answers"), "{}", said(&gone));
+}
+
+#[tokio::test]
+async fn a_side_port_that_names_what_is_missing_is_not_healthy() {
+    let place = tempfile::tempdir().unwrap();
+    let side = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = side.local_addr().unwrap().port().to_string();
+    let answering = async {
+        let (mut stream, _) = side.accept().await.unwrap();
+        let mut asked = [0; 1024];
+        let heard = stream.read(&mut asked).await.unwrap();
+        assert!(asked[..heard].starts_with(b"GET /readyz HTTP/1.1\r\n"));
+        stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\nstore\n").await.unwrap();
+    };
+    let words = ["health", "--side-port", &port];
+    let ((), ill) = tokio::join!(answering, ran(place.path(), &words));
+    assert_eq!(ill.status.code(), Some(1), "{}", said(&ill));
+    assert!(said(&ill).contains("store"), "{}", said(&ill));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
     reason = "a tool for the command line speaks"
 )]
 
+mod docker;
 mod linker;
 mod run;
 mod steps;
@@ -27,12 +28,13 @@ use crate::tally::Tally;
 const HELP: &str = "\
 cargo xtask <verb>
 
-  test          everything: setup, fmt, clippy, doc, deny, all tests; the command that must be green
+  test          everything: setup, fmt, clippy, doc, deny, all tests, stack; the command that must be green
   ci            the same
   fmt [--fix]   check the formatting, or mend it
   lint          clippy and rustdoc, warnings are errors
   setup         install what tests need: nats-server, pinned by digest, into target/tools
   tests         all tests, after setup and without the other checks
+  stack         docker-compose.yml in containers, where there is a Docker engine
   schemas       write the documents in schemas/ as the code says
   sim           the simulation: two thousand seeds, and the table of wrong designs
   sim 42        one seed again, with its transcript; a third word names a wrong design
@@ -57,6 +59,7 @@ fn main() -> Result<ExitCode> {
         ["lint"] => &[steps::CLIPPY, steps::DOC],
         ["setup"] => &[steps::SETUP],
         ["tests"] => &[steps::SETUP, steps::TESTS],
+        ["stack"] => &[steps::STACK],
         ["sim"] => &[steps::SIM],
         ["house"] => &[steps::HOUSE],
         ["deny"] => &[steps::DENY],

@@ -9,6 +9,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
+use crate::docker;
 use crate::linker;
 use crate::steps::{Kind, REPLAY, SCHEMAS, Step};
 use crate::tally::{self, Runner, Tally};
@@ -30,6 +31,10 @@ pub(crate) fn step(step: &Step) -> Result<Outcome> {
         }
         Kind::Check | Kind::Docs | Kind::Optional { .. } => check(step),
         Kind::Tests => tests(step),
+        Kind::Docker => match docker::missing() {
+            None => tests(step),
+            Some(what) => Ok(without_engine(step, what, docker::is_required())),
+        },
         Kind::Tools => Ok(installed(step, &tools::nats_server())),
     }
 }
@@ -120,7 +125,7 @@ fn shown(stream: impl Read, runner: Runner) -> Tally {
 /// a test step that counted nothing has not proved anything and fails as well.
 fn judged(step: &Step, succeeded: bool, mut seen: Tally) -> Outcome {
     let mut notes = Vec::new();
-    let silent = step.kind == Kind::Tests && seen == Tally::default();
+    let silent = matches!(step.kind, Kind::Tests | Kind::Docker) && seen == Tally::default();
     if !succeeded || silent {
         seen.failed = seen.failed.max(1);
     }
@@ -139,10 +144,32 @@ fn skipped(step: &Step, why: &str) -> Outcome {
     Outcome { tally, notes: vec![format!("SKIPPED {}: {why}", step.name)] }
 }
 
+/// Said aloud either way: what these tests prove nothing else does.
+fn without_engine(step: &Step, what: &str, required: bool) -> Outcome {
+    if !required {
+        return skipped(step, &format!("no Docker: {what}"));
+    }
+    let why = format!("{what}, and {} is 1", docker::REQUIRED_BY);
+    println!("\n== {}: {why}", step.name);
+    let mut outcome = judged(step, false, Tally::default());
+    outcome.notes.push(format!("       {}: {why}", step.name));
+    outcome
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::{FMT, HOUSE, SETUP};
+    use crate::steps::{FMT, HOUSE, SETUP, STACK};
+
+    #[test]
+    fn without_docker_the_stack_is_skipped_aloud_or_fails_where_it_is_required() {
+        let skipped = without_engine(&STACK, "no engine", false);
+        assert_eq!(skipped.tally, Tally { passed: 0, failed: 0, skipped: 1 });
+        assert_eq!(skipped.notes, ["SKIPPED stack: no Docker: no engine"]);
+        let failed = without_engine(&STACK, "no engine", true);
+        assert_eq!(failed.tally, Tally { passed: 0, failed: 1, skipped: 0 });
+        assert!(failed.notes[1].contains("GIGAMESH_REQUIRE_DOCKER"), "{:?}", failed.notes);
+    }
 
     #[test]
     fn a_check_that_fails_counts_as_one_failure_and_names_its_verb() {

@@ -24,6 +24,9 @@ pub(crate) enum Kind {
     Docs,
     /// Prints summaries of tests, which are counted.
     Tests,
+    /// Prints summaries as well, and needs a Docker engine; without one it is skipped aloud, or
+    /// fails where `GIGAMESH_REQUIRE_DOCKER` is 1.
+    Docker,
     /// Installs programs; no command of cargo's.
     Tools,
     /// Needs a subcommand that may be absent; then it is skipped aloud.
@@ -39,10 +42,22 @@ pub(crate) const FMT: Step =
 pub(crate) const FMT_FIX: Step =
     Step { name: "fmt", verb: "fmt --fix", cargo: &["fmt", "--all"], kind: Kind::Check };
 
+/// What turns on the tests in containers.
+const DOCKER: &str = "gigamesh/docker";
+
 pub(crate) const CLIPPY: Step = Step {
     name: "clippy",
     verb: "lint",
-    cargo: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+    cargo: &[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--features",
+        DOCKER,
+        "--",
+        "-D",
+        "warnings",
+    ],
     kind: Kind::Check,
 };
 
@@ -76,6 +91,14 @@ pub(crate) const TESTS: Step = Step {
     kind: Kind::Tests,
 };
 
+/// The stack of `docker-compose.yml`, built and started.
+pub(crate) const STACK: Step = Step {
+    name: "stack",
+    verb: "stack",
+    cargo: &["test", "--workspace", "--features", DOCKER, "--test", "containers"],
+    kind: Kind::Docker,
+};
+
 /// The documents in `schemas/` with all that must hold of them; told by the environment to write.
 pub(crate) const SCHEMAS: Step = Step {
     name: "schemas",
@@ -103,4 +126,4 @@ pub(crate) const REPLAY: Step = Step {
 pub(crate) const BENCH: Step =
     Step { name: "bench", verb: "bench", cargo: &["bench", "--workspace"], kind: Kind::Check };
 
-pub(crate) const EVERYTHING: [Step; 6] = [SETUP, FMT, CLIPPY, DOC, DENY, TESTS];
+pub(crate) const EVERYTHING: [Step; 7] = [SETUP, FMT, CLIPPY, DOC, DENY, TESTS, STACK];

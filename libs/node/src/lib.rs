@@ -8,7 +8,7 @@ mod news;
 pub mod open;
 mod serve;
 pub mod shape;
-mod side;
+pub mod side;
 mod tally;
 mod tasks;
 

@@ -32,6 +32,13 @@ const AFTER_TROUBLE: Duration = Duration::from_millis(50);
 /// A name that nobody need have.
 const PROBE: &str = "readyz";
 
+/// Where it is asked whether the process is there.
+pub const HEALTH: &str = "/healthz";
+/// Where it is asked whether all that the role needs is there.
+pub const READY: &str = "/readyz";
+/// Where it is asked what was counted.
+pub const METRICS: &str = "/metrics";
+
 /// What a side port tells of.
 #[derive(Clone, Debug)]
 pub struct Side {
@@ -135,12 +142,12 @@ impl Side {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "GET only\n".to_owned());
         }
         match request.uri().path() {
-            "/healthz" => plain(StatusCode::OK, "alive\n".to_owned()),
-            "/readyz" => match self.failing().await.as_slice() {
+            HEALTH => plain(StatusCode::OK, "alive\n".to_owned()),
+            READY => match self.failing().await.as_slice() {
                 [] => plain(StatusCode::OK, "ready\n".to_owned()),
                 parts => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", parts.join(" "))),
             },
-            "/metrics" => plain(StatusCode::OK, self.counted()),
+            METRICS => plain(StatusCode::OK, self.counted()),
             _ => plain(StatusCode::NOT_FOUND, "healthz, readyz, metrics\n".to_owned()),
         }
     }

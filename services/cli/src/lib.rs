@@ -80,6 +80,11 @@ pub fn door(
     Ok(Door { link: desk::link(&settings)?, url: settings.url })
 }
 
+/// The variables that are settings, whatever the verb.
+pub fn variables() -> impl Iterator<Item = String> {
+    settings::KEYS.into_iter().map(settings::variable)
+}
+
 /// Tells of trouble as every command does: in lines on a terminal, as JSON elsewhere.
 pub fn tell(trouble: &Trouble, terminal: Terminal) {
     Printer::new(terminal, false, false).trouble(trouble);

@@ -114,7 +114,7 @@ fn flags(common: &Common) -> Layer {
 
 fn variables(environment: &BTreeMap<String, String>) -> Layer {
     let named = KEYS.into_iter().filter_map(|key| {
-        let name = format!("GIGAMESH_{}", key.to_uppercase());
+        let name = variable(key);
         let value = environment.get(&name).filter(|value| !value.is_empty())?;
         Some((key, Found { value: value.clone(), origin: name }))
     });
@@ -123,6 +123,11 @@ fn variables(environment: &BTreeMap<String, String>) -> Layer {
         layer.remove("token_file");
     }
     layer
+}
+
+/// The variable of a setting.
+pub(crate) fn variable(key: &str) -> String {
+    format!("GIGAMESH_{}", key.to_uppercase())
 }
 
 fn files(environment: &BTreeMap<String, String>, folder: &Path) -> Vec<PathBuf> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bus::Bus;
 use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
-use gateway::{LocalToken, NotOpened};
+use gateway::{HostName, LocalToken, NotOpened};
 use ledger::{Ledger, Terms};
 use node::{BusAway, Failed, Node, Tasks};
 use store::{Store, StoreError};
@@ -45,6 +45,8 @@ pub struct Options {
     pub address: SocketAddr,
     pub product: ProductId,
     pub token: LocalToken,
+    /// Names besides those of loopback that the door may be asked under.
+    pub hosts: Vec<HostName>,
     pub terms: Terms,
     /// Runs a job that names no engine.
     pub engine: EngineName,
@@ -92,6 +94,7 @@ impl Local {
             address: options.address,
             product: options.product.clone(),
             token: options.token,
+            hosts: options.hosts,
         };
         let address = gateway::serve(front, opened).await?;
         Ok(Self { fleet, door, address, product: options.product, node })

@@ -34,11 +34,13 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
     request.extensions_mut().insert(Named(request_id));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let open = OPEN.contains(&path.as_str());
-    if !host::is_ours(request.uri(), request.headers()) {
+    if !host::is_ours(&door.options.hosts, request.uri(), request.headers()) {
         debug!(%request_id, "asked under a foreign name");
         let refusal = Refusal::new(Code::Forbidden, request_id).because("host");
         return signed(
-            refusal.hint("use 127.0.0.1, [::1] or localhost").into_response(),
+            refusal
+                .hint("use 127.0.0.1, [::1] or localhost, or a name that the door was told")
+                .into_response(),
             request_id,
         );
     }

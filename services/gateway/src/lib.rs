@@ -1,6 +1,6 @@
 //! The HTTP door. Holds no truth and writes none: every route is one typed call over the bus, and
-//! every refusal is the one that the bus gave. Until there are principals it opens on loopback
-//! only, for one local token and one product.
+//! every refusal is the one that the bus gave. Until there are principals it opens for one token and
+//! one product, and beyond loopback only under names that it was told.
 
 mod describe;
 mod feed;
@@ -22,6 +22,7 @@ use node::Node;
 use tokio::sync::Semaphore;
 
 pub use describe::text as openapi;
+pub use host::{HostName, NotAHost};
 pub use options::{LocalToken, NotAToken, Options};
 pub use socket::NotOpened;
 
@@ -44,9 +45,9 @@ pub(crate) struct Door {
 /// taken, what is under way has ten seconds.
 ///
 /// # Errors
-/// The address is not loopback or is taken, or the bus is away.
+/// The address is taken, or not loopback without what that needs, or the bus is away.
 pub async fn serve(node: Node, options: Options) -> Result<SocketAddr, NotOpened> {
-    let listener = socket::bind(options.address).await?;
+    let listener = socket::bind(&options).await?;
     let address = listener.local_addr().map_err(NotOpened::Failed)?;
     let link = OverBus::new(Arc::clone(&node.bus), options.product.clone());
     let feed = feed::open(&node, &options.product).await?;

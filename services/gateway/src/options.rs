@@ -7,13 +7,21 @@ use std::str::FromStr;
 use fleet::ProductId;
 use subtle::ConstantTimeEq;
 
+use crate::host::HostName;
+
+/// What may be tried from elsewhere is longer than what is tried on one host.
+const STRONG: usize = 32;
+
 /// Where and for whom.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Loopback; port 0 takes any that is free.
+    /// Port 0 takes any that is free. Not on loopback only with `hosts` and a token of 32
+    /// characters or more.
     pub address: SocketAddr,
     pub product: ProductId,
     pub token: LocalToken,
+    /// Names besides those of loopback that the door may be asked under.
+    pub hosts: Vec<HostName>,
 }
 
 /// The one secret that opens the door. Never printed.
@@ -24,6 +32,13 @@ pub struct LocalToken(Box<str>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a token is 16 to 256 visible ASCII characters")]
 pub struct NotAToken;
+
+impl Options {
+    /// Whether more than this host may reach the door.
+    pub(crate) fn may_be_public(&self) -> bool {
+        !self.hosts.is_empty() && self.token.0.len() >= STRONG
+    }
+}
 
 impl LocalToken {
     /// Takes as long for a token that is nearly right as for one that is not.

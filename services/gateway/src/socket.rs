@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
+use crate::Options;
 use crate::framing::{Doubt, Watched};
 
 /// Connections at once; further ones wait to be accepted.
@@ -36,7 +37,8 @@ const AFTER_TROUBLE: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 pub enum NotOpened {
     #[error(
-        "{0} is not a loopback address, and without users and TLS the door opens on loopback only; use 127.0.0.1 or [::1]"
+        "{0} is not a loopback address, and without users and TLS the door opens elsewhere only for \
+         a token of 32 characters or more, under the names that it was told"
     )]
     NotLoopback(SocketAddr),
     #[error("{0} is in use; choose another port, or 0 for any that is free")]
@@ -47,9 +49,16 @@ pub enum NotOpened {
     BusAway(#[from] BusAway),
 }
 
-pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, NotOpened> {
+pub(crate) async fn bind(options: &Options) -> Result<TcpListener, NotOpened> {
+    let address = options.address;
     if !address.ip().is_loopback() {
-        return Err(NotOpened::NotLoopback(address));
+        if !options.may_be_public() {
+            return Err(NotOpened::NotLoopback(address));
+        }
+        warn!(
+            %address,
+            "THE DOOR HAS NO TLS: whoever can read this network reads the token and every job"
+        );
     }
     TcpListener::bind(address).await.map_err(|error| {
         let in_use = error.kind() == io::ErrorKind::AddrInUse;

@@ -13,7 +13,8 @@ use node::{Node, Side, Tallied, Tally, Tasks};
 use serde_json::{Value, json};
 
 use crate::say::Say;
-use crate::serve::{Role, Serve};
+use crate::secret::{Given, Secret};
+use crate::serve::{Role, Serve, seen_from_here};
 use crate::signals::Interrupts;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
@@ -30,7 +31,7 @@ struct Running {
 }
 
 pub(crate) async fn run(
-    serve: Serve,
+    (serve, secret): (Serve, Given),
     choice: (BusChoice, StoreChoice),
     around: &Surroundings,
     say: Say,
@@ -40,7 +41,7 @@ pub(crate) async fn run(
     let started = tokio::select! {
         biased;
         () = interrupts.next() => return Err(Trouble::interrupted()),
-        started = Box::pin(start(&serve, choice, around)) => started,
+        started = Box::pin(start((&serve, secret), choice, around)) => started,
     };
     let (running, said) = started?;
     say.data(&said);
@@ -60,7 +61,7 @@ pub(crate) async fn run(
 }
 
 async fn start(
-    serve: &Serve,
+    (serve, secret): (&Serve, Given),
     (bus, store): (BusChoice, StoreChoice),
     around: &Surroundings,
 ) -> Result<(Running, Value), Trouble> {
@@ -73,8 +74,8 @@ async fn start(
         let address = side.open(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
         said["side"] = json!(format!("http://{address}"));
     }
-    if matches!(serve.role, Role::Gateway | Role::All) {
-        open_door(serve, around, (&mut running, &mut said)).await?;
+    if serve.role.has_door() {
+        open_door((serve, secret), around, (&mut running, &mut said)).await?;
     }
     Ok((running, said))
 }
@@ -87,8 +88,7 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
     let (time, chance) = (Arc::clone(&clock), Arc::clone(&ids));
     let process = Process { name: label, clock, ids, tasks: tasks.clone() };
     // The door's folder is the store's too, where records lie in one.
-    let has_door = matches!(serve.role, Role::Gateway | Role::All);
-    let home = if has_door { Some(Home::open(&serve.data)?) } else { None };
+    let home = if serve.role.has_door() { Some(Home::open(&serve.data)?) } else { None };
     let tally = Arc::new(Tally::default());
     let bus = open::bus(bus, &process).await?;
     let bus: Arc<dyn Bus> = Arc::new(Tallied::over(bus, Arc::clone(&tally)));
@@ -117,20 +117,22 @@ async fn serve_role(role: Role, running: &Running) -> Result<(), Trouble> {
 }
 
 async fn open_door(
-    serve: &Serve,
+    (serve, secret): (&Serve, Given),
     around: &Surroundings,
     (running, said): (&mut Running, &mut Value),
 ) -> Result<(), Trouble> {
     let Some(home) = &running.home else { return Ok(()) };
     let product = around.product()?;
-    let token = home.token(&*running.node.ids)?;
-    let options = gateway::Options { address: serve.listen, product: product.clone(), token };
+    let Secret { token, file } = secret.or_of(home)?;
+    let (address, hosts) = (serve.listen, serve.allow_host.clone());
+    let options = gateway::Options { address, product: product.clone(), token, hosts };
     let front = Node { tasks: running.door.clone(), ..running.node.clone() };
     let address = gateway::serve(front, options).await.map_err(::dev::NotStarted::Door)?;
+    let address = seen_from_here(address);
     home.announce(address)?;
     said["url"] = json!(format!("http://{address}"));
     said["product"] = json!(product);
-    said["tokenFile"] = json!(home.token_file());
+    said["tokenFile"] = json!(file);
     Ok(())
 }
 

@@ -78,6 +78,7 @@ impl Dev {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
             product: product.clone(),
             token: home.token(&System::start())?,
+            hosts: Vec::new(),
             terms: Terms::default(),
             engine: shell(),
         })

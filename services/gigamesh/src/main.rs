@@ -4,13 +4,17 @@
 mod admin;
 mod apart;
 mod bench;
+#[cfg(test)]
+mod compose;
 mod demo;
 mod dev;
 mod doctor;
 mod factories;
 mod factory;
+mod health;
 mod log;
 mod say;
+mod secret;
 mod serve;
 mod signals;
 mod surroundings;
@@ -57,6 +61,7 @@ enum Verb {
     Client(cli::Verb),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
+    Health(health::Health),
     /// Print what makes a shell complete these words
     Completions {
         shell: Shell,
@@ -108,6 +113,7 @@ fn carry_out(runtime: &Runtime, words: Words) -> Result<ExitCode, Trouble> {
         Verb::Client(verb) => runtime.block_on(around.ask(verb)),
         Verb::Bench(bench) => runtime.block_on(bench.run(say)).map(done),
         Verb::Doctor(doctor) => runtime.block_on(doctor.run(&around, say)).map(done),
+        Verb::Health(health) => health.run(say).map(done),
         Verb::Completions { shell } => {
             clap_complete::generate(
                 shell,

@@ -1,17 +1,18 @@
 //! `gigamesh serve`: services without factories, for hosts that only coordinate.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use ::dev::{Data, Home, Local, Options};
 use clap::{Args, ValueEnum};
-use clock::System;
 use fleet::ProductId;
+use gateway::HostName;
 use ledger::Terms;
 use node::open::{BusChoice, StoreChoice};
 use serde_json::json;
 
 use crate::say::Say;
+use crate::secret::Secret;
 use crate::signals::Interrupts;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
@@ -43,9 +44,12 @@ pub(crate) struct Serve {
     /// The folder of store and token
     #[arg(long, value_name = "DIR", default_value = ".gigamesh", env = "GIGAMESH_DATA")]
     pub(crate) data: PathBuf,
-    /// Address of page and API; loopback only
+    /// Address of page and API; beyond loopback it needs --allow-host and a token that was given
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4600", env = "GIGAMESH_LISTEN")]
     pub(crate) listen: SocketAddr,
+    /// A name that callers elsewhere know the door by, with a port or without (repeatable)
+    #[arg(long, value_name = "HOST", env = "GIGAMESH_ALLOW_HOST", value_delimiter = ',')]
+    pub(crate) allow_host: Vec<HostName>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -71,23 +75,32 @@ enum StoreName {
     Cosmos,
 }
 
+impl Role {
+    pub(crate) fn has_door(self) -> bool {
+        matches!(self, Self::Gateway | Self::All)
+    }
+}
+
 impl Serve {
     pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         let (bus, store) = self.providers()?;
+        let secret = Secret::given(&self, around)?;
         let local = bus == BusChoice::Memory && !matches!(store, StoreChoice::Nats(_));
         if !local || self.side_port.is_some() {
-            return crate::apart::run(self, (bus, store), around, say).await;
+            return crate::apart::run((self, secret), (bus, store), around, say).await;
         }
         let mut interrupts = Interrupts::listen()?;
         let home = Home::open(&self.data)?;
-        let local = Local::open(self.options(&home, around.product()?)?).await?;
-        home.announce(local.address())?;
-        let url = format!("http://{}", local.address());
+        let secret = secret.or_of(&home)?;
+        let local = Local::open(self.options(&home, &secret, around.product()?)?).await?;
+        let address = seen_from_here(local.address());
+        home.announce(address)?;
+        let url = format!("http://{address}");
         say.data(&json!({
             "apiVersion": "fleet/v1",
             "url": url,
             "product": local.product(),
-            "tokenFile": home.token_file(),
+            "tokenFile": secret.file,
         }));
         say.talk(&format!("serving product {} at {url}; Ctrl-C stops it", local.product()));
         let broke_down = tokio::select! {
@@ -105,12 +118,18 @@ impl Serve {
         if broke_down { Err(Trouble::failed("a service broke down")) } else { Ok(()) }
     }
 
-    fn options(&self, home: &Home, product: ProductId) -> Result<Options, Trouble> {
+    fn options(
+        &self,
+        home: &Home,
+        secret: &Secret,
+        product: ProductId,
+    ) -> Result<Options, Trouble> {
         Ok(Options {
             data: self.store_at(home)?,
             address: self.listen,
             product,
-            token: home.token(&System::start())?,
+            token: secret.token.clone(),
+            hosts: self.allow_host.clone(),
             terms: Terms::default(),
             engine: crate::dev::shell(),
         })
@@ -173,4 +192,14 @@ impl Serve {
 
 fn no_such_store() -> Trouble {
     Trouble::usage("this build has no such store").next("gigamesh serve all --store embedded")
+}
+
+/// Nobody asks for the address of every interface: on this host it is that of loopback.
+pub(crate) fn seen_from_here(address: SocketAddr) -> SocketAddr {
+    let loopback: IpAddr = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(loopback, address.port())
 }

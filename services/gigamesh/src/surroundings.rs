@@ -10,6 +10,7 @@ use std::sync::Arc;
 use cli::{Common, Door, Sink, Source, Terminal};
 use clock::System;
 use fleet::ProductId;
+use gateway::{LocalToken, NotAToken};
 
 use crate::signals::Interrupts;
 use crate::trouble::Trouble;
@@ -34,6 +35,31 @@ impl Surroundings {
         let named = named.map_or("local", String::as_str);
         named.parse().map_err(|error| {
             Trouble::usage(format!("{named:?} is no name of a product")).caused_by(&error)
+        })
+    }
+
+    /// The token that a door is to open for: named by a flag or a variable, as a caller names it.
+    pub(crate) fn token(&self) -> Result<Option<LocalToken>, Trouble> {
+        let variable = |name| self.environment.get(name).filter(|value| !value.is_empty());
+        let flag = self.common.token_file.clone();
+        let typed = if flag.is_none() { variable("GIGAMESH_TOKEN") } else { None };
+        let named = || variable("GIGAMESH_TOKEN_FILE").map(PathBuf::from);
+        let (origin, text) = match (typed, flag.or_else(named)) {
+            (Some(text), _) => (String::from("GIGAMESH_TOKEN"), text.clone()),
+            (None, Some(file)) => {
+                let text = std::fs::read_to_string(self.folder.join(&file)).map_err(|why| {
+                    Trouble::usage(format!("the token file {} cannot be read", file.display()))
+                        .caused_by(&why)
+                        .next("name another with --token-file")
+                })?;
+                (file.display().to_string(), text.trim().to_owned())
+            }
+            (None, None) => return Ok(None),
+        };
+        text.parse().map(Some).map_err(|why: NotAToken| {
+            Trouble::usage(format!("there is no token in {origin}"))
+                .caused_by(&why)
+                .next("head -c 32 /dev/urandom | base64, into a file that --token-file names")
         })
     }
 

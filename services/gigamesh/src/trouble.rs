@@ -79,9 +79,9 @@ impl From<NotStarted> for Trouble {
             NotStarted::Door(NoDoor::InUse(_)) => Self::usage("the door cannot be opened")
                 .caused_by(&error)
                 .next("choose another port, like --port 4601, or --port 0 for any that is free"),
-            NotStarted::Door(NoDoor::NotLoopback(_)) => {
-                Self::usage("the door cannot be opened").caused_by(&error)
-            }
+            NotStarted::Door(NoDoor::NotLoopback(_)) => Self::usage("the door cannot be opened")
+                .caused_by(&error)
+                .next(crate::secret::BEYOND),
             NotStarted::Door(NoDoor::Failed(_) | NoDoor::BusAway(_)) => {
                 Self::failed("the door cannot be opened").caused_by(&error)
             }

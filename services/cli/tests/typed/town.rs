@@ -47,6 +47,7 @@ impl Town {
             address: "127.0.0.1:0".parse().unwrap(),
             product: "acme".parse().unwrap(),
             token: TOKEN.parse().unwrap(),
+            hosts: Vec::new(),
         };
         let address = gateway::serve(node.clone(), options).await.unwrap();
         let url = format!("http://{address}");

@@ -8,6 +8,7 @@ use bus::BusError;
 use client::{CallError, OverHttp};
 use clock::System;
 use futures_util::StreamExt;
+use gateway::Options;
 use node::{Node, Tasks};
 use protocol::Code;
 use serde_json::json;
@@ -70,8 +71,36 @@ async fn a_port_in_use_and_an_open_address_are_refused_in_words() {
     let second = gateway::serve(alone(), options(&first.to_string())).await.unwrap_err();
     assert!(matches!(second, gateway::NotOpened::InUse(_)), "{second:?}");
     assert!(second.to_string().contains("is in use"), "{second}");
-    let open = gateway::serve(alone(), options("0.0.0.0:0")).await.unwrap_err();
-    assert!(open.to_string().contains("not a loopback address"), "{open}");
+    let named = vec!["gateway".parse().unwrap()];
+    let weak = "x".repeat(31).parse().unwrap();
+    let nameless = options("0.0.0.0:0");
+    let guessable = Options { token: weak, hosts: named, ..options("0.0.0.0:0") };
+    for options in [nameless, guessable] {
+        let open = gateway::serve(alone(), options).await.unwrap_err();
+        assert!(matches!(open, gateway::NotOpened::NotLoopback(_)), "{open:?}");
+        assert!(open.to_string().contains("a token of 32 characters"), "{open}");
+    }
+}
+
+#[tokio::test]
+async fn a_door_beyond_loopback_answers_to_the_names_it_was_told_and_to_no_other() {
+    let node = alone();
+    let hosts = vec!["gateway:4600".parse().unwrap(), "fleet.example".parse().unwrap()];
+    let open = Options { hosts, ..options("0.0.0.0:0") };
+    let address = gateway::serve(node.clone(), open).await.unwrap();
+    let here = SocketAddr::from(([127, 0, 0, 1], address.port()));
+    for host in ["gateway:4600", "fleet.example", "fleet.example:80", "localhost", "127.0.0.1:1"] {
+        let said = Spoken::bare("GET /healthz").host(host).to(here).await;
+        assert_eq!(said.status, 200, "{host}");
+    }
+    for host in ["gateway", "evil.example", "fleet.example.evil.example", "a@fleet.example"] {
+        let said = Spoken::new("GET /healthz").host(host).to(here).await;
+        assert_eq!(said.status, 403, "{host}");
+        assert_eq!(said.json()["error"]["reason"], json!("host"), "{host}");
+    }
+    let stranger = Spoken::bare("GET /fleet/stats").host("fleet.example").to(here).await;
+    assert_eq!(stranger.status, 401, "a name is no token");
+    node.tasks.stop();
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ pub(crate) fn options(address: &str) -> Options {
         address: address.parse().unwrap(),
         product: "acme".parse().unwrap(),
         token: TOKEN.parse().unwrap(),
+        hosts: Vec::new(),
     }
 }
 

@@ -36,6 +36,7 @@ impl House {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             product: "demo".parse().map_err(|error| Trouble::defect(&error))?,
             token,
+            hosts: Vec::new(),
             terms: Terms { ttl: TTL, grant: TTL, ..Terms::default() },
             engine: crate::dev::shell(),
         })

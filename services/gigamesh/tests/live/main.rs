@@ -12,4 +12,6 @@ mod factory;
 #[cfg(test)]
 mod mesh;
 #[cfg(test)]
+mod stack;
+#[cfg(test)]
 mod start;

@@ -32,6 +32,8 @@ pub(crate) async fn ran(folder: &Path, words: &[&str]) -> Output {
 /// A fleet in a process of its own, its door open.
 pub(crate) struct Running {
     child: Child,
+    /// Its first line.
+    pub(crate) said: Value,
     pub(crate) url: String,
     pub(crate) token_file: PathBuf,
     link: OverHttp,
@@ -47,16 +49,26 @@ impl Running {
     }
 
     /// Anything that says where its door is on its first line.
-    pub(crate) async fn of(mut command: Command) -> Self {
+    pub(crate) async fn of(command: Command) -> Self {
+        Self::opened(command, None).await
+    }
+
+    /// The same, where the token is not the folder's own.
+    pub(crate) async fn with_token(command: Command, token: &str) -> Self {
+        Self::opened(command, Some(token)).await
+    }
+
+    async fn opened(mut command: Command, given: Option<&str>) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it starts");
         let said: Value = serde_json::from_str(&line.unwrap().expect("it says where")).unwrap();
         let url = said["url"].as_str().unwrap().to_owned();
-        let token_file = PathBuf::from(said["tokenFile"].as_str().unwrap());
-        let token = std::fs::read_to_string(&token_file).unwrap();
+        let token_file = PathBuf::from(said["tokenFile"].as_str().unwrap_or_default());
+        let token = given.map(str::to_owned);
+        let token = token.unwrap_or_else(|| std::fs::read_to_string(&token_file).unwrap());
         let link = OverHttp::new(&url, token.trim()).unwrap();
-        Self { child, url, token_file, link, time: System::start() }
+        Self { child, said, url, token_file, link, time: System::start() }
     }
 
     pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, CallError> {

@@ -1,5 +1,8 @@
 //! How it starts, and how it says why it does not.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use crate::process::{Running, eventually, ran};
 
 fn said(output: &std::process::Output) -> String {
@@ -85,6 +88,80 @@ async fn words_that_are_none_end_with_sixty_four() {
         assert_eq!(ended.status.code(), Some(64), "{words:?}: {}", said(&ended));
         assert!(!said(&ended).is_empty(), "{words:?}");
     }
+}
+
+#[tokio::test]
+async fn a_door_beyond_loopback_needs_a_token_that_was_given_and_a_name() {
+    let place = tempfile::tempdir().unwrap();
+    let (strong, weak) = (place.path().join("strong"), place.path().join("weak"));
+    std::fs::write(&strong, "s".repeat(32)).unwrap();
+    std::fs::write(&weak, "w".repeat(31)).unwrap();
+    let strong = ["--token-file", strong.to_str().unwrap()];
+    let weak = ["--token-file", weak.to_str().unwrap()];
+    let named = ["--allow-host", "fleet.example"];
+    for half in [&[][..], &named, &strong, &[weak, named].concat()] {
+        let words = [&["serve", "all", "--listen", "0.0.0.0:0"], half].concat();
+        let refused = ran(place.path(), &words).await;
+        assert_eq!(refused.status.code(), Some(64), "{half:?}");
+        for remedy in ["127.0.0.1", "32 characters", "--token-file", "--allow-host"] {
+            assert!(said(&refused).contains(remedy), "{half:?}: {}", said(&refused));
+        }
+    }
+    let mut whole = crate::process::gigamesh(place.path());
+    whole.args(["serve", "all", "--listen", "0.0.0.0:0"]).args(named).args(strong);
+    let fleet = Running::with_token(whole, &"s".repeat(32)).await;
+    fleet.submit("---\nengine: echo\n---\nx\n").await.unwrap();
+    assert!(!place.path().join(".gigamesh/token").exists(), "a given token is kept nowhere");
+    assert_eq!(fleet.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_door_beyond_loopback_warns_that_there_is_no_tls() {
+    let place = tempfile::tempdir().unwrap();
+    let token = place.path().join("token");
+    std::fs::write(&token, "s".repeat(32)).unwrap();
+    // A port that is taken ends it after the warning.
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let words = ["serve", "all", "--allow-host", "fleet.example", "--listen", &listen];
+    let words = [&words[..], &["--token-file", token.to_str().unwrap()]].concat();
+    let warned = ran(place.path(), &words).await;
+    assert_eq!(warned.status.code(), Some(64), "{}", said(&warned));
+    assert!(said(&warned).contains("THE DOOR HAS NO TLS"), "{}", said(&warned));
+}
+
+#[tokio::test]
+async fn health_is_what_the_side_port_says() {
+    let place = tempfile::tempdir().unwrap();
+    let mut serve = crate::process::gigamesh(place.path());
+    serve.args(["serve", "all", "--listen", "127.0.0.1:0", "--side-port", "0"]);
+    let fleet = Running::of(serve).await;
+    let port = fleet.said["side"].as_str().unwrap().rsplit_once(':').unwrap().1.to_owned();
+    let healthy = ran(place.path(), &["health", "--side-port", &port]).await;
+    assert_eq!(healthy.status.code(), Some(0), "{}", said(&healthy));
+    assert!(String::from_utf8_lossy(&healthy.stdout).contains("\"ready\":true"));
+    assert_eq!(fleet.stop().await, Some(0));
+    let gone = ran(place.path(), &["health", "--side-port", &port]).await;
+    assert_eq!(gone.status.code(), Some(8), "{}", said(&gone));
+    assert!(said(&gone).contains("nobody answers"), "{}", said(&gone));
+}
+
+#[tokio::test]
+async fn a_side_port_that_names_what_is_missing_is_not_healthy() {
+    let place = tempfile::tempdir().unwrap();
+    let side = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = side.local_addr().unwrap().port().to_string();
+    let answering = async {
+        let (mut stream, _) = side.accept().await.unwrap();
+        let mut asked = [0; 1024];
+        let heard = stream.read(&mut asked).await.unwrap();
+        assert!(asked[..heard].starts_with(b"GET /readyz HTTP/1.1\r\n"));
+        stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\nstore\n").await.unwrap();
+    };
+    let words = ["health", "--side-port", &port];
+    let ((), ill) = tokio::join!(answering, ran(place.path(), &words));
+    assert_eq!(ill.status.code(), Some(1), "{}", said(&ill));
+    assert!(said(&ill).contains("store"), "{}", said(&ill));
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ mod relay;
 mod release;
 mod renew;
 mod settings;
+mod stops;
 mod submit;
 mod survey;
 mod sweep;
@@ -75,6 +76,7 @@ pub struct Ledger {
     refusals: Arc<refusal::Refusals>,
     pace: Arc<pace::Pace>,
     unleased: Arc<reap::Unleased>,
+    stops: Arc<stops::Stops>,
     watch: Arc<watch::Watch>,
     bus: Arc<dyn Bus>,
     clock: Arc<dyn Clock>,
@@ -105,6 +107,7 @@ impl Ledger {
             refusals: Arc::default(),
             pace: Arc::default(),
             unleased: Arc::default(),
+            stops: Arc::default(),
             watch: Arc::default(),
             bus,
             clock,

@@ -6,6 +6,7 @@ mod find;
 mod news;
 mod serve;
 pub mod shape;
+mod stops;
 mod tasks;
 
 use std::sync::Arc;

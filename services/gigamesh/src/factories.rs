@@ -65,6 +65,7 @@ impl Equipment {
         }
         Options {
             factory,
+            product: host.product.clone(),
             engines: self.engines.clone(),
             capabilities,
             descriptor: Some(Descriptor {

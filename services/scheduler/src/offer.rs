@@ -24,6 +24,7 @@ impl Scheduler {
             epoch_seen: job.lease_epoch,
             priority: job.content.priority,
             capabilities: job.content.capabilities.clone(),
+            engine: job.content.engine.clone(),
             expires_at: now.plus(OFFER_LIFE),
         };
         self.node.tell(Subject::new(job.product(), Topic::OfferAny), &offer).await;

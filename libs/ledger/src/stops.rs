@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fleet::{FactoryId, Job, ProductId, Wish};
+use fleet::{FactoryId, Job, Lease, ProductId, Wish};
 use protocol::{StopReason, StopWork};
 use tokio::sync::Notify;
 
@@ -68,19 +68,23 @@ impl Ledger {
                     && lease.holder_factory_id.as_ref() == Some(factory)
             });
             for lease in of_it {
-                let Some(claim_nonce) = lease.claim_nonce else { continue };
-                let word = StopWork {
-                    factory_id: factory.clone(),
-                    job_id: lease.job_id,
-                    lease_epoch: lease.lease_epoch,
-                    claim_nonce,
-                    reason: StopReason::Drain,
-                };
-                self.stops.add(product, word);
+                self.hand_back(product, factory, &lease);
             }
             let Some(next) = next else { return Ok(()) };
             cursor = Some(next);
         }
+    }
+
+    fn hand_back(&self, product: &ProductId, factory: &FactoryId, lease: &Lease) {
+        let Some(claim_nonce) = lease.claim_nonce else { return };
+        let word = StopWork {
+            factory_id: factory.clone(),
+            job_id: lease.job_id,
+            lease_epoch: lease.lease_epoch,
+            claim_nonce,
+            reason: StopReason::Drain,
+        };
+        self.stops.add(product, word);
     }
 
     /// A write turned `before` into `after`.

@@ -83,11 +83,12 @@ impl<L: Coordinator> Calls<L> {
             tokio::select! {
                 biased;
                 told = &mut waiting => return told,
-                told = self.link.claim(&copy, self.patience(SPAN)) => match told {
-                    Ok(Some(granted)) => return Ok(Some(granted)),
-                    // The claim itself is still to be answered.
-                    Ok(None) | Err(_) => {}
-                },
+                told = self.link.claim(&copy, self.patience(SPAN)) => {
+                    // Otherwise the claim itself is still to be answered.
+                    if let Ok(Some(granted)) = told {
+                        return Ok(Some(granted));
+                    }
+                }
             }
         }
     }

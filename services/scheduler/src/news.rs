@@ -62,7 +62,7 @@ impl Scheduler {
         match self.ledger.jobs.get(product, job).await {
             Ok(Some(found)) => {
                 self.belief.learn(&found.record);
-                self.offer(&found.record).await;
+                self.offer(&found.record);
             }
             Ok(None) => {}
             Err(error) => warn!(%job, %error, "job not read; the next reading of all finds it"),

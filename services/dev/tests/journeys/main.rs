@@ -9,6 +9,8 @@ mod town;
 #[cfg(test)]
 mod list;
 #[cfg(test)]
+mod offers;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod ship;

@@ -35,6 +35,8 @@ pub struct Candidate {
     /// The version of the job that this is believed of.
     pub rev: u64,
     pub epoch: Epoch,
+    /// As it stands now, ageing counted; those of one rank go by age.
+    pub rank: u8,
 }
 
 /// How many jobs of one product the board believes in.
@@ -302,7 +304,8 @@ impl Entry {
     }
 
     fn candidate(&self) -> Candidate {
-        Candidate { job: self.job, rev: self.rev, epoch: self.epoch }
+        let rank = self.placed.unwrap_or(self.rank);
+        Candidate { job: self.job, rev: self.rev, epoch: self.epoch, rank }
     }
 }
 

@@ -8,6 +8,7 @@ mod create;
 mod depend;
 mod evolve;
 mod fit;
+mod flat;
 mod guard;
 mod operate;
 mod patch;
@@ -52,7 +53,7 @@ const OPS_KEPT: usize = 8;
 /// Unpublished events a job may hold before its next writer publishes them first.
 pub const OUTBOX_LIMIT: usize = 64;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
     pub id: JobId,

@@ -162,7 +162,7 @@ fn guilty_of<'a, R: DeserializeOwned>(
 }
 
 /// What a newer version wrote may mean something else by then: it is neither read nor rewritten.
-fn known_schema<'de, D: Deserializer<'de>>(input: D) -> Result<u32, D::Error> {
+pub(crate) fn known_schema<'de, D: Deserializer<'de>>(input: D) -> Result<u32, D::Error> {
     match u32::deserialize(input)? {
         version @ 1..=SCHEMA_VERSION => Ok(version),
         0 => Err(D::Error::custom("schemaVersion begins with 1")),

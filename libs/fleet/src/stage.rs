@@ -163,19 +163,19 @@ impl Stage {
 /// The flat form that the document has.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Stored {
-    stage: StageName,
+pub(crate) struct Stored {
+    pub(crate) stage: StageName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    holder_factory_id: Option<FactoryId>,
+    pub(crate) holder_factory_id: Option<FactoryId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    claim_nonce: Option<Nonce>,
+    pub(crate) claim_nonce: Option<Nonce>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    failure_reason: Option<Reason>,
+    pub(crate) failure_reason: Option<Reason>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Reason {
+pub(crate) enum Reason {
     Failure(FailureReason),
     Dead(DeadReason),
 }

@@ -118,7 +118,7 @@ impl Ledger {
             match self.claim(&asked).await? {
                 Outcome::Done(grant) => return Ok(Some(grant)),
                 // Nobody took it: it waits for a lock or for money, and the next one may not.
-                Outcome::Rejected(no) if no.reason.is_some_and(is_of_a_gate) => {}
+                Outcome::Rejected(no) if is_of_a_gate(&no) => {}
                 Outcome::Rejected(_) => lost += 1,
             }
             if lost == CANDIDATES {
@@ -232,8 +232,11 @@ impl Granted for Job {
     }
 }
 
-fn is_of_a_gate(reason: &str) -> bool {
-    matches!(reason, "lock_held" | "budget_exhausted")
+/// Whether a claim was refused because the job waits for a lock or for money, and not because
+/// somebody else was quicker.
+#[must_use]
+pub fn is_of_a_gate(refusal: &Rejection) -> bool {
+    matches!(refusal.reason, Some("lock_held" | "budget_exhausted"))
 }
 
 fn refused(why: &'static str) -> Outcome<Grant> {

@@ -18,16 +18,19 @@ const INDEX_LIMIT: usize = 1 << 20;
 pub(crate) struct Waiting(Mutex<BTreeMap<JobId, BTreeSet<JobId>>>);
 
 impl Waiting {
-    pub(crate) fn note(&self, job: &Job) {
+    /// Says whether anything of it was not known here before.
+    pub(crate) fn note(&self, job: &Job) -> bool {
         if !is_concerned(job) {
-            return;
+            return false;
         }
         let mut index = self.lock();
+        let mut new = false;
         for dep in &job.content.dep_ids {
             if index.len() < INDEX_LIMIT || index.contains_key(dep) {
-                index.entry(*dep).or_default().insert(job.id);
+                new |= index.entry(*dep).or_default().insert(job.id);
             }
         }
+        new
     }
 
     fn on(&self, dep: JobId) -> BTreeSet<JobId> {
@@ -57,9 +60,39 @@ fn is_concerned(job: &Job) -> bool {
 }
 
 impl Ledger {
+    /// Remembers whom `job` waits for, without a look at them.
+    pub fn note_waiting(&self, job: &Job) {
+        self.waiting.note(job);
+    }
+
+    /// For whoever hears of `job`, which somebody else wrote: those who wait for it look again, and
+    /// it looks again itself if nobody here knew that it waits. Its dependency may have ended before
+    /// there was anybody to tell.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn hear_of(&self, job: &Job) -> Result<(), LedgerError> {
+        if self.waiting.note(job) {
+            self.settle_one(job.product(), job.id).await?;
+        }
+        self.pass_on(job).await
+    }
+
+    /// Tells those who wait for `job`, where its stage may concern them.
+    pub(crate) async fn pass_on(&self, job: &Job) -> Result<(), LedgerError> {
+        match job.stage {
+            // Back from testing: what depends on it softly goes back too.
+            Stage::Blocked | Stage::Queued => self.settle_dependents(job).await,
+            Stage::Testing(_) | Stage::Shipped | Stage::Failed(_) | Stage::DeadLetter(_) => {
+                self.settle_dependents(job).await
+            }
+            Stage::Assigned(_) | Stage::Building(_) | Stage::Review(_) => Ok(()),
+        }
+    }
+
     /// Those who wait for `job` look again. It was written before, so of two last dependencies
     /// that end together the later one sees both.
-    pub(crate) async fn settle_dependents(&self, job: &Job) -> Result<(), LedgerError> {
+    async fn settle_dependents(&self, job: &Job) -> Result<(), LedgerError> {
         for dependent in self.waiting.on(job.id) {
             let concerned = self.settle_one(job.product(), dependent).await?;
             if !concerned {

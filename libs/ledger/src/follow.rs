@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use fleet::{Holding, Job, JobId, Lease, LeaseCommand, ProductId, Stage};
+use fleet::{Holding, Job, JobId, Lease, LeaseCommand, ProductId};
 use futures_util::future::join_all;
 use tracing::warn;
 
@@ -27,6 +27,7 @@ const LOAD: usize = 8;
 pub struct Agenda {
     due: Mutex<Due>,
     added: tokio::sync::Notify,
+    worked: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +42,12 @@ impl Due {
     }
 }
 
+/// Held by the one loop that works an agenda off.
+#[derive(Debug)]
+pub struct Alone<'a>(
+    #[expect(dead_code, reason = "held, never read")] tokio::sync::MutexGuard<'a, ()>,
+);
+
 impl Agenda {
     pub(crate) fn add(&self, product: ProductId, job: JobId, uptime: Duration) {
         let mut due = self.due();
@@ -49,6 +56,12 @@ impl Agenda {
         }
         drop(due);
         self.added.notify_one();
+    }
+
+    /// Resolves once no other loop works this agenda off: two of them would only get in each
+    /// other's way, at the same jobs.
+    pub async fn alone(&self) -> Alone<'_> {
+        Alone(self.worked.lock().await)
     }
 
     /// Waits until there is something to do.
@@ -62,6 +75,10 @@ impl Agenda {
         let due = self.due();
         let (since, ..) = due.since.front()?;
         Some(if due.is_calm() { Duration::ZERO } else { (*since + gather).saturating_sub(uptime) })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.due().since.len()
     }
 
     /// Those that were added by then, and no more than are seen to together.
@@ -130,6 +147,7 @@ impl Ledger {
     }
 
     async fn take_turns(&self, due: Vec<(ProductId, JobId)>) -> Result<(), LedgerError> {
+        self.counts.followed(due.len());
         let turns = due.into_iter().map(|(product, job)| self.take_turn(product, job));
         join_all(turns).await.into_iter().collect()
     }
@@ -163,17 +181,8 @@ impl Ledger {
         }
         self.free_gates(job).await?;
         self.keep_an_eye_on(job);
-        match job.stage {
-            // Back from testing: what depends on it softly goes back too.
-            Stage::Blocked | Stage::Queued => {
-                self.waiting.note(job);
-                self.settle_dependents(job).await?;
-            }
-            Stage::Testing(_) | Stage::Shipped | Stage::Failed(_) | Stage::DeadLetter(_) => {
-                self.settle_dependents(job).await?;
-            }
-            Stage::Assigned(_) | Stage::Building(_) | Stage::Review(_) => {}
-        }
+        self.note_waiting(job);
+        self.pass_on(job).await?;
         // News after truth: while the bus is away, locks and dependents need not wait for it.
         self.publish_all(job).await?;
         // Last: an empty outbox says that everything above was done.

@@ -4,6 +4,18 @@
 use fleet::{Budget, EventRecord, Factory, Job, Lease, Lock, Product, Record, Run};
 use store::{Kind, Spread};
 
+/// Everything that is stored, for whoever makes or opens a store.
+pub const KINDS: [Kind; 8] = [
+    Job::KIND,
+    Run::KIND,
+    Lease::KIND,
+    EventRecord::KIND,
+    Factory::KIND,
+    Lock::KIND,
+    Budget::KIND,
+    Product::KIND,
+];
+
 /// A record that has a place in the store.
 pub trait Placed: Record + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     const KIND: Kind;

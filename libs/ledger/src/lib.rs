@@ -8,6 +8,7 @@ mod census;
 mod claim;
 mod commit;
 mod composite;
+mod counts;
 mod course;
 mod dependents;
 mod factory;
@@ -46,10 +47,11 @@ use store::Store;
 
 use crate::settings::Belief;
 pub use census::{Called, Census};
-pub use claim::{ClaimRequest, Grant};
+pub use claim::{ClaimRequest, Grant, is_of_a_gate};
+pub use counts::Counted;
 pub use find::Named;
-pub use follow::Agenda;
-pub use kinds::Placed;
+pub use follow::{Agenda, Alone};
+pub use kinds::{KINDS, Placed};
 pub use outcome::{LedgerError, Outcome, Verdict};
 pub use patch::ProgressReport;
 pub use plan::{Foreseen, Plan};
@@ -60,7 +62,8 @@ pub use submit::{ABSENT, Receipt, Submitter};
 pub use sweep::Swept;
 pub use table::{Found, Table};
 
-/// The door to every record of a job. Cheap to clone; shares nothing but the store and the bus.
+/// The door to every record of a job. Cheap to clone, and its clones share one memory; another
+/// process's shares nothing with it but the store and the bus.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pub jobs: Table<Job>,
@@ -78,6 +81,7 @@ pub struct Ledger {
     unleased: Arc<reap::Unleased>,
     stops: Arc<stops::Stops>,
     watch: Arc<watch::Watch>,
+    counts: Arc<counts::Counts>,
     bus: Arc<dyn Bus>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -109,10 +113,19 @@ impl Ledger {
             unleased: Arc::default(),
             stops: Arc::default(),
             watch: Arc::default(),
+            counts: Arc::default(),
             bus,
             clock,
             ids,
             terms,
         }
+    }
+
+    /// Another ledger over the same store and bus that shares no memory with this one, as if it
+    /// were another process's.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let (bus, clock) = (Arc::clone(&self.bus), Arc::clone(&self.clock));
+        Self::new(self.jobs.store(), bus, clock, Arc::clone(&self.ids), self.terms)
     }
 }

@@ -63,6 +63,7 @@ impl Reaper {
         }
         self.seen = held;
         self.ledger.look_at_watched(&mut reaped).await?;
+        self.ledger.counts.reaped(&reaped);
         self.ledger.write_due_progress().await?;
         Ok(reaped)
     }

@@ -48,6 +48,7 @@ impl Ledger {
             Code::Fenced | Code::EpochUnknown | Code::LeaseNotHeld | Code::LeaseLost
         );
         let Some(current) = rejection.current.as_ref().filter(|_| unheard) else { return };
+        self.counts.refusal();
         debug!(%job, epoch = %caller.lease_epoch, current = %current.lease_epoch, "word refused");
         if self.refusals.count(job, current.lease_epoch) > NOTED {
             return;

@@ -49,6 +49,10 @@ impl<R: Placed> Table<R> {
         Self { store: Arc::clone(store), memo: Arc::default() }
     }
 
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
     /// The record as of every write completed before this call.
     ///
     /// # Errors

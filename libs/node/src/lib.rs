@@ -3,10 +3,14 @@
 
 mod answer;
 mod find;
+mod follow;
 mod news;
+pub mod open;
 mod serve;
 pub mod shape;
+mod side;
 mod stops;
+mod tally;
 mod tasks;
 
 use std::sync::Arc;
@@ -17,6 +21,8 @@ use clock::{Clock, Ids};
 pub use answer::{Asked, problem_of};
 pub use news::{BusAway, Fate, News};
 pub use serve::{Group, Served};
+pub use side::Side;
+pub use tally::{Tallied, Tally};
 pub use tasks::{Failed, Tasks};
 
 /// A role's hands and senses. Cheap to clone.

@@ -20,9 +20,10 @@ use crate::hold::{Grip, Verdict};
 use crate::{Identity, desk::Desk};
 
 /// How long the coordinator may look for work.
-const CLAIM_WAITS: Duration = Duration::from_secs(20);
-/// More than twice that: a coordinator leaves itself half of the time for the answer's way.
-const CLAIM_SPAN: Duration = Duration::from_secs(45);
+const CLAIM_WAITS: Duration = Duration::from_secs(4);
+/// With what the answer may take. A scheduler that dies takes the claims that wait at it along, so
+/// that this is how long its death can keep a seat idle.
+const CLAIM_SPAN: Duration = Duration::from_secs(6);
 const SPAN: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

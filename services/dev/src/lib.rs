@@ -17,6 +17,16 @@ pub struct Fleet {
     node: Node,
 }
 
+/// How much memory the services of one process share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// One ledger among all: what one service read the others need not.
+    #[default]
+    Together,
+    /// So many replicas of each, every one with a ledger of its own, as if each were a process.
+    Apart(usize),
+}
+
 impl Fleet {
     /// Starts all services; each listens once this returns.
     ///
@@ -27,10 +37,33 @@ impl Fleet {
         ledger: &Ledger,
         dev_engine: Option<EngineName>,
     ) -> Result<Self, BusAway> {
-        let options = submit::Options { dev_engine };
-        scheduler::serve(node.clone(), ledger.clone()).await?;
-        lease_keeper::serve(node.clone(), ledger.clone()).await?;
-        submit::serve(node.clone(), ledger.clone(), options).await?;
+        Self::shaped(Shape::Together, node, ledger, dev_engine).await
+    }
+
+    /// The same, in that shape.
+    ///
+    /// # Errors
+    /// The bus is away.
+    pub async fn shaped(
+        shape: Shape,
+        node: Node,
+        ledger: &Ledger,
+        dev_engine: Option<EngineName>,
+    ) -> Result<Self, BusAway> {
+        let replicas = match shape {
+            Shape::Together => 1,
+            Shape::Apart(replicas) => replicas,
+        };
+        let own = || match shape {
+            Shape::Together => ledger.clone(),
+            Shape::Apart(_) => ledger.apart(),
+        };
+        for _ in 0..replicas {
+            let options = submit::Options { dev_engine: dev_engine.clone() };
+            scheduler::serve(node.clone(), own()).await?;
+            lease_keeper::serve(node.clone(), own()).await?;
+            submit::serve(node.clone(), own(), options).await?;
+        }
         Ok(Self { node })
     }
 

@@ -1,7 +1,7 @@
 //! The events of one product as they happen, and the latest of them for whoever was away a moment.
 //! Forgets: what it no longer has is in the records.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleet::{EventRecord, EventType, JobId, ProductId};
@@ -27,8 +27,15 @@ pub(crate) struct Told {
 
 #[derive(Debug)]
 pub(crate) struct Feed {
-    latest: Mutex<VecDeque<Arc<Told>>>,
+    latest: Mutex<Latest>,
     live: broadcast::Sender<Arc<Told>>,
+}
+
+/// What is kept, and the names of it.
+#[derive(Debug, Default)]
+struct Latest {
+    told: VecDeque<Arc<Told>>,
+    ids: BTreeSet<String>,
 }
 
 /// What a listener begins with.
@@ -72,8 +79,8 @@ impl Feed {
         let latest = self.latest();
         let live = self.live.subscribe();
         let Some(cursor) = cursor else { return Start { missed: Some(Vec::new()), live } };
-        let at = latest.iter().rposition(|told| told.id == cursor);
-        let missed = at.map(|at| latest.iter().skip(at + 1).cloned().collect());
+        let at = latest.told.iter().rposition(|told| told.id == cursor);
+        let missed = at.map(|at| latest.told.iter().skip(at + 1).cloned().collect());
         Start { missed, live }
     }
 
@@ -81,15 +88,59 @@ impl Feed {
         let Ok(event) = serde_json::from_slice::<EventRecord>(body) else { return };
         let told = Arc::new(Told::of(&event));
         let mut latest = self.latest();
-        if latest.len() == KEPT {
-            latest.pop_front();
+        // Two roles may tell the same event, and a stream keeps it once but lets it be heard twice.
+        if latest.keep(&told) {
+            // Nobody listens: nothing to do.
+            drop(self.live.send(told));
         }
-        latest.push_back(Arc::clone(&told));
-        // Nobody listens: nothing to do.
-        drop(self.live.send(told));
     }
 
-    fn latest(&self) -> MutexGuard<'_, VecDeque<Arc<Told>>> {
+    fn latest(&self) -> MutexGuard<'_, Latest> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Latest {
+    /// Whether it is news.
+    fn keep(&mut self, told: &Arc<Told>) -> bool {
+        if !self.ids.insert(told.id.clone()) {
+            return false;
+        }
+        if self.told.len() == KEPT
+            && let Some(oldest) = self.told.pop_front()
+        {
+            self.ids.remove(&oldest.id);
+        }
+        self.told.push_back(Arc::clone(told));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOB: &str = "j_aaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    fn told(seq: usize) -> Arc<Told> {
+        Arc::new(Told {
+            id: format!("{JOB}-{seq}"),
+            job: JOB.parse().unwrap(),
+            seq: None,
+            kind: EventType::Queued,
+            json: String::new(),
+        })
+    }
+
+    #[test]
+    fn what_two_roles_tell_is_passed_on_once_for_as_long_as_it_is_kept() {
+        let mut latest = Latest::default();
+        assert!(latest.keep(&told(0)));
+        assert!(!latest.keep(&told(0)));
+        for seq in 1..=KEPT {
+            assert!(latest.keep(&told(seq)));
+        }
+        assert_eq!((latest.told.len(), latest.ids.len()), (KEPT, KEPT));
+        assert!(latest.keep(&told(0)), "it was forgotten, and memory is bounded");
     }
 }

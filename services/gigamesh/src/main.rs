@@ -1,6 +1,8 @@
 //! The one binary: a tree of words and one line for each. Owns the process: its arguments, its
 //! runtime, its log, its end. Knows no rule.
 
+mod admin;
+mod apart;
 mod bench;
 mod demo;
 mod dev;
@@ -49,6 +51,7 @@ enum Verb {
     Dev(dev::Dev),
     Demo(demo::Demo),
     Serve(serve::Serve),
+    Admin(admin::Admin),
     Factory(factory::Factory),
     #[command(flatten)]
     Client(cli::Verb),
@@ -100,6 +103,7 @@ fn carry_out(runtime: &Runtime, words: Words) -> Result<ExitCode, Trouble> {
         Verb::Dev(dev) => runtime.block_on(dev.run(&around, say)).map(done),
         Verb::Demo(demo) => runtime.block_on(demo.run(say)).map(done),
         Verb::Serve(serve) => runtime.block_on(serve.run(&around, say)).map(done),
+        Verb::Admin(admin) => runtime.block_on(admin.run(say)).map(done),
         Verb::Factory(factory) => runtime.block_on(factory.run(&around, say)).map(done),
         Verb::Client(verb) => runtime.block_on(around.ask(verb)),
         Verb::Bench(bench) => runtime.block_on(bench.run(say)).map(done),

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use clock::System;
 use fleet::ProductId;
 use ledger::Terms;
+use node::open::{BusChoice, StoreChoice};
 use serde_json::json;
 
 use crate::say::Say;
@@ -15,27 +16,46 @@ use crate::signals::Interrupts;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 
+/// Where a server on this machine listens.
+pub(crate) const NATS: &str = "nats://127.0.0.1:4222";
+
 /// Run services without factories
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Serve {
     /// Which services this process runs
-    role: Role,
+    #[arg(env = "GIGAMESH_ROLE")]
+    pub(crate) role: Role,
+    /// What carries messages; by default nats where --nats is given, and memory elsewhere
+    #[arg(long, env = "GIGAMESH_BUS", value_name = "BUS")]
+    bus: Option<BusName>,
     /// Where records are kept; DB_PROVIDER is heard too
     #[arg(long, env = "GIGAMESH_STORE", value_name = "STORE")]
     store: Option<StoreName>,
     /// The same, as other programs name it
     #[arg(long, env = "DB_PROVIDER", hide = true)]
     db_provider: Option<StoreName>,
+    /// Where NATS is: one address or several with commas between
+    #[arg(long, env = "GIGAMESH_NATS", value_name = "URL")]
+    nats: Option<String>,
+    /// Port of /healthz, /readyz and /metrics on 127.0.0.1; 0 takes any that is free
+    #[arg(long, env = "GIGAMESH_SIDE_PORT", value_name = "PORT")]
+    pub(crate) side_port: Option<u16>,
     /// The folder of store and token
     #[arg(long, value_name = "DIR", default_value = ".gigamesh", env = "GIGAMESH_DATA")]
-    data: PathBuf,
+    pub(crate) data: PathBuf,
     /// Address of page and API; loopback only
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4600", env = "GIGAMESH_LISTEN")]
-    listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Role {
+enum BusName {
+    Memory,
+    Nats,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
     Submit,
     Scheduler,
     LeaseKeeper,
@@ -53,10 +73,10 @@ enum StoreName {
 
 impl Serve {
     pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
-        if self.role != Role::All {
-            return Err(Trouble::usage("one service alone needs a bus between processes")
-                .because("the bus of this build connects the services of one process only")
-                .next("gigamesh serve all"));
+        let (bus, store) = self.providers()?;
+        let local = bus == BusChoice::Memory && !matches!(store, StoreChoice::Nats(_));
+        if !local || self.side_port.is_some() {
+            return crate::apart::run(self, (bus, store), around, say).await;
         }
         let mut interrupts = Interrupts::listen()?;
         let home = Home::open(&self.data)?;
@@ -97,13 +117,60 @@ impl Serve {
     }
 
     fn store_at(&self, home: &Home) -> Result<Data, Trouble> {
-        match self.store.or(self.db_provider).unwrap_or(StoreName::Embedded) {
+        match self.store_name() {
             StoreName::Memory => Ok(Data::Memory),
             StoreName::Embedded => Ok(Data::of(home)),
-            StoreName::Nats | StoreName::Cosmos => {
-                Err(Trouble::usage("this build has no such store")
-                    .next("gigamesh serve all --store embedded"))
-            }
+            StoreName::Nats | StoreName::Cosmos => Err(no_such_store()),
         }
     }
+
+    fn store_name(&self) -> StoreName {
+        let by_bus = match self.bus_name() {
+            BusName::Memory => StoreName::Embedded,
+            BusName::Nats => StoreName::Nats,
+        };
+        self.store.or(self.db_provider).unwrap_or(by_bus)
+    }
+
+    fn bus_name(&self) -> BusName {
+        let by_address = if self.nats.is_some() { BusName::Nats } else { BusName::Memory };
+        self.bus.unwrap_or(by_address)
+    }
+
+    /// What this process stands on; a role alone needs what other processes reach too.
+    fn providers(&self) -> Result<(BusChoice, StoreChoice), Trouble> {
+        let nats = || {
+            let nowhere = Trouble::usage("NATS was chosen, and not said where it is");
+            self.nats.clone().ok_or_else(|| nowhere.next(format!("--nats {NATS}")))
+        };
+        let bus = match self.bus_name() {
+            BusName::Memory => BusChoice::Memory,
+            BusName::Nats => BusChoice::Nats(nats()?),
+        };
+        let store = match self.store_name() {
+            StoreName::Memory => StoreChoice::Memory,
+            StoreName::Embedded => StoreChoice::Embedded(self.data.join("store")),
+            StoreName::Nats => StoreChoice::Nats(nats()?),
+            StoreName::Cosmos => return Err(no_such_store()),
+        };
+        if self.role == Role::All {
+            return Ok((bus, store));
+        }
+        if bus == BusChoice::Memory {
+            return Err(Trouble::usage("one service alone needs a bus between processes")
+                .because("the bus in memory connects the services of one process only")
+                .next("--nats nats://127.0.0.1:4222, or gigamesh serve all"));
+        }
+        let shared = matches!(store, StoreChoice::Nats(_)) || self.role == Role::Gateway;
+        if !shared {
+            return Err(Trouble::usage("one service alone needs a store that others reach too")
+                .because("this store is of one process only")
+                .next("--store nats, or gigamesh serve all"));
+        }
+        Ok((bus, store))
+    }
+}
+
+fn no_such_store() -> Trouble {
+    Trouble::usage("this build has no such store").next("gigamesh serve all --store embedded")
 }

@@ -3,7 +3,9 @@
 use agent::CannotServe;
 use cli::Exit;
 use dev::{BadHome, NotStarted};
-use gateway::NotOpened;
+use gateway::NotOpened as NoDoor;
+use node::BusAway;
+use node::open::NotOpened;
 
 /// What went wrong, why, and what to type next.
 #[derive(Debug)]
@@ -74,18 +76,37 @@ impl From<BadHome> for Trouble {
 impl From<NotStarted> for Trouble {
     fn from(error: NotStarted) -> Self {
         match &error {
-            NotStarted::Door(NotOpened::InUse(_)) => Self::usage("the door cannot be opened")
+            NotStarted::Door(NoDoor::InUse(_)) => Self::usage("the door cannot be opened")
                 .caused_by(&error)
                 .next("choose another port, like --port 4601, or --port 0 for any that is free"),
-            NotStarted::Door(NotOpened::NotLoopback(_)) => {
+            NotStarted::Door(NoDoor::NotLoopback(_)) => {
                 Self::usage("the door cannot be opened").caused_by(&error)
             }
-            NotStarted::Door(NotOpened::Failed(_) | NotOpened::BusAway(_)) => {
+            NotStarted::Door(NoDoor::Failed(_) | NoDoor::BusAway(_)) => {
                 Self::failed("the door cannot be opened").caused_by(&error)
             }
             NotStarted::Store(_) => Self::failed("the store cannot be opened").caused_by(&error),
             NotStarted::Bus(_) => Self::failed("the services cannot start").caused_by(&error),
         }
+    }
+}
+
+impl From<NotOpened> for Trouble {
+    fn from(error: NotOpened) -> Self {
+        let next = match &error {
+            NotOpened::NatsStore(_) | NotOpened::NatsBus(_) => {
+                "gigamesh admin init, on new servers"
+            }
+            NotOpened::NotBuiltIn => "--store embedded and --bus memory, or another build",
+            NotOpened::Store(_) => "gigamesh doctor",
+        };
+        Self::failed("what this stands on cannot be opened").caused_by(&error).next(next)
+    }
+}
+
+impl From<BusAway> for Trouble {
+    fn from(error: BusAway) -> Self {
+        Self::failed("the services cannot start").caused_by(&error)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The rounds: followers as soon as there are any, silence every half second, everything every half
-//! minute. Each round is level-triggered, so that one that fails is made good by the next.
+//! The rounds: silence every half second, everything every half minute, and the keeper's own
+//! followers as soon as there are any. Each round is level-triggered, so that one that fails is made good by the next.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,38 +9,18 @@ use tracing::{info, warn};
 
 use crate::Keeper;
 
-/// What followers wait under load, for the changes of one job to come together. None when idle.
-const GATHER: Duration = Duration::from_millis(40);
 /// A job is taken back within so long of its term's end twice over: it is noticed, then judged.
 const REAP_EVERY: Duration = Duration::from_millis(500);
 /// Looking takes at most a tenth of the time, however many leases there are.
 const REST: u32 = 9;
 const LONGEST_REST: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
-/// A store that is away is not asked again at once.
-const AFTER_TROUBLE: Duration = Duration::from_millis(250);
 
 impl Keeper {
     pub(crate) fn keep(&self) {
-        self.node.tasks.spawn("follow", self.clone().follow());
+        self.node.follow(&self.ledger);
         self.node.tasks.spawn("reap", self.clone().reap());
         self.node.tasks.spawn("sweep", self.clone().sweep());
-    }
-
-    async fn follow(self) -> Result<(), Infallible> {
-        loop {
-            let ripens_in = self.ledger.ripens_in(GATHER);
-            tokio::select! {
-                biased;
-                () = self.node.tasks.stopped() => return Ok(()),
-                () = self.ledger.agenda().added(), if ripens_in.is_none() => continue,
-                () = tokio::time::sleep(ripens_in.unwrap_or_default()), if ripens_in.is_some() => {}
-            }
-            if let Err(error) = self.ledger.follow_ripe(GATHER).await {
-                warn!(%error, "followers are behind");
-                tokio::time::sleep(AFTER_TROUBLE).await;
-            }
-        }
     }
 
     async fn reap(self) -> Result<(), Infallible> {

@@ -17,6 +17,19 @@ pub(crate) struct Belief {
     read: SetOnce<()>,
 }
 
+/// What a claim looks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) product: &'a ProductId,
+    pub(crate) bidder: &'a Bidder,
+    /// What the request was refused already.
+    pub(crate) exclude: &'a [JobId],
+    pub(crate) now: Timestamp,
+}
+
+/// Of so many that are equally urgent a claim that lost to another scheduler takes any, so that the
+/// two do not meet again at the next.
+const EQUALS: usize = 8;
 /// Jobs that may wait to be read; the reading of all finds the rest.
 const UNREAD_LIMIT: usize = 1 << 16;
 
@@ -40,14 +53,14 @@ impl Belief {
         self.told.notify_one();
     }
 
-    /// The jobs that there was news of; waits for the first.
-    pub(crate) async fn heard(&self) -> BTreeSet<(ProductId, JobId)> {
+    /// A job that there was news of; waits for one.
+    pub(crate) async fn heard(&self) -> (ProductId, JobId) {
         loop {
-            let heard = std::mem::take(&mut *self.unread());
-            if !heard.is_empty() {
-                return heard;
+            let heard = self.unread().pop_first();
+            match heard {
+                Some(heard) => return heard,
+                None => self.told.notified().await,
             }
-            self.told.notified().await;
         }
     }
 
@@ -61,17 +74,20 @@ impl Belief {
     }
 
     /// Takes the best job for this bidder off the board, so that no two claims of this scheduler
-    /// go for the same one. Whatever comes of the claim, the job is read and learnt again.
+    /// go for the same one. Whatever comes of the claim, the job is read and learnt again. `among`
+    /// says which of the first so many that are equally urgent.
     pub(crate) fn take(
         &self,
-        product: &ProductId,
-        bidder: &Bidder,
-        exclude: &[JobId],
-        now: Timestamp,
+        wanted: &Wanted<'_>,
+        among: impl FnOnce(usize) -> usize,
     ) -> Option<Candidate> {
+        let Wanted { product, bidder, exclude, now } = *wanted;
         let mut board = self.board();
-        let best = board.pick(product, bidder, exclude.len() + 1, now);
-        let taken = best.into_iter().find(|candidate| !exclude.contains(&candidate.job))?;
+        let mut best = board.pick(product, bidder, exclude.len() + EQUALS, now);
+        best.retain(|candidate| !exclude.contains(&candidate.job));
+        let rank = best.first()?.rank;
+        let equals = best.iter().take(EQUALS).take_while(|candidate| candidate.rank == rank);
+        let taken = *best.get(among(equals.count()))?;
         board.remove(taken.job, taken.rev);
         Some(taken)
     }

@@ -4,14 +4,17 @@
 use std::time::Duration;
 
 use fleet::{Bidder, Epoch, JobId, Timestamp};
-use ledger::{ClaimRequest, Grant, Outcome};
+use ledger::{ClaimRequest, Grant, Outcome, is_of_a_gate};
 use node::{Asked, Served, problem_of};
 use protocol::{ClaimWork, Code, Granted, JobView, Problem};
 
 use crate::Scheduler;
+use crate::belief::Wanted;
 
 /// The longest that a claim is parked.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// What is left of a request's time for its grant to be written and to travel.
+const ANSWER_TAKES: Duration = Duration::from_secs(2);
 /// A renewal may be lost twice before the lease is.
 const RENEWALS_PER_TERM: u32 = 3;
 const STOP_MARGIN: Duration = Duration::from_secs(3);
@@ -22,6 +25,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a claim waits for a scheduler that has just started.
 const LONGEST_READING: Duration = Duration::from_secs(5);
+
+/// What came of going for one job.
+enum Went {
+    Granted(Box<Grant>),
+    /// Another claim was quicker, most likely through another scheduler.
+    Lost,
+    /// It waits for a lock or for money, and nobody took it.
+    Barred,
+}
 
 /// What came of going for the best.
 enum Tried {
@@ -93,7 +105,8 @@ impl Scheduler {
         // taken back from it cannot be given to its own ghost.
         let longest = LONGEST_WAIT.min(self.ledger.terms().ttl * 2 / 3);
         let wished = Duration::from_millis(asked.ask.wait_ms).min(longest);
-        let left = asked.deadline.map(|until| until.since(self.node.clock.now()) / 2);
+        let left = asked.deadline.map(|until| until.since(self.node.clock.now()));
+        let left = left.map(|left| left - ANSWER_TAKES.min(left / 2));
         left.map_or(wished, |left| wished.min(left))
     }
 
@@ -131,7 +144,10 @@ impl Scheduler {
         let found = self.ledger.jobs.get(&asked.product, job).await;
         let found = found.map_err(|error| problem_of(&error, asked.request_id))?;
         match found.filter(|found| found.record.claim.claim_request_id == mine) {
-            Some(found) => self.go_for(asked, bidder, job, found.record.lease_epoch).await,
+            Some(found) => match self.go_for(asked, bidder, job, found.record.lease_epoch).await? {
+                Went::Granted(grant) => Ok(Some(*grant)),
+                Went::Lost | Went::Barred => Ok(None),
+            },
             None => Ok(None),
         }
     }
@@ -142,29 +158,37 @@ impl Scheduler {
         bidder: &Bidder,
     ) -> Result<Tried, Box<Problem>> {
         let (mut passed_over, mut tried) = (asked.ask.exclude.clone(), Tried::Nothing);
+        let mut lost = false;
         for _ in 0..TRIES {
             let now = self.node.clock.now();
-            let Some(best) = self.belief.take(&asked.product, bidder, &passed_over, now) else {
-                return Ok(tried);
-            };
+            let wanted = Wanted { product: &asked.product, bidder, exclude: &passed_over, now };
+            let among = |equals| if lost { self.any_of(equals) } else { 0 };
+            let Some(best) = self.belief.take(&wanted, among) else { return Ok(tried) };
             // What was offered is given at the epoch that was offered, or not at all.
             let offered = asked.ask.offer.filter(|offer| offer.job_id == best.job);
             let epoch_seen = offered.map_or(best.epoch, |offer| offer.epoch_seen);
-            match self.go_for(asked, bidder, best.job, epoch_seen).await {
-                Ok(Some(grant)) => {
-                    self.belief.learn(&grant.job);
-                    return Ok(Tried::Granted(Box::new(grant)));
-                }
-                Ok(None) => self.look_at(&asked.product, best.job).await,
-                Err(problem) => {
-                    self.look_at(&asked.product, best.job).await;
-                    return Err(problem);
-                }
+            let went = self.go_for(asked, bidder, best.job, epoch_seen).await;
+            if let Ok(Went::Granted(grant)) = &went {
+                self.belief.learn(&grant.job);
+            } else {
+                self.look_at(&asked.product, best.job).await;
+            }
+            match went? {
+                Went::Granted(grant) => return Ok(Tried::Granted(grant)),
+                Went::Lost => lost = true,
+                Went::Barred => {}
             }
             passed_over.push(best.job);
             tried = Tried::Refused;
         }
         Ok(tried)
+    }
+
+    /// One of so many, by chance.
+    fn any_of(&self, equals: usize) -> usize {
+        let last = u64::try_from(equals.saturating_sub(1)).unwrap_or_default();
+        let drawn = self.node.ids.jitter(Duration::from_nanos(last)).as_nanos();
+        usize::try_from(drawn).unwrap_or_default()
     }
 
     async fn go_for(
@@ -173,7 +197,7 @@ impl Scheduler {
         bidder: &Bidder,
         job: JobId,
         epoch_seen: Epoch,
-    ) -> Result<Option<Grant>, Box<Problem>> {
+    ) -> Result<Went, Box<Problem>> {
         let request = ClaimRequest {
             product: asked.product.clone(),
             job,
@@ -183,9 +207,10 @@ impl Scheduler {
             deadline: asked.deadline.unwrap_or_else(|| self.node.clock.now().plus(LONGEST_WAIT)),
         };
         match Box::pin(self.ledger.claim(&request)).await {
-            Ok(Outcome::Done(grant)) => Ok(Some(grant)),
-            // Taken, changed or locked meanwhile: an expected no, and there are others.
-            Ok(Outcome::Rejected(_)) => Ok(None),
+            Ok(Outcome::Done(grant)) => Ok(Went::Granted(Box::new(grant))),
+            Ok(Outcome::Rejected(no)) if is_of_a_gate(&no) => Ok(Went::Barred),
+            // Taken or changed meanwhile: an expected no, and there are others.
+            Ok(Outcome::Rejected(_)) => Ok(Went::Lost),
             Err(error) => Err(problem_of(&error, asked.request_id)),
         }
     }

@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::time::Duration;
 
-use fleet::{JobId, ProductId};
+use fleet::{Job, JobId, ProductId};
+use futures_util::{StreamExt, stream};
 use ledger::LedgerError;
 use node::{BusAway, News};
 use protocol::Row;
@@ -17,6 +18,8 @@ use crate::Scheduler;
 const READ_ALL_EVERY: Duration = Duration::from_secs(30);
 const AFTER_TROUBLE: Duration = Duration::from_millis(250);
 const PAGE: usize = 256;
+/// So many that a round trip to the store costs the news nothing, and the store hardly anything.
+const READ_AT_ONCE: usize = 64;
 
 impl Scheduler {
     pub(crate) async fn hear_news(self) -> Result<(), BusAway> {
@@ -32,6 +35,7 @@ impl Scheduler {
     }
 
     pub(crate) fn keep(&self) {
+        self.node.follow(&self.ledger);
         self.node.tasks.spawn("board", self.clone().read_again_and_again());
         self.node.tasks.spawn("news", self.clone().read_what_is_told());
     }
@@ -43,18 +47,21 @@ impl Scheduler {
         }
     }
 
-    /// A job that much is told of is read once for all that was told meanwhile.
+    /// A job that much is told of is read once for all that was told meanwhile. Many are read at
+    /// once: which is read first does not matter, since each is learnt as it stands, and an older
+    /// version of it is no news.
     async fn read_what_is_told(self) -> Result<(), Infallible> {
-        loop {
-            let heard = tokio::select! {
-                biased;
-                () = self.node.tasks.stopped() => return Ok(()),
-                heard = self.belief.heard() => heard,
-            };
-            for (product, job) in heard {
-                self.look_at(&product, job).await;
-            }
+        let told =
+            stream::unfold(&*self.belief, async |belief| Some((belief.heard().await, belief)));
+        let reading = told.for_each_concurrent(READ_AT_ONCE, async |(product, job)| {
+            self.look_at(&product, job).await;
+        });
+        tokio::select! {
+            biased;
+            () = self.node.tasks.stopped() => {}
+            () = reading => {}
         }
+        Ok(())
     }
 
     /// Learns one job anew, and offers it if somebody could have it.
@@ -63,9 +70,17 @@ impl Scheduler {
             Ok(Some(found)) => {
                 self.belief.learn(&found.record);
                 self.offer(&found.record);
+                self.release_dependents(&found.record).await;
             }
             Ok(None) => {}
             Err(error) => warn!(%job, %error, "job not read; the next reading of all finds it"),
+        }
+    }
+
+    /// Whoever wrote the job may not know who waits for it.
+    async fn release_dependents(&self, job: &Job) {
+        if let Err(error) = Box::pin(self.ledger.hear_of(job)).await {
+            warn!(job = %job.id, %error, "dependents not told; the sweep finds them");
         }
     }
 
@@ -97,6 +112,7 @@ impl Scheduler {
             for found in &jobs {
                 self.settle(&found.record.head.product_id).await?;
                 self.belief.learn(&found.record);
+                self.ledger.note_waiting(&found.record);
                 seen += usize::from(!found.record.stage.has_ended());
             }
             let Some(next) = next else { return Ok(seen) };

@@ -53,5 +53,6 @@ pub async fn serve(node: Node, ledger: Ledger, options: Options) -> Result<(), B
     }
     let list = service.clone();
     node.serve(Row::Query(Query::List), GROUP, move |asked| list.clone().list(asked)).await?;
+    node.follow(&service.ledger);
     service.take_in().await
 }

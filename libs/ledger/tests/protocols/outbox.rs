@@ -10,7 +10,7 @@ use bus::{Audience, Bus, BusError, Inbox, Message};
 use fleet::{RunResult, StageName};
 use futures_util::future::join_all;
 use protocol::Filter;
-use store::{Memory, Store};
+use store::{Faults, Faulty, Memory, Store};
 
 use crate::stage::{Shuffled, Staged, Twist, dying_after};
 use crate::support::{Yard, noon, on_each_store, secs};
@@ -247,4 +247,43 @@ async fn a_job_that_cannot_be_read_does_not_hold_up_the_agenda() {
     yard.sweep().await;
     let corrupt = yard.ledger.jobs.get(&yard.product, bad).await;
     assert!(matches!(corrupt, Err(ledger::LedgerError::Corrupt { .. })));
+}
+
+/// The order in which each was told first, and how often two processes told anything again.
+async fn told_by_two(seed: u64) -> (Vec<String>, usize) {
+    let inner: Arc<dyn Store> = Arc::new(Memory::new());
+    let slow = Faults { delay: 700, longest_delay: Duration::from_millis(5), ..Faults::default() };
+    let store: Arc<dyn Store> = Arc::new(Faulty::new(inner, seed, slow));
+    let heard = Arc::new(Heard::default());
+    let (one, other) = (on(&store, &heard, seed), on(&store, &heard, seed + 1000));
+    let id = one.submit("j", "").await;
+    // One process wrote the job, the other its end: each has it on its own agenda.
+    let ending = async {
+        other.ship_at_once(id).await;
+        other.follow().await;
+    };
+    tokio::join!(one.follow(), ending);
+    tokio::join!(one.sweep(), other.sweep());
+    let job = one.job(id).await;
+    assert!(job.outbox.is_empty(), "seed {seed}");
+    assert_eq!(one.numbers(id).await, (1..=job.event_seq).collect::<Vec<_>>(), "seed {seed}");
+    let runs = one.runs(id).await;
+    assert_eq!((runs.len(), runs[0].result), (1, Some(RunResult::Shipped)), "seed {seed}");
+    assert!(one.lease(id).await.is_none_or(|lease| !lease.is_held()), "seed {seed}");
+    let told = heard.told();
+    let mut first = told.clone();
+    let mut seen = BTreeSet::new();
+    first.retain(|event| seen.insert(event.clone()));
+    let expected: Vec<_> = (1..=job.event_seq).map(|n| format!("{id}-{n}")).collect();
+    assert_eq!(first, expected, "seed {seed}: a stream that keeps each once keeps them in order");
+    (first, told.len() - seen.len())
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_relays_of_one_job_record_each_event_once_and_tell_them_in_order() {
+    let mut again = 0;
+    for seed in 0..40 {
+        again += told_by_two(seed).await.1;
+    }
+    assert!(again > 0, "the two never met, and nothing was tried");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fleet::{Key, Priority, StageName};
 use protocol::{Code, ListJobs};
 
-use crate::town::{Town, refusal};
+use super::town::{Town, refusal};
 
 impl Town {
     async fn keys(&self, ask: ListJobs) -> Vec<String> {

@@ -1,22 +1,11 @@
 //! What people see of a whole fleet: every service in one process, real messages, time that
-//! stands until everyone waits.
+//! stands until everyone waits. Each story is told twice: with services that share one memory, and
+//! with two replicas of each that share nothing but the bus and the store.
+#![expect(clippy::duplicate_mod, reason = "the same stories in both shapes of a fleet")]
 
 #[cfg(test)]
-mod deaf;
+#[path = "stories.rs"]
+mod apart;
 #[cfg(test)]
-mod town;
-
-#[cfg(test)]
-mod list;
-#[cfg(test)]
-mod offers;
-#[cfg(test)]
-mod plan;
-#[cfg(test)]
-mod ship;
-#[cfg(test)]
-mod survey;
-#[cfg(test)]
-mod verify;
-#[cfg(test)]
-mod why;
+#[path = "stories.rs"]
+mod together;

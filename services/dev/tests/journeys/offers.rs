@@ -1,6 +1,6 @@
 //! Who hears of a job, when, and how often. Time stands until everyone waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use futures_util::stream::select;
 use protocol::{Beat, Filter, Offer, OperateFactory, OperateProduct, ProductAction, Row, Topic};
 
-use crate::town::Town;
+use super::town::Town;
 
 /// One who overhears all offers of a product.
 struct Ears {
@@ -77,8 +77,17 @@ async fn submitted(town: &Town, key: &str, lines: &str) -> JobId {
     town.submit(&format!("---\nidempotencyKey: {key}\n{lines}\n---\nwork\n")).await.job.id
 }
 
+/// To whom, in order. What a second scheduler says again of the same job is nothing new.
 fn names(heard: &[Heard]) -> Vec<&str> {
-    heard.iter().map(|one| one.whom.as_ref().map_or("any", FactoryId::as_str)).collect()
+    let mut said = BTreeSet::new();
+    let new = heard.iter().filter(|one| said.insert((&one.whom, one.offer.job_id)));
+    new.map(|one| one.whom.as_ref().map_or("any", FactoryId::as_str)).collect()
+}
+
+/// When the first of these was told of a job.
+fn told(heard: &[Heard], whom: &str) -> Timestamp {
+    let whom = (whom != "any").then(|| whom.parse().unwrap());
+    heard.iter().find(|one| one.whom == whom).unwrap().at
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -102,9 +111,9 @@ async fn the_two_best_suited_hear_of_a_job_first_then_the_next_then_all() {
     let job = submitted(&town, "one", "capabilities: [gpu]").await;
     let heard = ears.hear(&town, 10 * SECOND).await;
     assert_eq!(names(&heard), ["just", "some", "much", "any"]);
-    let after = |n: usize| heard[n].at.since(heard[0].at);
-    assert!(after(1) < SECOND && after(2) >= SECOND && after(3) >= 2 * SECOND);
-    assert!(after(3) < 3 * SECOND, "nobody else could have it sooner");
+    let after = |whom| told(&heard, whom).since(told(&heard, "just"));
+    assert!(after("some") < SECOND && after("much") >= SECOND && after("any") >= 2 * SECOND);
+    assert!(after("any") < 3 * SECOND, "all hear of it soon");
     assert!(heard.iter().all(|one| one.offer.job_id == job && one.offer.epoch_seen.get() == 0));
     town.fleet.stop().await.unwrap();
 }
@@ -198,13 +207,17 @@ async fn however_many_jobs_there_are_a_class_is_offered_twenty_times_a_second() 
         submitted(&town, &format!("k{n}"), "engine: echo").await;
     }
     let heard = ears.hear(&town, 20 * SECOND).await;
-    let mut seconds: BTreeMap<i64, std::collections::BTreeSet<_>> = BTreeMap::new();
+    let mut seconds: BTreeMap<i64, BTreeSet<_>> = BTreeMap::new();
     for one in &heard {
         let at = one.at.millis() / 1000;
         seconds.entry(at).or_default().insert(one.offer.offer_id);
     }
-    let most = seconds.values().map(std::collections::BTreeSet::len).max().unwrap_or_default();
+    let most = seconds.values().map(BTreeSet::len).max().unwrap_or_default();
     println!("{} offers of 300 jobs, at most {most} in a second", heard.len());
-    assert!((15..=21).contains(&most), "{most} in a second");
+    let schedulers = match super::shape() {
+        dev::Shape::Together => 1,
+        dev::Shape::Apart(replicas) => replicas,
+    };
+    assert!((15..=21 * schedulers).contains(&most), "{most} in a second");
     town.fleet.stop().await.unwrap();
 }

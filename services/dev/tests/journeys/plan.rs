@@ -6,7 +6,7 @@ use std::sync::Arc;
 use protocol::{Code, ListJobs, PlanJob, Planned, SubmitJob};
 use serde_json::json;
 
-use crate::town::{Town, problem};
+use super::town::{Town, problem};
 
 impl Town {
     async fn plan(&self, file: &str) -> Planned {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use protocol::{AboutJob, Code, OfJob, SubmitJob};
 use serde_json::json;
 
-use crate::deaf::Deaf;
-use crate::town::{Town, refusal, shipped};
+use super::deaf::Deaf;
+use super::town::{Town, refusal, shipped};
 
 const TWENTY: Duration = Duration::from_secs(20);
 

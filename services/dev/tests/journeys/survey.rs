@@ -9,7 +9,7 @@ use protocol::{AboutProduct, BudgetView, Code, FactoryView, LockView, OfProduct,
 use serde::de::DeserializeOwned;
 use store::{Expect, Key, Put};
 
-use crate::town::{Town, refusal};
+use super::town::{Town, refusal};
 
 const SOON: Duration = Duration::from_secs(5);
 

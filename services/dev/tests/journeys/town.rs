@@ -35,7 +35,7 @@ impl Town {
         let ledger = Ledger::new(&store, Arc::clone(&bus), time, chance, Terms::default());
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
         let echo = Some("echo".parse().unwrap());
-        let fleet = Fleet::start(node.clone(), &ledger, echo).await.unwrap();
+        let fleet = Fleet::shaped(super::shape(), node.clone(), &ledger, echo).await.unwrap();
         let link = OverBus::new(bus, "acme".parse().unwrap());
         Self { fleet, link, node, ledger, store }
     }

@@ -9,7 +9,7 @@ use protocol::Verify;
 use serde_json::{Value, json};
 use store::{Expect, Key, Put};
 
-use crate::town::Town;
+use super::town::Town;
 
 const TWENTY: Duration = Duration::from_secs(20);
 

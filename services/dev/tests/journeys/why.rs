@@ -8,8 +8,8 @@ use std::time::Duration;
 use fleet::{Actor, JobId, Why, WhyCode};
 use protocol::{AboutJob, Code, OfJob};
 
-use crate::deaf::Deaf;
-use crate::town::{Town, problem, refusal};
+use super::deaf::Deaf;
+use super::town::{Town, problem, refusal};
 
 const SOON: Duration = Duration::from_secs(5);
 

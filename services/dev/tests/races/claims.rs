@@ -13,8 +13,8 @@ use store::Store;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::stores::{On, Witness, shuffled};
-use crate::world::{World, id_of, refusal, secs, submission};
+use super::stores::{On, Witness, shuffled};
+use super::world::{World, id_of, refusal, secs, submission};
 
 const SEEDS: u64 = 6;
 

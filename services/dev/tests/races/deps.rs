@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use protocol::Code;
 use store::{Memory, Store};
 
-use crate::stores::{Fuse, On, shuffled};
-use crate::world::{World, id_of, millis, refusal, secs};
+use super::stores::{Fuse, On, shuffled};
+use super::world::{World, id_of, millis, refusal, secs};
 
 /// So many dependencies ship together on three hosts: how often the dependent was released, and
 /// what else is wrong.

@@ -9,7 +9,7 @@ use protocol::{
     Renewed, ReportProgress,
 };
 
-use crate::world::World;
+use super::world::World;
 
 #[derive(Clone)]
 pub(crate) struct Hand {

@@ -10,10 +10,10 @@ use protocol::{Code, Granted, Row, Word};
 use serde_json::{Value, json};
 use store::{Memory, Store};
 
-use crate::buses::Wire;
-use crate::hand::Hand;
-use crate::stores::{On, shuffled};
-use crate::world::{World, millis, refusal, secs};
+use super::buses::Wire;
+use super::hand::Hand;
+use super::stores::{On, shuffled};
+use super::world::{World, millis, refusal, secs};
 
 /// A completion that comes so long after the last sign of life, while three keepers look.
 async fn ships_late(on: On, seed: u64, after: u64) -> (bool, Vec<String>) {

@@ -10,9 +10,9 @@ use futures_util::future::join_all;
 use protocol::{Granted, Problem};
 use store::{Memory, Store};
 
-use crate::hand::Hand;
-use crate::stores::{On, Without, shuffled};
-use crate::world::{Host, World, id_of, millis, product, secs};
+use super::hand::Hand;
+use super::stores::{On, Without, shuffled};
+use super::world::{Host, World, id_of, millis, product, secs};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

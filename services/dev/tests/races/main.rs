@@ -7,6 +7,9 @@
 //! or makes a service read other words than were said. Every operation of a shuffled store takes
 //! its own while, from a seed.
 //!
+//! Every race is run twice: with services of one host that share one ledger, and with services that
+//! share nothing, as if each were a process of its own.
+//!
 //! | race | test here | wrong design that it catches |
 //! |---|---|---|
 //! | R1 claim, claim | `thirty_two_claimers_get_as_many_grants_as_there_are_jobs`, and `…_on_four_threads_…` | `Broken`: more grants than jobs |
@@ -46,22 +49,11 @@
 //! | R35 a missed message | journeys `without_a_single_hint_the_fleet_still_drains` |
 //! | R38 old and new together | libs/ledger `fields_that_are_not_known_here_outlive_a_whole_life` |
 
-#[cfg(test)]
-mod buses;
-#[cfg(test)]
-mod hand;
-#[cfg(test)]
-mod stores;
-#[cfg(test)]
-mod world;
+#![expect(clippy::duplicate_mod, reason = "the same races in both shapes of a host")]
 
 #[cfg(test)]
-mod claims;
+#[path = "field.rs"]
+mod apart;
 #[cfg(test)]
-mod deps;
-#[cfg(test)]
-mod holds;
-#[cfg(test)]
-mod hours;
-#[cfg(test)]
-mod repeats;
+#[path = "field.rs"]
+mod together;

@@ -11,9 +11,9 @@ use protocol::{Ask, ClaimWork, Granted, Header, Headers, OfferSeen};
 use serde_json::Value;
 use store::{Faults, Faulty, Memory, Store};
 
-use crate::buses::Wire;
-use crate::stores::{On, Without, shuffled};
-use crate::world::{World, id_of, millis, product, secs, submission};
+use super::buses::Wire;
+use super::stores::{On, Without, shuffled};
+use super::world::{World, id_of, millis, product, secs, submission};
 
 /// A copy of a claim as it lay on the wire, with the deadline that it had when it was sent.
 fn copy_of(ask: &ClaimWork, deadline: Option<&str>) -> Message {

@@ -15,7 +15,7 @@ use node::{Node, Tasks};
 use protocol::{Ask, Code, JobAction, Operate, Operated, Receipt, SubmitJob};
 use store::{Expect, Memory, Put, Store};
 
-use crate::hand::Hand;
+use super::hand::Hand;
 
 /// What every host of a world shares. Its clones are the same world.
 #[derive(Clone)]
@@ -74,7 +74,7 @@ impl World {
             (Arc::clone(&node.bus), Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, bus, clock, ids, Terms::default());
         let engine = Some("echo".parse().unwrap());
-        let fleet = Fleet::start(node.clone(), &ledger, engine).await.unwrap();
+        let fleet = Fleet::shaped(super::shape(), node.clone(), &ledger, engine).await.unwrap();
         Host { fleet, node }
     }
 
@@ -201,11 +201,11 @@ pub(crate) fn submission(key: &str, lines: &str, body: &str) -> SubmitJob {
     SubmitJob { file: Some(file), ..SubmitJob::default() }
 }
 
-pub(crate) fn secs(count: u64) -> Duration {
+pub(crate) const fn secs(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-pub(crate) fn millis(count: u64) -> Duration {
+pub(crate) const fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 

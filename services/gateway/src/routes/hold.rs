@@ -26,10 +26,9 @@ const GRANT_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) async fn claim(heard: Heard) -> Answer {
     let ask: ClaimWork = heard.alone()?;
     let wait = Duration::from_millis(ask.wait_ms).min(LONGEST_WAIT);
-    // The scheduler waits for half of what is left at most, to have time for the grant.
     let granted = tokio::select! {
         biased;
-        granted = heard.ask_within(&ask, wait * 2 + GRANT_WITHIN) => granted?,
+        granted = heard.ask_within(&ask, wait + GRANT_WITHIN) => granted?,
         // A grant on its way is not lost: the same request is given it again.
         () = heard.door.node.tasks.stopped() => {
             return Err(heard.refused(Code::Unavailable).because("shutting_down"));

@@ -10,4 +10,6 @@ mod disk;
 #[cfg(test)]
 mod factory;
 #[cfg(test)]
+mod mesh;
+#[cfg(test)]
 mod start;

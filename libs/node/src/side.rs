@@ -1,0 +1,170 @@
+//! The side port of a role: whether its process is there, whether what it needs is, and what it
+//! has counted. Knows nothing of any fleet, and never answers anything else.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{BusError, Message};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ledger::Ledger;
+use protocol::{Subject, Topic};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+use crate::{Node, Tally};
+
+/// A few that look, each once every few seconds.
+const MOST_CONNECTIONS: usize = 32;
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+const LARGEST_HEAD: usize = 8 << 10;
+/// What a part may take to say that it is there.
+const WITHIN: Duration = Duration::from_secs(2);
+const AFTER_TROUBLE: Duration = Duration::from_millis(50);
+/// A name that nobody need have.
+const PROBE: &str = "readyz";
+
+/// What a side port tells of.
+#[derive(Clone, Debug)]
+pub struct Side {
+    pub node: Node,
+    /// None for a role without records.
+    pub ledger: Option<Ledger>,
+    /// What the bus of this role answered.
+    pub tally: Arc<Tally>,
+}
+
+impl Side {
+    /// Listens before it returns, and says where.
+    ///
+    /// # Errors
+    /// The address is taken.
+    pub async fn open(self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let tasks = self.node.tasks.clone();
+        tasks.spawn("side", self.accept_all(listener));
+        Ok(address)
+    }
+
+    /// Which of the parts that this role needs do not answer.
+    pub async fn failing(&self) -> Vec<&'static str> {
+        let (bus, store) = tokio::join!(self.hears(), self.reads());
+        let stopping = self.node.tasks.is_stopping();
+        let parts = [("shutting_down", !stopping), ("bus", bus), ("store", store)];
+        parts.into_iter().filter(|(_, fine)| !fine).map(|(part, _)| part).collect()
+    }
+
+    /// To be told that nobody listens takes a bus that works.
+    async fn hears(&self) -> bool {
+        let product = PROBE.parse().expect("a name");
+        let subject = Subject::new(&product, Topic::Command(PROBE.parse().expect("a name")));
+        match self.node.bus.request(Message::new(subject, Bytes::new()), WITHIN).await {
+            Ok(_) | Err(BusError::NoResponders(_)) => true,
+            Err(BusError::TimedOut | BusError::Unavailable(_) | BusError::TooLarge { .. }) => false,
+        }
+    }
+
+    async fn reads(&self) -> bool {
+        let Some(ledger) = &self.ledger else { return true };
+        let product = PROBE.parse().expect("a name");
+        let read = tokio::time::timeout(WITHIN, ledger.settings_now(&product)).await;
+        read.is_ok_and(|read| read.is_ok())
+    }
+
+    async fn accept_all(self, listener: TcpListener) -> Result<(), Infallible> {
+        let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let tasks = self.node.tasks.clone();
+        loop {
+            let permit = Arc::clone(&room).acquire_owned().await.expect("it is never closed");
+            let accepted = tokio::select! {
+                biased;
+                () = tasks.stopped() => return Ok(()),
+                accepted = listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    warn!(%error, "connection not accepted");
+                    tokio::time::sleep(AFTER_TROUBLE).await;
+                    continue;
+                }
+            };
+            let side = self.clone();
+            tasks.spawn("side", async move {
+                side.attend(stream).await;
+                drop(permit);
+                Ok::<(), Infallible>(())
+            });
+        }
+    }
+
+    async fn attend(self, stream: TcpStream) {
+        let tasks = self.node.tasks.clone();
+        let answering = service_fn(move |request| {
+            let side = self.clone();
+            async move { Ok::<_, Infallible>(side.answer(&request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_buf_size(LARGEST_HEAD)
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), answering);
+        tokio::select! {
+            biased;
+            () = tasks.stopped() => {}
+            ended = connection => {
+                if let Err(error) = ended {
+                    debug!(%error, "connection ended early");
+                }
+            }
+        }
+    }
+
+    async fn answer<B: Sync>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        if request.method() != Method::GET {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "GET only\n".to_owned());
+        }
+        match request.uri().path() {
+            "/healthz" => plain(StatusCode::OK, "alive\n".to_owned()),
+            "/readyz" => match self.failing().await.as_slice() {
+                [] => plain(StatusCode::OK, "ready\n".to_owned()),
+                parts => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", parts.join(" "))),
+            },
+            "/metrics" => plain(StatusCode::OK, self.counted()),
+            _ => plain(StatusCode::NOT_FOUND, "healthz, readyz, metrics\n".to_owned()),
+        }
+    }
+
+    /// As Prometheus reads it.
+    #[must_use]
+    pub fn counted(&self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        let build = format!(
+            "# TYPE gigamesh_build_info gauge\ngigamesh_build_info{{version=\"{version}\"}} 1\n"
+        );
+        let build = build + &self.tally.printed();
+        let Some(ledger) = &self.ledger else { return build };
+        let counted = ledger.counted().into_iter().map(|(name, kind, count)| {
+            format!("# TYPE gigamesh_{name} {kind}\ngigamesh_{name} {count}\n")
+        });
+        build + &counted.collect::<String>()
+    }
+}
+
+fn plain(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let kind = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
+    response
+}

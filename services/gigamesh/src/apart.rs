@@ -1,0 +1,157 @@
+//! One role, or all of them, over whatever bus and store was chosen: waits for what it stands on,
+//! serves until it is told to end, and finishes what is under way.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use ::dev::{Fleet, Home};
+use bus::Bus;
+use clock::{Clock, Ids, System};
+use ledger::{Ledger, Terms};
+use node::open::{self, BusChoice, Process, StoreChoice};
+use node::{Node, Side, Tallied, Tally, Tasks};
+use serde_json::{Value, json};
+
+use crate::say::Say;
+use crate::serve::{Role, Serve};
+use crate::signals::Interrupts;
+use crate::surroundings::Surroundings;
+use crate::trouble::Trouble;
+
+/// What a process of one role owns.
+struct Running {
+    node: Node,
+    ledger: Option<Ledger>,
+    tally: Arc<Tally>,
+    /// The door's own tasks, which end first.
+    door: Tasks,
+    /// Held for as long as the door is open.
+    home: Option<Home>,
+}
+
+pub(crate) async fn run(
+    serve: Serve,
+    choice: (BusChoice, StoreChoice),
+    around: &Surroundings,
+    say: Say,
+) -> Result<(), Trouble> {
+    let mut interrupts = Interrupts::listen()?;
+    say.talk("waiting for what this stands on …");
+    let started = tokio::select! {
+        biased;
+        () = interrupts.next() => return Err(Trouble::interrupted()),
+        started = Box::pin(start(&serve, choice, around)) => started,
+    };
+    let (running, said) = started?;
+    say.data(&said);
+    say.talk(&format!("serving {}; Ctrl-C stops it", name(serve.role)));
+    let broke_down = tokio::select! {
+        biased;
+        () = interrupts.next() => false,
+        () = running.node.tasks.stopped() => true,
+        () = running.door.stopped() => true,
+    };
+    tokio::select! {
+        biased;
+        ended = running.close() => ended?,
+        () = interrupts.next() => return Err(Trouble::hurried()),
+    }
+    if broke_down { Err(Trouble::failed("a service broke down")) } else { Ok(()) }
+}
+
+async fn start(
+    serve: &Serve,
+    (bus, store): (BusChoice, StoreChoice),
+    around: &Surroundings,
+) -> Result<(Running, Value), Trouble> {
+    let mut running = opened(serve, &bus, &store).await?;
+    serve_role(serve.role, &running).await?;
+    let mut said = json!({ "apiVersion": "fleet/v1", "role": name(serve.role) });
+    if let Some(port) = serve.side_port {
+        let (node, ledger) = (running.node.clone(), running.ledger.clone());
+        let side = Side { node, ledger, tally: Arc::clone(&running.tally) };
+        let address = side.open(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        said["side"] = json!(format!("http://{address}"));
+    }
+    if matches!(serve.role, Role::Gateway | Role::All) {
+        open_door(serve, around, (&mut running, &mut said)).await?;
+    }
+    Ok((running, said))
+}
+
+async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<Running, Trouble> {
+    let system = Arc::new(System::start());
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::clone(&system) as _, system);
+    let tasks = Tasks::default();
+    let label = format!("gigamesh-{}-{}", name(serve.role), ids.mint().simple());
+    let (time, chance) = (Arc::clone(&clock), Arc::clone(&ids));
+    let process = Process { name: label, clock, ids, tasks: tasks.clone() };
+    // The door's folder is the store's too, where records lie in one.
+    let has_door = matches!(serve.role, Role::Gateway | Role::All);
+    let home = if has_door { Some(Home::open(&serve.data)?) } else { None };
+    let tally = Arc::new(Tally::default());
+    let bus = open::bus(bus, &process).await?;
+    let bus: Arc<dyn Bus> = Arc::new(Tallied::over(bus, Arc::clone(&tally)));
+    let ledger = if serve.role == Role::Gateway {
+        None
+    } else {
+        let store = open::store(store).await?;
+        let (clock, ids) = (Arc::clone(&time), Arc::clone(&chance));
+        Some(Ledger::new(&store, Arc::clone(&bus), clock, ids, Terms::default()))
+    };
+    let node = Node { bus, clock: time, ids: chance, tasks };
+    Ok(Running { node, ledger, tally, door: Tasks::default(), home })
+}
+
+async fn serve_role(role: Role, running: &Running) -> Result<(), Trouble> {
+    let Some(ledger) = running.ledger.clone() else { return Ok(()) };
+    let (node, engine) = (running.node.clone(), Some(crate::dev::shell()));
+    match role {
+        Role::Submit => submit::serve(node, ledger, submit::Options { dev_engine: engine }).await?,
+        Role::Scheduler => scheduler::serve(node, ledger).await?,
+        Role::LeaseKeeper => lease_keeper::serve(node, ledger).await?,
+        Role::All => drop(Fleet::start(node, &ledger, engine).await?),
+        Role::Gateway => {}
+    }
+    Ok(())
+}
+
+async fn open_door(
+    serve: &Serve,
+    around: &Surroundings,
+    (running, said): (&mut Running, &mut Value),
+) -> Result<(), Trouble> {
+    let Some(home) = &running.home else { return Ok(()) };
+    let product = around.product()?;
+    let token = home.token(&*running.node.ids)?;
+    let options = gateway::Options { address: serve.listen, product: product.clone(), token };
+    let front = Node { tasks: running.door.clone(), ..running.node.clone() };
+    let address = gateway::serve(front, options).await.map_err(::dev::NotStarted::Door)?;
+    home.announce(address)?;
+    said["url"] = json!(format!("http://{address}"));
+    said["product"] = json!(product);
+    said["tokenFile"] = json!(home.token_file());
+    Ok(())
+}
+
+impl Running {
+    /// The door first; what is under way is finished.
+    async fn close(self) -> Result<(), Trouble> {
+        self.door.stop();
+        let door = self.door.join().await;
+        self.node.tasks.stop();
+        let services = self.node.tasks.join().await;
+        drop(self.home);
+        Ok(services.and(door)?)
+    }
+}
+
+fn name(role: Role) -> &'static str {
+    match role {
+        Role::Submit => "submit",
+        Role::Scheduler => "scheduler",
+        Role::LeaseKeeper => "lease-keeper",
+        Role::Gateway => "gateway",
+        Role::All => "all",
+    }
+}

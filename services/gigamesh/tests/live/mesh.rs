@@ -1,0 +1,126 @@
+//! Each service in a process of its own, over a genuine nats-server: what one of them wrote the
+//! others go on with.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use client::{OverHttp, Patience};
+use clock::{Clock, Ids, System};
+use protocol::{AboutJob, OfJob, SubmitJob};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::Child;
+
+use crate::process::{PATIENCE, eventually, gigamesh, ran, terminate};
+
+/// One role that serves.
+struct Role {
+    child: Child,
+    said: Value,
+}
+
+impl Role {
+    async fn start(folder: &Path, nats: &str, words: &[&str]) -> Self {
+        let mut command = gigamesh(folder);
+        command.arg("serve").args(words).args(["--nats", nats, "--side-port", "0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it starts");
+        let said = serde_json::from_str(&line.unwrap().expect("it says what it serves")).unwrap();
+        Self { child, said }
+    }
+
+    /// Status and body of one of the side port's answers.
+    async fn side(&self, path: &str) -> (u16, String) {
+        let address = self.said["side"].as_str().unwrap().strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let ask = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n");
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let status = answer.split_whitespace().nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+
+    async fn stop(mut self) -> Option<i32> {
+        terminate(&self.child);
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap().code()
+    }
+}
+
+async fn stage(link: &OverHttp, time: &System, job: &str) -> Value {
+    let ask = OfJob { query: AboutJob::Get, job: job.to_owned() };
+    let patience = patience(time);
+    link.call(&ask, patience).await.unwrap().items.remove(0)["stage"].clone()
+}
+
+fn patience(time: &System) -> Patience {
+    Patience { request_id: time.mint(), until: time.now().plus(PATIENCE), span: PATIENCE }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_service_in_its_own_process_over_nats_ships_a_job() {
+    let place = tempfile::tempdir().unwrap();
+    let options = servers::Options { max_payload: Some(2 << 20), ..servers::Options::default() };
+    let (server, folder) = (servers::Nats::start(options).unwrap(), place.path());
+    let nats = server.url();
+    let refused = ran(folder, &["serve", "submit", "--nats", &nats]).await;
+    assert!(!refused.status.success(), "nobody makes buckets unasked");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("admin init"));
+    let made = ran(folder, &["admin", "init", "--nats", &nats]).await;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let door = ["gateway", "--listen", "127.0.0.1:0"];
+    let mut roles = Vec::new();
+    for words in [&["scheduler"][..], &["scheduler"], &["lease-keeper"], &["submit"], &door] {
+        roles.push(Role::start(folder, &nats, words).await);
+    }
+    for role in &roles {
+        assert_eq!(role.side("/healthz").await.0, 200);
+        assert_eq!(role.side("/readyz").await, (200, "ready\n".to_owned()));
+        assert!(role.side("/metrics").await.1.contains("gigamesh_build_info"));
+    }
+    let said = &roles[4].said;
+    let url = said["url"].as_str().unwrap().to_owned();
+    let token = PathBuf::from(said["tokenFile"].as_str().unwrap());
+    let text = std::fs::read_to_string(&token).unwrap();
+    let (link, time) = (OverHttp::new(&url, text.trim()).unwrap(), System::start());
+    let ask = SubmitJob {
+        file: Some("---\nengine: echo\n---\nhello\n".to_owned()),
+        ..SubmitJob::default()
+    };
+    let job = link.call(&ask, patience(&time)).await.unwrap().job.id.to_string();
+    let mut factory = gigamesh(folder);
+    let token = token.to_str().unwrap();
+    factory.args(["factory", "--id", "f1", "--url", &url, "--token-file", token]);
+    let _factory = factory.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    eventually("the job ships", async || {
+        (stage(&link, &time, &job).await == json!("shipped")).then_some(())
+    })
+    .await;
+    let counted = roles[3].side("/metrics").await.1;
+    assert!(
+        counted.contains("gigamesh_answers_total{line=\"fleet.v1.*.submit\",status=\"200\"} 1\n")
+    );
+    server.freeze().unwrap();
+    let failing = roles[0].side("/readyz").await;
+    server.thaw().unwrap();
+    assert_eq!((failing.0, failing.1.contains("store")), (503, true), "{failing:?}");
+    for role in roles {
+        assert_eq!(role.stop().await, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_service_alone_on_a_bus_in_memory_is_refused_with_a_remedy() {
+    let place = tempfile::tempdir().unwrap();
+    for words in [&["serve", "scheduler"][..], &["serve", "submit", "--bus", "memory"]] {
+        let refused = ran(place.path(), words).await;
+        assert_eq!(refused.status.code(), Some(64));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("--nats"));
+    }
+    let words = ["serve", "submit", "--nats", "nats://127.0.0.1:1", "--store", "embedded"];
+    let refused = ran(place.path(), &words).await;
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--store nats"));
+}

@@ -12,4 +12,6 @@ mod factory;
 #[cfg(test)]
 mod mesh;
 #[cfg(test)]
+mod over_nats;
+#[cfg(test)]
 mod start;

@@ -121,7 +121,10 @@ impl Open {
     pub(super) fn take_due(&mut self, uptime: Duration) -> Vec<Turn> {
         let mut turns = Vec::new();
         while let Some((_, job)) = self.due.first().copied().filter(|(at, _)| *at <= uptime) {
-            let Some(entry) = self.jobs.get(&job) else { break };
+            let Some(entry) = self.jobs.get(&job) else {
+                self.due.pop_first();
+                continue;
+            };
             let (turn, class) = (entry.turn.clone(), entry.class.clone());
             if entry.due.is_some_and(|due| due.paced) {
                 self.plan(job, None);

@@ -117,7 +117,7 @@ impl Scheduler {
 
     /// Nobody may have it now, whoever asks.
     async fn is_barred(&self, job: &Job) -> Result<bool, LedgerError> {
-        let settings = self.ledger.settings(job.product()).await?;
+        let settings = self.ledger.settings_now(job.product()).await?;
         let given = Circumstances { ready: true, paused: settings.paused, ..Default::default() };
         if unclaimable(job, &given, self.node.clock.now()).is_some() {
             return Ok(true);

@@ -12,7 +12,7 @@ use protocol::{
     Granted, JobAction, JobName, JobView, Kick, ListJobs, Listed, LockHolder, LockView, OfJob,
     OfProduct, Offer, OfferSeen, Operate, OperateFactory, OperateProduct, Operated, PatchJob,
     PlanJob, Planned, Problem, ProductAction, Receipt, ReleaseJob, RenewAnswer, RenewLeases,
-    RenewOne, Renewed, ReportProgress, Seats, Stats, SubmitJob, Verified,
+    RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob, Verified,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -326,7 +326,18 @@ pub(crate) fn offer() -> Offer {
         epoch_seen: Epoch::new(2),
         priority: Priority::High,
         capabilities: vec!["os:linux".parse().unwrap()],
+        engine: Some("shell".parse().unwrap()),
         expires_at: now(),
+    }
+}
+
+pub(crate) fn stop_work() -> StopWork {
+    StopWork {
+        factory_id: factory(),
+        job_id: job(),
+        lease_epoch: Epoch::new(3),
+        claim_nonce: nonce(),
+        reason: StopReason::Cancel,
     }
 }
 

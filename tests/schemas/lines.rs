@@ -63,7 +63,8 @@ pub(crate) fn line(row: Row, of: &mut SchemaGenerator) -> Option<Line> {
         Row::Event => told(row, of, &examples::stored::<EventRecord>("event")),
         Row::Kick => told(row, of, &examples::kick()),
         Row::DeadLetter => told(row, of, &examples::dead_letter()),
-        Row::Log | Row::Command => return None,
+        Row::Command => asked(row, of, &examples::stop_work(), &()),
+        Row::Log => return None,
     })
 }
 

@@ -73,7 +73,7 @@ pub use lock::{
 };
 pub use manifest::{Fault, Invalid, Reason, submission_schema};
 pub use money::{MAX_COUNT, MicroUsd, NotAnAmount};
-pub use offer::Rank;
+pub use offer::{Rank, Standby, best_suited};
 pub use product::{Product, ProductCommand, ProductEvent};
 pub use profile::{Profile, ProfileCommand, ProfileEvent, Snapshot};
 pub use record::{Head, Record, SCHEMA_VERSION, schema_version_of, touched};

@@ -55,8 +55,10 @@ impl Ledger {
         let given = self.circumstances(job, wish).await?;
         let command = Command { by: by.clone(), given, wish: wish.clone() };
         let turn = self.jobs.turn(Some(found), || job.clone(), &command, self.clock.now()).await?;
-        if let Turn::Again(miss) = &turn {
-            self.counts.miss(*miss);
+        match &turn {
+            Turn::Settled(Outcome::Done(done)) => self.note_stop(job, &done.record, wish),
+            Turn::Settled(Outcome::Rejected(_)) => {}
+            Turn::Again(miss) => self.counts.miss(*miss),
         }
         if turn.may_have_written() {
             self.is_due(job.product(), job.id);

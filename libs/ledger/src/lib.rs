@@ -31,6 +31,7 @@ mod relay;
 mod release;
 mod renew;
 mod settings;
+mod stops;
 mod submit;
 mod survey;
 mod sweep;
@@ -78,6 +79,7 @@ pub struct Ledger {
     refusals: Arc<refusal::Refusals>,
     pace: Arc<pace::Pace>,
     unleased: Arc<reap::Unleased>,
+    stops: Arc<stops::Stops>,
     watch: Arc<watch::Watch>,
     counts: Arc<counts::Counts>,
     bus: Arc<dyn Bus>,
@@ -109,6 +111,7 @@ impl Ledger {
             refusals: Arc::default(),
             pace: Arc::default(),
             unleased: Arc::default(),
+            stops: Arc::default(),
             watch: Arc::default(),
             counts: Arc::default(),
             bus,

@@ -9,6 +9,7 @@ pub mod open;
 mod serve;
 pub mod shape;
 pub mod side;
+mod stops;
 mod tally;
 mod tasks;
 

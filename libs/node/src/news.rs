@@ -70,7 +70,23 @@ impl Node {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let mut inbox = self.bus.listen(&Filter::every(row), Audience::Everyone).await?;
+        self.hear_at(&Filter::every(row), task, handler).await
+    }
+
+    /// The same for a part of a line, where the rest of it is not this role's to hear.
+    ///
+    /// # Errors
+    /// The bus is away.
+    pub async fn hear_at<F>(
+        &self,
+        filter: &Filter,
+        task: &'static str,
+        handler: impl Fn(News) -> F + Send + Sync + 'static,
+    ) -> Result<(), BusAway>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut inbox = self.bus.listen(filter, Audience::Everyone).await?;
         let node = self.clone();
         self.tasks.spawn(task, async move {
             while let Some(delivery) = node.next_of(&mut inbox).await {

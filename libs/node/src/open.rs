@@ -79,6 +79,22 @@ pub async fn bus(choice: &BusChoice, process: &Process) -> Result<Arc<dyn Bus>, 
     }
 }
 
+/// The bus of a process that serves nobody: it asks, and hears what is its own to hear. Knows no
+/// stream.
+///
+/// # Errors
+/// It is not built in, or the address is none.
+#[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
+pub async fn outside(url: &str, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
+    #[cfg(feature = "nats")]
+    return Box::pin(nats::outside(url, process)).await;
+    #[cfg(not(feature = "nats"))]
+    {
+        let _unused = (url, process);
+        Err(NotOpened::NotBuiltIn)
+    }
+}
+
 /// # Errors
 /// It is not built in, or what is there is damaged, in use, or not as it is to be.
 pub async fn store(choice: &StoreChoice) -> Result<Arc<dyn Store>, NotOpened> {

@@ -38,7 +38,24 @@ impl Node {
         A: Ask + 'static,
         F: Future<Output = Served<A>> + Send + 'static,
     {
-        let inbox = self.bus.listen(&Filter::every(row), Audience::one_of(group.0)).await?;
+        self.serve_at(&Filter::every(row), group, handler).await
+    }
+
+    /// The same for a part of a line, where the rest of it is not this role's to hear.
+    ///
+    /// # Errors
+    /// The bus is away.
+    pub async fn serve_at<A, F>(
+        &self,
+        filter: &Filter,
+        group: Group,
+        handler: impl Fn(Asked<A>) -> F + Send + Sync + 'static,
+    ) -> Result<(), BusAway>
+    where
+        A: Ask + 'static,
+        F: Future<Output = Served<A>> + Send + 'static,
+    {
+        let inbox = self.bus.listen(filter, Audience::one_of(group.0)).await?;
         self.tasks.spawn(group.0, self.clone().answer_all(inbox, group, Arc::new(handler)));
         Ok(())
     }

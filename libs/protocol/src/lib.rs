@@ -17,7 +17,7 @@ pub use message::{
     Granted, JobAction, JobName, JobView, Kick, ListJobs, Listed, LockHolder, LockView, OfJob,
     OfProduct, Offer, OfferSeen, Operate, OperateFactory, OperateProduct, Operated, PatchJob,
     PlanJob, Planned, ProductAction, Receipt, ReleaseJob, RenewAnswer, RenewLeases, RenewOne,
-    Renewed, ReportProgress, Seats, Stats, SubmitJob, Verified, Verify,
+    Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob, Verified, Verify,
 };
 pub use subject::{BadSubject, Kind, Route, Row, Subject, Topic};
 pub use verb::{Operation, Query, Reason, Word};

@@ -2,6 +2,7 @@
 //! something may be is for the rules to say.
 
 mod claim;
+mod command;
 mod hold;
 mod operate;
 mod read;
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::subject::{Row, Subject};
 
 pub use claim::{ClaimWork, Granted, OfferSeen};
+pub use command::{StopReason, StopWork};
 pub use hold::{
     Beat, Beaten, Deregister, PatchJob, ReleaseJob, RenewAnswer, RenewLeases, RenewOne, Renewed,
     ReportProgress,

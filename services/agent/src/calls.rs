@@ -10,10 +10,12 @@ use fleet::{
 };
 use node::Node;
 use protocol::{
-    Beat, Beaten, ClaimWork, Code, Deregister, Granted, PatchJob, ReleaseJob, ReportProgress,
+    Beat, Beaten, ClaimWork, Code, Deregister, Granted, OfferSeen, PatchJob, ReleaseJob,
+    ReportProgress,
 };
 use tracing::debug;
 
+use crate::hints::Reminders;
 use crate::hold::{Grip, Verdict};
 use crate::{Identity, desk::Desk};
 
@@ -34,11 +36,16 @@ pub(crate) struct Calls<L> {
     pub(crate) link: Arc<L>,
     pub(crate) who: Identity,
     pub(crate) seats: u32,
+    pub(crate) reminders: Reminders,
 }
 
 impl<L: Coordinator> Calls<L> {
     /// Asks for one job; the second value is when the first of its requests was sent.
-    pub(crate) async fn claim(&self, free_seats: u32) -> (Told<Option<Granted>>, Duration) {
+    pub(crate) async fn claim(
+        &self,
+        free_seats: u32,
+        offer: Option<OfferSeen>,
+    ) -> (Told<Option<Granted>>, Duration) {
         let mut ask = ClaimWork {
             claim_request_id: RequestId::from_uuid(self.node.ids.mint()),
             factory_id: self.who.factory.clone(),
@@ -48,10 +55,10 @@ impl<L: Coordinator> Calls<L> {
             free_seats,
             wait_ms: u64::try_from(CLAIM_WAITS.as_millis()).unwrap_or_default(),
             exclude: Vec::new(),
-            offer: None,
+            offer,
         };
         let sent = self.node.clock.uptime();
-        let mut told = self.link.claim(&ask, self.patience(CLAIM_SPAN)).await;
+        let mut told = self.claim_or_reminded(&ask).await;
         for _ in 1..CLAIM_TRIES {
             if !matches!(told, Err(Unanswered::Unknown(_))) {
                 break;
@@ -61,6 +68,30 @@ impl<L: Coordinator> Calls<L> {
             told = self.link.claim(&ask, self.patience(SPAN)).await;
         }
         (told, sent)
+    }
+
+    /// A claim that waits, and a copy of it beside it for each reminder: who waits at a coordinator
+    /// that died is answered by another one.
+    async fn claim_or_reminded(&self, ask: &ClaimWork) -> Told<Option<Granted>> {
+        let mut waiting = self.link.claim(ask, self.patience(CLAIM_SPAN));
+        loop {
+            let offer = tokio::select! {
+                biased;
+                told = &mut waiting => return told,
+                offer = self.reminders.next() => offer,
+            };
+            let copy = ClaimWork { wait_ms: 0, offer: Some(offer), ..ask.clone() };
+            tokio::select! {
+                biased;
+                told = &mut waiting => return told,
+                told = self.link.claim(&copy, self.patience(SPAN)) => {
+                    // Otherwise the claim itself is still to be answered.
+                    if let Ok(Some(granted)) = told {
+                        return Ok(Some(granted));
+                    }
+                }
+            }
+        }
     }
 
     pub(crate) async fn beat(&self) -> Told<Beaten> {

@@ -6,6 +6,7 @@ mod calls;
 mod desk;
 mod errand;
 mod hands;
+mod hints;
 mod hold;
 mod news;
 mod renew;
@@ -17,7 +18,7 @@ use std::io;
 use std::path::PathBuf;
 
 use client::Coordinator;
-use fleet::{Capability, Descriptor, EngineName, FactoryId, Incarnation};
+use fleet::{Capability, Descriptor, EngineName, FactoryId, Incarnation, ProductId};
 use node::{BusAway, Node};
 
 pub use errand::Errand;
@@ -31,6 +32,9 @@ use crate::desk::Desk;
 #[derive(Clone, Debug)]
 pub struct Options {
     pub factory: FactoryId,
+    /// Whose offers and words it hears on its node's bus. None where its coordinator is reached
+    /// another way: nobody is heard then.
+    pub product: Option<ProductId>,
     pub engines: Vec<EngineName>,
     /// Beside what is known without asking: system, architecture, engines.
     pub capabilities: Vec<Capability>,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use protocol::Granted;
+use protocol::{Granted, StopWork};
+use tokio::sync::oneshot;
 
 use crate::hands::Word;
 use crate::hold::{Ending, Grip};
@@ -13,6 +14,8 @@ pub(crate) enum News {
     Seen(Event),
     /// A grant, and when the request left that brought it.
     Brought(Box<Granted>, Duration),
+    /// It is to stop some work; whether it is known is answered.
+    Told(StopWork, oneshot::Sender<bool>),
     /// A run speaks while it goes on.
     Heard(Grip, Word),
     Ended(Grip, Ending, Duration),

@@ -12,8 +12,8 @@ use std::time::Duration;
 use client::Coordinator;
 use fleet::{Insights, Nonce, StageName, VerifyResult};
 use node::Node;
-use protocol::{Granted, ReleaseJob, RenewOne, ReportProgress, Row};
-use tokio::sync::{mpsc, watch};
+use protocol::{Granted, OfferSeen, ReleaseJob, RenewOne, ReportProgress, StopWork};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
@@ -21,6 +21,7 @@ use crate::calls::Calls;
 use crate::desk::{Desk, KeptClaim};
 use crate::errand::{Errand, grip_of};
 use crate::hands::{Executor, Order, Part, Process, Run, Word};
+use crate::hints::{self, Reminders, why_of};
 use crate::hold::{Ending, Grip, Verdict};
 use crate::news::News;
 use crate::renew::{Renewer, Roster};
@@ -74,16 +75,18 @@ pub(crate) async fn begin<L: Coordinator, H: Executor>(
     };
     let renewals_end = thread.start()?;
     node.tasks.spawn("renew", async { renewals_end.await.map_err(|_| "its thread panicked") });
-    let offers = say.clone();
-    let offered = move |_| {
-        // An offer that finds no room is one of many.
-        let _full = offers.try_send(News::Seen(Event::Offered));
-        std::future::ready(())
-    };
-    node.hear(Row::OfferAny, "offers", offered).await?;
     let who = Identity::of(&options, &node);
+    if let Some(product) = &options.product {
+        hints::listen(&node, &who, product, &say).await?;
+    }
     let agent = Agent {
-        calls: Arc::new(Calls { node: node.clone(), link, who, seats: options.pace.seats }),
+        calls: Arc::new(Calls {
+            node: node.clone(),
+            link,
+            who,
+            seats: options.pace.seats,
+            reminders: Reminders::default(),
+        }),
         hands: Arc::new(hands),
         desk: Arc::new(desk),
         roster,
@@ -126,6 +129,7 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
         let event = match news {
             News::Seen(event) => event,
             News::Brought(granted, sent) => self.brought(&granted, sent),
+            News::Told(word, answer) => self.told(&word, answer),
             News::Heard(grip, word) => self.heard(grip, word)?,
             News::Ended(grip, ending, took) => self.ended(grip, ending, took),
         };
@@ -159,6 +163,19 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
             words: 0,
         });
         Event::Granted(Box::new(grant))
+    }
+
+    /// Only the holder's own epoch and nonce stop anything.
+    fn told(&self, word: &StopWork, answer: oneshot::Sender<bool>) -> Event {
+        let grip = Grip { job: word.job_id, epoch: word.lease_epoch };
+        let known = self.nonce(grip) == Some(word.claim_nonce);
+        // Whoever asked may be gone.
+        let _gone = answer.send(known);
+        if !known {
+            return Event::Tick;
+        }
+        info!(job = %grip.job, epoch = %grip.epoch, reason = ?word.reason, "told to stop");
+        Event::Told(grip, why_of(word.reason))
     }
 
     fn heard(&mut self, grip: Grip, word: Word) -> io::Result<Event> {
@@ -198,7 +215,8 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
 
     fn carry_out(&mut self, action: Action) -> io::Result<()> {
         match action {
-            Action::Ask { free } => self.ask(free),
+            Action::Ask { free, offer } => self.ask(free, offer),
+            Action::Remind(offer) => self.calls.reminders.add(offer),
             Action::Keep(grip) => self.keep(grip)?,
             Action::Enter(grip, stage, verify) => self.enter(grip, stage, verify),
             Action::Run(grip) => self.run(grip, Part::Command),
@@ -224,7 +242,7 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
         Ok(())
     }
 
-    fn ask(&self, free: u32) {
+    fn ask(&self, free: u32, offer: Option<OfferSeen>) {
         let (calls, say, idle) = (Arc::clone(&self.calls), self.say.clone(), self.idle);
         let stop = self.calls.node.clone();
         self.spawn("claim", async move {
@@ -232,7 +250,7 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
                 biased;
                 // A grant that crosses this is taken back unconfirmed, uncharged.
                 () = stop.tasks.stopped() => News::Seen(Event::Nothing),
-                (told, sent) = calls.claim(free) => match told {
+                (told, sent) = calls.claim(free, offer) => match told {
                     Ok(Some(granted)) => News::Brought(Box::new(granted), sent),
                     Ok(None) => News::Seen(Event::Nothing),
                     Err(error) => {

@@ -1,6 +1,7 @@
 //! What a factory does next: a pure machine. Events go in with the moment they were seen, actions
 //! come out as values. Never waits, never reads a clock, starts and sends nothing itself.
 
+mod offers;
 mod say;
 #[cfg(test)]
 mod tests;
@@ -9,9 +10,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fleet::{Exit, RunResult, StageName, VerifyResult};
-use protocol::Code;
+use protocol::{Code, OfferSeen};
 
 use crate::hold::{Ending, Grant, Grip, Hold, Phase, Verdict, Why};
+use crate::session::offers::Offers;
 
 /// How many jobs at once, and how patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +54,14 @@ pub enum Event {
     },
     /// Another agent lives under this name.
     Unwelcome,
-    /// There is work somewhere.
-    Offered,
+    /// There is a job that this agent could take. `wait` keeps the many that hear of it from asking
+    /// at once.
+    Offered {
+        offer: OfferSeen,
+        wait: Duration,
+    },
+    /// The coordinator wants an end of it, and says so before it is asked.
+    Told(Grip, Why),
     Granted(Box<Grant>),
     /// A claim ended without a job.
     Nothing,
@@ -84,7 +92,10 @@ pub enum Event {
 pub enum Action {
     Ask {
         free: u32,
+        offer: Option<OfferSeen>,
     },
+    /// Say one of the claims that wait once more: it may wait where nobody is left to answer.
+    Remind(OfferSeen),
     /// Renew it from now on, and remember it on disk.
     Keep(Grip),
     Enter(Grip, StageName, Option<VerifyResult>),
@@ -109,6 +120,7 @@ pub struct Session {
     asking: u32,
     unheard: u32,
     ask_at: Duration,
+    offers: Offers,
     welcome: bool,
     draining: bool,
     gone_by: Option<Duration>,
@@ -125,6 +137,7 @@ impl Session {
             asking: 0,
             unheard: 0,
             ask_at: Duration::ZERO,
+            offers: Offers::default(),
             welcome: false,
             draining: false,
             gone_by: None,
@@ -140,7 +153,8 @@ impl Session {
             Event::Tick => {}
             Event::Welcome { draining } => (self.welcome, self.draining) = (true, draining),
             Event::Unwelcome => self.welcome = false,
-            Event::Offered => self.ask_at = self.ask_at.min(now),
+            Event::Offered { offer, wait } => self.offered(offer, now + wait),
+            Event::Told(grip, why) => self.stop(grip, why, now, &mut out),
             Event::Granted(grant) => self.granted(*grant, now, &mut out),
             Event::Nothing => self.heard(),
             Event::Unheard { jitter } => self.unheard(jitter, now),
@@ -166,7 +180,8 @@ impl Session {
     pub fn due(&self) -> Option<Duration> {
         let holds = self.holds.values().filter_map(Hold::due);
         let ask = (self.may_ask() && self.free() > self.asking).then_some(self.ask_at);
-        holds.chain(ask).chain(self.gone_by).min()
+        let offer = self.offers.due().filter(|_| self.may_ask() && self.free() > 0);
+        holds.chain(ask).chain(offer).chain(self.gone_by).min()
     }
 
     /// Stopped, and nothing is left to wait for.
@@ -199,6 +214,7 @@ impl Session {
 
     fn granted(&mut self, grant: Grant, now: Duration, out: &mut Actions) {
         self.heard();
+        self.offers.forget();
         let grip = grant.grip;
         if self.holds.contains_key(&grip) {
             return;
@@ -444,9 +460,10 @@ impl Session {
     }
 
     fn ask(&mut self, now: Duration, out: &mut Actions) {
+        self.take_up(now, out);
         while self.may_ask() && self.ask_at <= now && self.free() > self.asking {
             self.asking += 1;
-            out.push(Action::Ask { free: self.free() });
+            out.push(Action::Ask { free: self.free(), offer: None });
         }
     }
 

@@ -47,7 +47,8 @@ impl Dev {
         let local = Local::open(self.options(&home, &product)?).await?;
         home.announce(local.address())?;
         let crew = Tasks::default();
-        let host = Host::of(around, format!("http://{}", local.address()));
+        let url = format!("http://{}", local.address());
+        let host = Host::of(around, Some(url)).on_a_bus(product);
         self.start_factories(&local, &home, (&crew, &host)).await?;
         self.greet(&local, &home, say)?;
         let broke_down = tokio::select! {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use agent::{Options, Pace, Place, Processes};
 use clap::Args;
-use fleet::{Capability, Descriptor, EngineName, FactoryId};
+use fleet::{Capability, Descriptor, EngineName, FactoryId, ProductId};
 
 use crate::surroundings::Surroundings;
 
@@ -38,16 +38,22 @@ pub(crate) struct Equipment {
 pub(crate) struct Host {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) hostname: Option<String>,
-    /// Where programs of a job reach the coordinator.
-    pub(crate) url: String,
+    /// Where programs of a job reach the coordinator, if that is known.
+    pub(crate) url: Option<String>,
+    /// Whose offers and words are heard on a bus.
+    pub(crate) product: Option<ProductId>,
 }
 
 impl Host {
-    pub(crate) fn of(around: &Surroundings, url: String) -> Self {
+    pub(crate) fn of(around: &Surroundings, url: Option<String>) -> Self {
         let environment = around.environment.clone();
         let named = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
         let hostname = named.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-        Self { environment, hostname, url }
+        Self { environment, hostname, url, product: None }
+    }
+
+    pub(crate) fn on_a_bus(self, product: ProductId) -> Self {
+        Self { product: Some(product), ..self }
     }
 
     async fn tools(&self) -> Vec<Capability> {
@@ -65,6 +71,7 @@ impl Equipment {
         }
         Options {
             factory,
+            product: host.product.clone(),
             engines: self.engines.clone(),
             capabilities,
             descriptor: Some(Descriptor {
@@ -85,7 +92,7 @@ impl Equipment {
             roots: self.roots.clone(),
             environment: host.environment.clone(),
             pass_env: self.pass_env.clone(),
-            url: Some(host.url.clone()),
+            url: host.url.clone(),
         })
     }
 }

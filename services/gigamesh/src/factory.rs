@@ -1,13 +1,16 @@
-//! `gigamesh factory`: one worker host. It reaches its coordinator through the HTTP door, finishes
-//! or hands back what it holds when it is asked to end, and reports after a crash what it kept.
+//! `gigamesh factory`: one worker host. It reaches its coordinator through the HTTP door, or the
+//! services themselves over NATS; finishes or hands back what it holds when it is asked to end, and
+//! reports after a crash what it kept.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use agent::CannotServe;
 use clap::Args;
-use clock::System;
+use client::{Coordinator, OverBus};
+use clock::{Ids, System};
 use fleet::FactoryId;
+use node::open::{self, Process};
 use node::{Node, Tasks};
 
 use crate::factories::{Equipment, Host};
@@ -22,6 +25,10 @@ pub(crate) struct Factory {
     /// The name of this factory; one living process for each
     #[arg(long, env = "GIGAMESH_FACTORY_ID")]
     id: FactoryId,
+    /// Reach the services over NATS, instead of through the HTTP door: one address or several with
+    /// commas between
+    #[arg(long, value_name = "URL", env = "GIGAMESH_NATS")]
+    nats: Option<String>,
     /// Where reports and claims are kept until they were answered
     #[arg(long, value_name = "DIR", env = "GIGAMESH_FACTORY_HOME")]
     home: Option<PathBuf>,
@@ -29,23 +36,60 @@ pub(crate) struct Factory {
     equipment: Equipment,
 }
 
+/// A way to the coordinator.
+struct Way<L> {
+    node: Node,
+    link: L,
+    host: Host,
+    /// As people are told.
+    to: String,
+}
+
 impl Factory {
     pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
-        let door = around.door()?;
         let mut interrupts = Interrupts::listen()?;
+        let Some(nats) = &self.nats else {
+            let door = around.door()?;
+            let host = Host::of(around, Some(door.url.clone()));
+            // Over HTTP nobody is heard on a bus.
+            let node = node_on(Arc::new(bus::Memory::default()), &process(&self.id));
+            return self
+                .work(Way { node, link: door.link, host, to: door.url }, interrupts, say)
+                .await;
+        };
+        let product = around.product()?;
+        let process = process(&self.id);
+        say.talk("waiting for NATS …");
+        let bus = tokio::select! {
+            biased;
+            () = interrupts.next() => return Err(Trouble::interrupted()),
+            bus = open::outside(nats, &process) => bus?,
+        };
+        let link = OverBus::new(Arc::clone(&bus), product.clone());
+        // Programs of a job may still want the door, if there is one.
+        let url = around.door().ok().map(|door| door.url);
+        let host = Host::of(around, url).on_a_bus(product);
+        let way = Way { node: node_on(bus, &process), link, host, to: nats.clone() };
+        self.work(way, interrupts, say).await
+    }
+
+    async fn work<L: Coordinator>(
+        &self,
+        way: Way<L>,
+        mut interrupts: Interrupts,
+        say: Say,
+    ) -> Result<(), Trouble> {
         let home = self
             .home
             .clone()
             .unwrap_or_else(|| PathBuf::from(".gigamesh").join("factories").join(self.id.as_str()));
-        let host = Host::of(around, door.url.clone());
-        let options = self.equipment.options(self.id.clone(), &home, &host).await;
-        let hands = self.equipment.hands(&home, &host);
-        let node = alone();
-        let tasks = node.tasks.clone();
-        agent::serve(node, door.link, hands, options)
+        let options = self.equipment.options(self.id.clone(), &home, &way.host).await;
+        let hands = self.equipment.hands(&home, &way.host);
+        let tasks = way.node.tasks.clone();
+        agent::serve(way.node, way.link, hands, options)
             .await
             .map_err(|error| in_use(error, &home))?;
-        say.talk(&format!("factory {} works for {}; Ctrl-C stops it", self.id, door.url));
+        say.talk(&format!("factory {} works for {}; Ctrl-C stops it", self.id, way.to));
         tokio::select! {
             biased;
             () = interrupts.next() => say.talk("stopping: what runs is handed back …"),
@@ -62,14 +106,22 @@ impl Factory {
     }
 }
 
-/// A node without neighbours: over HTTP nobody is heard on a bus.
-fn alone() -> Node {
+fn process(factory: &FactoryId) -> Process {
     let system = Arc::new(System::start());
-    Node {
-        bus: Arc::new(bus::Memory::default()),
+    Process {
+        name: format!("gigamesh-factory-{factory}-{}", system.mint().simple()),
         clock: Arc::clone(&system) as _,
         ids: system,
         tasks: Tasks::default(),
+    }
+}
+
+fn node_on(bus: Arc<dyn bus::Bus>, process: &Process) -> Node {
+    Node {
+        bus,
+        clock: Arc::clone(&process.clock),
+        ids: Arc::clone(&process.ids),
+        tasks: process.tasks.clone(),
     }
 }
 

@@ -41,6 +41,7 @@ pub async fn serve(node: Node, ledger: Ledger) -> Result<(), BusAway> {
     node.serve(Row::Spoken(Word::Deregister), GROUP, move |asked| leave.clone().leave(asked))
         .await?;
     serve_operators(&node, &keeper).await?;
+    node.tell_stops(&keeper.ledger);
     keeper.keep();
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a person decides about a job, a factory or a product.
 
-use fleet::{Action, Actor, Operation, ProductId};
+use fleet::{Action, Actor, FactoryId, Operation, ProductId};
 use node::{Asked, Served};
 use protocol::{
     FactoryAction, JobAction, Kick, Operate, OperateFactory, OperateProduct, Operated,
@@ -8,7 +8,7 @@ use protocol::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::Keeper;
 
@@ -46,6 +46,9 @@ impl Keeper {
         };
         let factory = asked.settle(said)?;
         info!(%product, factory = %ask.factory_id, action = ?ask.action, now = ask.now, "factory");
+        if ask.action == FactoryAction::Drain && ask.now {
+            self.hurry(product, &ask.factory_id).await;
+        }
         self.kick(product, Reason::Factory).await;
         Ok(value(&factory))
     }
@@ -64,6 +67,13 @@ impl Keeper {
         info!(%product, action = ?ask.action, "product");
         self.kick(product, Reason::Due).await;
         Ok(value(&settings))
+    }
+
+    /// A hint: the renewals say the same.
+    async fn hurry(&self, product: &ProductId, factory: &FactoryId) {
+        if let Err(error) = self.ledger.hurry(product, factory).await {
+            warn!(%factory, %error, "not told at once to hand back; its renewals tell it");
+        }
     }
 
     /// A hint: what may begin again is looked at anew.

@@ -16,6 +16,7 @@ use node::{BusAway, Group, Node};
 use protocol::{Query, Row, Word};
 
 use crate::belief::Belief;
+use crate::offer::Offers;
 
 const GROUP: Group = Group("scheduler");
 
@@ -24,6 +25,7 @@ pub(crate) struct Scheduler {
     node: Node,
     ledger: Ledger,
     belief: Arc<Belief>,
+    offers: Arc<Offers>,
 }
 
 /// Listens for news and for claims and starts to read what is queued; returns once it listens.
@@ -31,7 +33,8 @@ pub(crate) struct Scheduler {
 /// # Errors
 /// The bus is away.
 pub async fn serve(node: Node, ledger: Ledger) -> Result<(), BusAway> {
-    let scheduler = Scheduler { node: node.clone(), ledger, belief: Arc::default() };
+    let (belief, offers) = (Arc::default(), Arc::default());
+    let scheduler = Scheduler { node: node.clone(), ledger, belief, offers };
     scheduler.clone().hear_news().await?;
     let claim = scheduler.clone();
     node.serve(Row::Spoken(Word::Claim), GROUP, move |asked| claim.clone().claim(asked)).await?;
@@ -39,6 +42,7 @@ pub async fn serve(node: Node, ledger: Ledger) -> Result<(), BusAway> {
     node.serve(Row::Query(Query::Why), GROUP, move |asked| why.clone().why(asked)).await?;
     let stats = scheduler.clone();
     node.serve(Row::Query(Query::Stats), GROUP, move |asked| stats.clone().stats(asked)).await?;
+    node.tasks.spawn("offers", scheduler.clone().offer_what_waits());
     scheduler.keep();
     Ok(())
 }

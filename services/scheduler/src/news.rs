@@ -69,7 +69,7 @@ impl Scheduler {
         match self.ledger.jobs.get(product, job).await {
             Ok(Some(found)) => {
                 self.belief.learn(&found.record);
-                self.offer(&found.record).await;
+                self.offer(&found.record);
                 self.release_dependents(&found.record).await;
             }
             Ok(None) => {}

@@ -33,6 +33,12 @@ pub(super) async fn bus(url: &str, process: &Process) -> Result<Arc<dyn Bus>, No
     Ok(Arc::new(bus))
 }
 
+pub(super) async fn outside(url: &str, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
+    let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
+    let bus = Box::pin(Nats::connect(&settings(url, &process.name), clock, ids)).await;
+    Ok(Arc::new(bus.map_err(|error| NotOpened::NatsBus(error.into()))?))
+}
+
 pub(super) async fn store(url: &str) -> Result<Arc<dyn Store>, NotOpened> {
     let mut wait = FIRST_WAIT;
     loop {

@@ -1,6 +1,6 @@
 //! What is told rather than asked: hints that may be lost, and what could not become a job.
 
-use fleet::{Capability, Epoch, JobId, Priority, Timestamp};
+use fleet::{Capability, EngineName, Epoch, JobId, Priority, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -16,6 +16,8 @@ pub struct Offer {
     pub epoch_seen: Epoch,
     pub priority: Priority,
     pub capabilities: Vec<Capability>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
     pub expires_at: Timestamp,
 }
 

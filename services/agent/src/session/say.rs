@@ -8,7 +8,13 @@ use crate::session::Action;
 impl fmt::Display for Action {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ask { free } => write!(out, "ask, {free} free"),
+            Self::Ask { free, offer: None } => write!(out, "ask, {free} free"),
+            Self::Ask { free, offer: Some(offer) } => {
+                write!(out, "ask, {free} free, offered {}/{}", offer.job_id, offer.epoch_seen)
+            }
+            Self::Remind(offer) => {
+                write!(out, "remind, offered {}/{}", offer.job_id, offer.epoch_seen)
+            }
             Self::Keep(grip) => write!(out, "keep {grip}"),
             Self::Enter(grip, stage, None) => write!(out, "enter {stage:?} {grip}"),
             Self::Enter(grip, stage, Some(verify)) => {

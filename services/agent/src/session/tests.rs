@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use fleet::{Epoch, Exit, JobId, Key, ProductId};
-use protocol::Code;
+use protocol::{Code, OfferSeen};
 
 use crate::hold::{Ending, Grant, Grip, Why};
 use crate::session::{Event, Pace, Session};
@@ -40,6 +40,11 @@ fn exited(grip: Grip, code: i32) -> Event {
     let exit = Exit { code: Some(code), signal: None };
     let ending = Ending::Exited { exit, insights: None };
     Event::Ended { grip, ending, took: Duration::from_secs(1) }
+}
+
+fn offered(name: &str, epoch: u64) -> Event {
+    let offer = OfferSeen { job_id: job(name), epoch_seen: Epoch::new(epoch) };
+    Event::Offered { offer, wait: Duration::from_secs(1) }
 }
 
 fn renewed(grip: Grip, sent: u64, stop: Option<Why>) -> Event {
@@ -422,5 +427,60 @@ fn an_agent_that_is_not_welcome_or_drains_asks_for_nothing() {
         3 welcome, draining
         4 welcome
           ask, 2 free
+    "#]]);
+}
+
+#[test]
+fn an_offer_ends_the_wait_after_trouble_and_is_taken_up_once() {
+    let mut story = Story::of(1);
+    story.at(1, "unheard", Event::Unheard { jitter: Duration::from_secs(9) });
+    story.at(2, "offered a", offered("a", 3));
+    story.at(3, "its time", Event::Tick);
+    story.at(4, "unheard", Event::Unheard { jitter: Duration::from_secs(9) });
+    story.at(5, "offered a again", offered("a", 3));
+    story.at(6, "its time", Event::Tick);
+    story.at(7, "offered a anew", offered("a", 4));
+    story.at(8, "its time", Event::Tick);
+    story.reads(&expect![[r#"
+        0 welcome
+          ask, 1 free
+        1 unheard
+        2 offered a
+        3 its time
+          ask, 1 free, offered a/3
+        4 unheard
+        5 offered a again
+        6 its time
+        7 offered a anew
+        8 its time
+          ask, 1 free, offered a/4
+    "#]]);
+}
+
+#[test]
+fn an_offer_reminds_a_claim_that_waits_unless_it_is_answered_first() {
+    let mut story = Story::of(1);
+    story.at(1, "offered a", offered("a", 1));
+    story.at(2, "too early", Event::Tick);
+    story.at(3, "its time", Event::Tick);
+    story.at(4, "offered b", offered("b", 1));
+    story.at(5, "granted b", Event::Granted(Box::new(grant("b", 4))));
+    story.at(6, "its time", Event::Tick);
+    story.at(7, "offered a anew", offered("a", 2));
+    story.at(9, "no free seat", Event::Tick);
+    story.reads(&expect![[r#"
+        0 welcome
+          ask, 1 free
+        1 offered a
+        2 too early
+        3 its time
+          remind, offered a/1
+        4 offered b
+        5 granted b
+          keep b/1
+          enter Building b/1
+        6 its time
+        7 offered a anew
+        9 no free seat
     "#]]);
 }

@@ -7,8 +7,12 @@ mod scripted;
 mod town;
 
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod endings;
 #[cfg(test)]
 mod losses;
+#[cfg(test)]
+mod offers;
 #[cfg(test)]
 mod restarts;

@@ -36,11 +36,14 @@ pub(crate) struct Factory {
 
 impl Town {
     pub(crate) async fn new() -> Self {
+        Self::with(Terms { ttl: Duration::from_secs(6), ..Terms::default() }).await
+    }
+
+    pub(crate) async fn with(terms: Terms) -> Self {
         let bus: Arc<dyn Bus> = Arc::new(Memory::default());
         let time = Arc::new(System::start());
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::clone(&time) as _, time);
         let store: Arc<dyn store::Store> = Arc::new(store::Memory::new());
-        let terms = Terms { ttl: Duration::from_secs(6), ..Terms::default() };
         let ledger =
             Ledger::new(&store, Arc::clone(&bus), Arc::clone(&clock), Arc::clone(&ids), terms);
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
@@ -52,18 +55,7 @@ impl Town {
     }
 
     pub(crate) fn options(&self, factory: &str, home: &str) -> Options {
-        Options {
-            factory: factory.parse().unwrap(),
-            engines: ["echo", "shell"].map(|name| name.parse().unwrap()).into(),
-            capabilities: Vec::new(),
-            descriptor: None,
-            home: self.home.path().join(home),
-            pace: Pace {
-                timeout_grace: Duration::from_millis(300),
-                stop_grace: Duration::from_millis(300),
-                ..Pace::default()
-            },
-        }
+        options_in(self.home.path(), factory, home)
     }
 
     pub(crate) fn processes(&self) -> Processes {
@@ -148,12 +140,20 @@ impl Town {
     }
 
     pub(crate) async fn operate(&self, job: JobId, action: JobAction) {
+        self.operate_with(job, action, false).await;
+    }
+
+    pub(crate) async fn force(&self, job: JobId, action: JobAction) {
+        self.operate_with(job, action, true).await;
+    }
+
+    async fn operate_with(&self, job: JobId, action: JobAction, force: bool) {
         let ask = Operate {
             action,
             job_id: job,
             op_id: None,
             reason: None,
-            force: false,
+            force,
             now: false,
             alone: false,
         };
@@ -172,7 +172,7 @@ impl Town {
         self.link.call(ask, self.patience()).await.unwrap()
     }
 
-    fn patience(&self) -> Patience {
+    pub(crate) fn patience(&self) -> Patience {
         let until = self.node.clock.now().plus(PATIENCE);
         Patience { request_id: self.node.ids.mint(), until, span: PATIENCE }
     }
@@ -196,6 +196,23 @@ impl Town {
 
     pub(crate) fn log(&self, job: JobId) -> String {
         std::fs::read_to_string(self.home.path().join(format!("runs/{job}-1/log.txt"))).unwrap()
+    }
+}
+
+/// A factory of the product `acme`.
+pub(crate) fn options_in(place: &Path, factory: &str, home: &str) -> Options {
+    Options {
+        factory: factory.parse().unwrap(),
+        product: Some("acme".parse().unwrap()),
+        engines: ["echo", "shell"].map(|name| name.parse().unwrap()).into(),
+        capabilities: Vec::new(),
+        descriptor: None,
+        home: place.join(home),
+        pace: Pace {
+            timeout_grace: Duration::from_millis(300),
+            stop_grace: Duration::from_millis(300),
+            ..Pace::default()
+        },
     }
 }
 

@@ -6,6 +6,7 @@ mod deaf;
 mod town;
 
 mod list;
+mod offers;
 mod plan;
 mod ship;
 mod survey;

@@ -12,6 +12,7 @@ mod factory;
 #[cfg(test)]
 mod mesh;
 #[cfg(test)]
+mod over_nats;
 mod stack;
 #[cfg(test)]
 mod start;

@@ -4,6 +4,7 @@
 mod admin;
 mod apart;
 mod bench;
+mod broker;
 mod demo;
 mod dev;
 mod doctor;
@@ -15,6 +16,7 @@ mod serve;
 mod signals;
 mod surroundings;
 mod trouble;
+mod trust;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -57,6 +59,8 @@ enum Verb {
     Client(cli::Verb),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
+    #[command(hide = true)]
+    Tied(broker::Tied),
     /// Print what makes a shell complete these words
     Completions {
         shell: Shell,
@@ -108,6 +112,7 @@ fn carry_out(runtime: &Runtime, words: Words) -> Result<ExitCode, Trouble> {
         Verb::Client(verb) => runtime.block_on(around.ask(verb)),
         Verb::Bench(bench) => runtime.block_on(bench.run(say)).map(done),
         Verb::Doctor(doctor) => runtime.block_on(doctor.run(&around, say)).map(done),
+        Verb::Tied(tied) => Err(tied.run()),
         Verb::Completions { shell } => {
             clap_complete::generate(
                 shell,

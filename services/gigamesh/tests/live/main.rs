@@ -4,11 +4,15 @@
 mod process;
 
 #[cfg(test)]
+mod broker;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod factory;
+#[cfg(test)]
+mod losses;
 #[cfg(test)]
 mod mesh;
 #[cfg(test)]

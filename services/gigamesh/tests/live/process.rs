@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use client::{CallError, OverHttp, Patience};
 use clock::{Clock, Ids, System};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use protocol::{AboutJob, Ask, ListJobs, Listed, OfJob, Receipt, SubmitJob};
 use serde_json::Value;
@@ -32,6 +32,8 @@ pub(crate) async fn ran(folder: &Path, words: &[&str]) -> Output {
 /// A fleet in a process of its own, its door open.
 pub(crate) struct Running {
     child: Child,
+    /// Its first line.
+    pub(crate) said: Value,
     pub(crate) url: String,
     pub(crate) token_file: PathBuf,
     link: OverHttp,
@@ -56,7 +58,7 @@ impl Running {
         let token_file = PathBuf::from(said["tokenFile"].as_str().unwrap());
         let token = std::fs::read_to_string(&token_file).unwrap();
         let link = OverHttp::new(&url, token.trim()).unwrap();
-        Self { child, url, token_file, link, time: System::start() }
+        Self { child, said, url, token_file, link, time: System::start() }
     }
 
     pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, CallError> {
@@ -82,6 +84,13 @@ impl Running {
         self.child.kill().await.unwrap();
     }
 
+    /// Ctrl-C at its terminal: its whole group hears it, of which it must be the first.
+    pub(crate) async fn interrupt(mut self) -> Option<i32> {
+        killpg(pid(&self.child), Signal::SIGINT).unwrap();
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends");
+        ended.unwrap().code()
+    }
+
     /// Asks it politely, and tells with which code it went.
     pub(crate) async fn stop(mut self) -> Option<i32> {
         terminate(&self.child);
@@ -91,8 +100,11 @@ impl Running {
 }
 
 pub(crate) fn terminate(child: &Child) {
-    let pid = i32::try_from(child.id().expect("it runs")).unwrap();
-    kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+    kill(pid(child), Signal::SIGTERM).unwrap();
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id().expect("it runs")).unwrap())
 }
 
 /// Looks again and again until there is something.

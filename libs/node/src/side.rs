@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use ledger::Ledger;
+use ledger::{Counted, Ledger};
 use protocol::{Subject, Topic};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -169,16 +169,30 @@ impl Side {
     #[must_use]
     pub fn counted(&self) -> String {
         let version = env!("CARGO_PKG_VERSION");
-        let build = format!(
+        let mut text = format!(
             "# TYPE gigamesh_build_info gauge\ngigamesh_build_info{{version=\"{version}\"}} 1\n"
         );
-        let build = build + &self.tally.printed();
-        let Some((ledger, _)) = &self.records else { return build };
-        let counted = ledger.counted().into_iter().map(|(name, kind, count)| {
-            format!("# TYPE gigamesh_{name} {kind}\ngigamesh_{name} {count}\n")
-        });
-        build + &counted.collect::<String>()
+        text += &self.tally.printed();
+        let mut numbers = vec![("inbox_losses_total", "counter", self.node.bus.lost())];
+        if let Some((ledger, _)) = &self.records {
+            numbers.extend(ledger.counted());
+        }
+        text + &printed(&numbers)
     }
+}
+
+/// Numbers that differ in their labels alone are one family, told of once.
+fn printed(numbers: &[Counted]) -> String {
+    let (mut text, mut family) = (String::new(), "");
+    for (name, kind, number) in numbers {
+        let (bare, _) = name.split_once('{').unwrap_or((name, ""));
+        if bare != family {
+            text += &format!("# TYPE gigamesh_{bare} {kind}\n");
+            family = bare;
+        }
+        text += &format!("gigamesh_{name} {number}\n");
+    }
+    text
 }
 
 /// A subject that nobody hears.
@@ -194,3 +208,6 @@ fn plain(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,8 @@ pub(crate) struct Scheduler {
 /// The bus is away.
 pub async fn serve(node: Node, ledger: Ledger) -> Result<(), BusAway> {
     let scheduler = Scheduler { node: node.clone(), ledger, belief: Arc::default() };
+    let (belief, clock) = (Arc::clone(&scheduler.belief), Arc::clone(&scheduler.node.clock));
+    scheduler.ledger.count_too(move || belief.counted(clock.now()));
     scheduler.clone().hear_news().await?;
     let claim = scheduler.clone();
     node.serve(Row::Spoken(Word::Claim), GROUP, move |asked| claim.clone().claim(asked)).await?;

@@ -97,7 +97,10 @@ pub async fn bus(choice: &BusChoice, process: &Process) -> Result<Arc<dyn Bus>, 
         #[cfg(feature = "nats")]
         BusChoice::Nats(url) => Box::pin(nats::bus(url, process)).await,
         #[cfg(not(feature = "nats"))]
-        BusChoice::Nats(_) => Err(NotOpened::NotBuiltIn),
+        BusChoice::Nats(_) => {
+            let _unused = process;
+            Err(NotOpened::NotBuiltIn)
+        }
     }
 }
 

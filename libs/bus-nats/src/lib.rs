@@ -241,6 +241,10 @@ impl Bus for Nats {
         let share = (filter, group, self.ack_wait);
         taken::consume(&self.link, &self.jetstream, streams::keeper(row), share).await
     }
+
+    fn lost(&self) -> u64 {
+        self.counts().overflowed
+    }
 }
 
 /// None where there are none, which is a shorter message.

@@ -81,8 +81,22 @@ pub enum Fault {
     Differs { stream: &'static str, setting: &'static str, found: String, wanted: String },
     #[error("the server is {0}, and is to be 2.12 or newer")]
     TooOld(String),
-    #[error("the server takes messages of {found} bytes, and is to take {wanted}: max_payload")]
+    #[error(
+        "the server takes messages of {found} bytes: set max_payload in its configuration to \
+         {wanted} or more, and start it again"
+    )]
     Narrow { found: usize, wanted: usize },
+}
+
+impl Fault {
+    /// Whether the server itself is to be another, rather than what lies on it.
+    #[must_use]
+    pub fn is_of_the_server(&self) -> bool {
+        match self {
+            Self::TooOld(_) | Self::Narrow { .. } => true,
+            Self::Missing(_) | Self::Differs { .. } => false,
+        }
+    }
 }
 
 /// The server cannot be used as it is, or not be asked.

@@ -47,6 +47,12 @@ pub trait Bus: Send + Sync + Debug + 'static {
     /// Takes entries of one stream, from its oldest, sharing them with the others of the group and
     /// of the same filter. Each is this group's until `done`; left alone, it comes again.
     async fn consume(&self, filter: &Filter, group: &str) -> Result<Inbox, BusError>;
+
+    /// Messages that found an inbox of this process full and were lost, as far as it was told; for
+    /// people who watch.
+    fn lost(&self) -> u64 {
+        0
+    }
 }
 
 /// What arrives, in the order of arrival. Dropping it ends the subscription.

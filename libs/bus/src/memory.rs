@@ -2,6 +2,7 @@
 //! its process, and has a size for everything.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ struct Hub {
     state: Mutex<State>,
     /// Wakes consumers to look again: something was appended or settled.
     stirred: Notify,
+    lost: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +90,9 @@ impl Hub {
     fn announce(&self, news: &Message) {
         for hearer in self.hearers(&news.subject) {
             let delivery = Answer::nobody().deliver(news.clone());
-            drop(hearer.try_send(delivery));
+            if hearer.try_send(delivery).is_err() {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -151,6 +155,10 @@ impl Bus for Memory {
         let consumer = Consumer::new(Arc::clone(&self.hub), filter.clone(), group);
         Ok(stream::unfold(consumer, |consumer| async { Some((consumer.next().await, consumer)) })
             .boxed())
+    }
+
+    fn lost(&self) -> u64 {
+        self.hub.lost.load(Ordering::Relaxed)
     }
 }
 

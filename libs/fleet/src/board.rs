@@ -162,6 +162,18 @@ impl Board {
         self.queue.next_due().map(Timestamp::from_millis)
     }
 
+    /// Of each rank, when the oldest job that may be claimed was created.
+    #[must_use]
+    pub fn oldest(&self) -> BTreeMap<u8, Timestamp> {
+        let mut oldest = BTreeMap::new();
+        for (rank, created) in self.queue.heads() {
+            let created = Timestamp::from_millis(created);
+            let first = oldest.entry(rank).or_insert(created);
+            *first = created.min(*first);
+        }
+        oldest
+    }
+
     /// The best jobs for this bidder, best first, at most `most` of them.
     pub fn pick(
         &mut self,

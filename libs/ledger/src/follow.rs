@@ -81,6 +81,12 @@ impl Agenda {
         self.due().since.len()
     }
 
+    /// How long the first in turn has waited; zero where nothing waits.
+    pub(crate) fn lag(&self, uptime: Duration) -> Duration {
+        let due = self.due();
+        due.since.front().map_or(Duration::ZERO, |(since, ..)| uptime.saturating_sub(*since))
+    }
+
     /// Those that were added by then, and no more than are seen to together.
     fn take(&self, until: Duration) -> Vec<(ProductId, JobId)> {
         let mut due = self.due();

@@ -9,6 +9,7 @@ use serde::Serialize;
 use tracing::warn;
 use uuid::Uuid;
 
+use crate::open::ReadOnly;
 use crate::shape;
 
 /// A request as its service sees it.
@@ -62,6 +63,9 @@ impl<A: Ask> Asked<A> {
 #[must_use]
 pub fn problem_of(error: &LedgerError, request_id: Uuid) -> Box<Problem> {
     let (code, reason) = match error {
+        LedgerError::Unavailable(away) if ReadOnly::is_behind(away) => {
+            (Code::Unavailable, Some("store_generation"))
+        }
         LedgerError::Unavailable(_) => (Code::Unavailable, Some("store")),
         LedgerError::BusAway(_) => (Code::Unavailable, Some("bus")),
         LedgerError::CommitUnknown => (Code::CommitUnknown, None),

@@ -2,8 +2,11 @@
 //! role stands on. Waits for a server that is not there yet and says so; never makes a stream or a
 //! bucket unless it is told to.
 
+mod durability;
+mod look;
 #[cfg(feature = "nats")]
 mod nats;
+mod safe;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +17,10 @@ use store::{Store, StoreError};
 use store_embedded::Embedded;
 
 use crate::Tasks;
+
+pub use durability::{Durability, Sync};
+pub use look::{Look, Standing};
+pub use safe::{Losses, ReadOnly, Safe};
 
 /// What carries messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +61,23 @@ pub enum NotOpened {
     Store(#[from] StoreError),
     #[error("the store on NATS cannot be used")]
     NatsStore(#[source] store::Cause),
+    /// What was made is gone or set otherwise; nothing mends that by itself.
+    #[error("the store on NATS is not what was made")]
+    NatsLost(#[source] store::Cause),
     #[error("the bus on NATS cannot be used")]
     NatsBus(#[source] store::Cause),
+    /// Whatever is made on it.
+    #[error("this NATS server does not do")]
+    NatsServer(#[source] store::Cause),
+}
+
+/// A store that was opened, and how far it is to be trusted.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Takes no writes while something of it is lost.
+    pub store: Arc<dyn Store>,
+    pub durability: Durability,
+    pub losses: Losses,
 }
 
 /// The process behind the seams: its name on a shared bus, its time and its tasks.
@@ -75,7 +97,10 @@ pub async fn bus(choice: &BusChoice, process: &Process) -> Result<Arc<dyn Bus>, 
         #[cfg(feature = "nats")]
         BusChoice::Nats(url) => Box::pin(nats::bus(url, process)).await,
         #[cfg(not(feature = "nats"))]
-        BusChoice::Nats(_) => Err(NotOpened::NotBuiltIn),
+        BusChoice::Nats(_) => {
+            let _unused = process;
+            Err(NotOpened::NotBuiltIn)
+        }
     }
 }
 
@@ -95,16 +120,73 @@ pub async fn outside(url: &str, process: &Process) -> Result<Arc<dyn Bus>, NotOp
     }
 }
 
+/// Waits for a server that is away. `monitors` are the `http://` addresses of the servers'
+/// monitoring: nothing else tells when they sync.
+///
 /// # Errors
 /// It is not built in, or what is there is damaged, in use, or not as it is to be.
-pub async fn store(choice: &StoreChoice) -> Result<Arc<dyn Store>, NotOpened> {
+pub async fn store(
+    choice: &StoreChoice,
+    monitors: &[String],
+    process: &Process,
+) -> Result<Kept, NotOpened> {
+    let kept = |store, durability| Kept { store, durability, losses: Losses::default() };
     match choice {
-        StoreChoice::Memory => Ok(Arc::new(store::Memory::new())),
-        StoreChoice::Embedded(folder) => Ok(Arc::new(Embedded::open(folder)?)),
+        StoreChoice::Memory => Ok(kept(Arc::new(store::Memory::new()), Durability::Nothing)),
+        StoreChoice::Embedded(folder) => {
+            Ok(kept(Arc::new(Embedded::open(folder)?), Durability::Embedded))
+        }
         #[cfg(feature = "nats")]
-        StoreChoice::Nats(url) => Box::pin(nats::store(url)).await,
+        StoreChoice::Nats(url) => Box::pin(nats::store(url, monitors, process)).await,
         #[cfg(not(feature = "nats"))]
-        StoreChoice::Nats(_) => Err(NotOpened::NotBuiltIn),
+        StoreChoice::Nats(_) => {
+            let _unused = (monitors, process);
+            Err(NotOpened::NotBuiltIn)
+        }
+    }
+}
+
+/// When the servers sync whose monitoring is named, before anything is made or opened on them.
+#[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
+pub async fn syncs(url: &str, monitors: &[String]) -> Vec<Sync> {
+    #[cfg(feature = "nats")]
+    return Box::pin(nats::syncs(url, monitors)).await;
+    #[cfg(not(feature = "nats"))]
+    {
+        let _unused = (url, monitors);
+        Vec::new()
+    }
+}
+
+/// Looks at servers and at what lies on them; the bus is for further questions. Makes nothing, and
+/// writes only if it is told to.
+///
+/// # Errors
+/// It is not built in, nobody answers, or nothing was made there.
+#[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
+pub async fn look(asked: &Look, process: &Process) -> Result<(Standing, Arc<dyn Bus>), NotOpened> {
+    #[cfg(feature = "nats")]
+    return Box::pin(nats::look(asked, process)).await;
+    #[cfg(not(feature = "nats"))]
+    {
+        let _unused = (asked, process);
+        Err(NotOpened::NotBuiltIn)
+    }
+}
+
+/// Makes the streams and buckets of a fleet where none were ever made, and only there; for a
+/// fleet whose server is its own.
+///
+/// # Errors
+/// As [`make`].
+#[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
+pub async fn make_if_new(url: &str, making: Making, process: &Process) -> Result<(), NotOpened> {
+    #[cfg(feature = "nats")]
+    return Box::pin(nats::make_if_new(url, making, process)).await;
+    #[cfg(not(feature = "nats"))]
+    {
+        let _unused = (url, making, process);
+        Err(NotOpened::NotBuiltIn)
     }
 }
 

@@ -14,12 +14,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use ledger::Ledger;
+use ledger::{Counted, Ledger};
 use protocol::{Subject, Topic};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
+use crate::open::Kept;
 use crate::{Node, Tally};
 
 /// A few that look, each once every few seconds.
@@ -44,7 +45,7 @@ pub const METRICS: &str = "/metrics";
 pub struct Side {
     pub node: Node,
     /// None for a role without records.
-    pub ledger: Option<Ledger>,
+    pub records: Option<(Ledger, Kept)>,
     /// What the bus of this role answered.
     pub tally: Arc<Tally>,
 }
@@ -66,22 +67,27 @@ impl Side {
     pub async fn failing(&self) -> Vec<&'static str> {
         let (bus, store) = tokio::join!(self.hears(), self.reads());
         let stopping = self.node.tasks.is_stopping();
-        let parts = [("shutting_down", !stopping), ("bus", bus), ("store", store)];
+        let losses = self.records.as_ref().map(|(_, kept)| &kept.losses);
+        let whole = losses.is_none_or(|losses| losses.told().is_none());
+        let parts = [
+            ("shutting_down", !stopping),
+            ("bus", bus),
+            ("store", store),
+            ("store_generation", whole),
+        ];
         parts.into_iter().filter(|(_, fine)| !fine).map(|(part, _)| part).collect()
     }
 
     /// To be told that nobody listens takes a bus that works.
     async fn hears(&self) -> bool {
-        let product = PROBE.parse().expect("a name");
-        let subject = Subject::new(&product, Topic::Command(PROBE.parse().expect("a name")));
-        match self.node.bus.request(Message::new(subject, Bytes::new()), WITHIN).await {
+        match self.node.bus.request(Message::new(probe(), Bytes::new()), WITHIN).await {
             Ok(_) | Err(BusError::NoResponders(_)) => true,
             Err(BusError::TimedOut | BusError::Unavailable(_) | BusError::TooLarge { .. }) => false,
         }
     }
 
     async fn reads(&self) -> bool {
-        let Some(ledger) = &self.ledger else { return true };
+        let Some((ledger, _)) = &self.records else { return true };
         let product = PROBE.parse().expect("a name");
         let read = tokio::time::timeout(WITHIN, ledger.settings_now(&product)).await;
         read.is_ok_and(|read| read.is_ok())
@@ -143,29 +149,63 @@ impl Side {
         }
         match request.uri().path() {
             HEALTH => plain(StatusCode::OK, "alive\n".to_owned()),
-            READY => match self.failing().await.as_slice() {
-                [] => plain(StatusCode::OK, "ready\n".to_owned()),
-                parts => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", parts.join(" "))),
-            },
+            READY => self.ready().await,
             METRICS => plain(StatusCode::OK, self.counted()),
             _ => plain(StatusCode::NOT_FOUND, "healthz, readyz, metrics\n".to_owned()),
         }
+    }
+
+    /// The verdict on the first line, what is known of the store below it.
+    async fn ready(&self) -> Response<Full<Bytes>> {
+        let failing = self.failing().await;
+        let mut said = match failing.as_slice() {
+            [] => "ready\n".to_owned(),
+            parts => format!("{}\n", parts.join(" ")),
+        };
+        if let Some((_, kept)) = &self.records {
+            said += &format!("durability {}\n", kept.durability);
+            if let Some(lost) = kept.losses.told() {
+                said += &format!("lost {lost}\n");
+            }
+        }
+        let fine = failing.is_empty();
+        plain(if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, said)
     }
 
     /// As Prometheus reads it.
     #[must_use]
     pub fn counted(&self) -> String {
         let version = env!("CARGO_PKG_VERSION");
-        let build = format!(
+        let mut text = format!(
             "# TYPE gigamesh_build_info gauge\ngigamesh_build_info{{version=\"{version}\"}} 1\n"
         );
-        let build = build + &self.tally.printed();
-        let Some(ledger) = &self.ledger else { return build };
-        let counted = ledger.counted().into_iter().map(|(name, kind, count)| {
-            format!("# TYPE gigamesh_{name} {kind}\ngigamesh_{name} {count}\n")
-        });
-        build + &counted.collect::<String>()
+        text += &self.tally.printed();
+        let mut numbers = vec![("inbox_losses_total", "counter", self.node.bus.lost())];
+        if let Some((ledger, _)) = &self.records {
+            numbers.extend(ledger.counted());
+        }
+        text + &printed(&numbers)
     }
+}
+
+/// Numbers that differ in their labels alone are one family, told of once.
+fn printed(numbers: &[Counted]) -> String {
+    let (mut text, mut family) = (String::new(), "");
+    for (name, kind, number) in numbers {
+        let (bare, _) = name.split_once('{').unwrap_or((name, ""));
+        if bare != family {
+            text += &format!("# TYPE gigamesh_{bare} {kind}\n");
+            family = bare;
+        }
+        text += &format!("gigamesh_{name} {number}\n");
+    }
+    text
+}
+
+/// A subject that nobody hears.
+pub(crate) fn probe() -> Subject {
+    let product = PROBE.parse().expect("a name");
+    Subject::new(&product, Topic::Command(PROBE.parse().expect("a name")))
 }
 
 fn plain(status: StatusCode, body: String) -> Response<Full<Bytes>> {
@@ -175,3 +215,6 @@ fn plain(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,10 @@ impl Bus for Tallied {
     async fn consume(&self, filter: &Filter, group: &str) -> Result<Inbox, BusError> {
         self.bus.consume(filter, group).await
     }
+
+    fn lost(&self) -> u64 {
+        self.bus.lost()
+    }
 }
 
 #[derive(Debug)]

@@ -13,6 +13,9 @@ use crate::trouble::Reason;
 pub(crate) const CONTROL: &str = "fleet_control";
 pub(crate) const CONTROL_SUBJECT: &str = "$KV.fleet_control.meta.meta";
 
+/// What `doctor` writes to measure; nobody reads it.
+pub(crate) const PROBE_SUBJECT: &str = "$KV.fleet_control.meta.doctor";
+
 /// Part of the stored form: revisions are counted in it.
 pub(crate) const MOST_PARTITIONS: u64 = 64;
 

@@ -155,11 +155,19 @@ async fn make(link: &Link, missing: &[Bucket], replicas: usize) -> Result<(), Tr
 /// Only if nobody else wrote it meanwhile.
 async fn write(link: &Link, control: &Control, sequence: u64) -> Result<(), Trouble> {
     let text = serde_json::to_vec(control).map_err(|error| Trouble::BadControl(error.into()))?;
+    write_at(link, CONTROL_SUBJECT, (Bytes::from(text), sequence)).await.map(drop)
+}
+
+/// Answers the sequence of the new message.
+pub(crate) async fn write_at(
+    link: &Link,
+    subject: &'static str,
+    (body, sequence): (Bytes, u64),
+) -> Result<u64, Trouble> {
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Expected-Last-Subject-Sequence", sequence.to_string());
-    let body = Bytes::from(text);
-    let sent = link.streams.publish_with_headers(CONTROL_SUBJECT, headers, body).await;
+    let sent = link.streams.publish_with_headers(subject, headers, body).await;
     let sent = sent.map_err(|error| verify::unreachable(link, error))?;
-    sent.await.map_err(|error| verify::unreachable(link, error))?;
-    Ok(())
+    let stored = sent.await.map_err(|error| verify::unreachable(link, error))?;
+    Ok(stored.sequence)
 }

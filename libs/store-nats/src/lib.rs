@@ -23,12 +23,42 @@ use link::Link;
 
 pub use init::{Plan, init};
 pub use link::Options;
-pub use report::{BucketState, Report, SyncMode};
+pub use report::{BucketState, Report, SyncMode, sync_modes};
 pub use trouble::{Fault, Trouble};
 
 /// The largest value with a server's default settings: its longest message is 1 MiB, headers
 /// included.
 pub const MAX_VALUE_BY_DEFAULT: usize = store::MAX_VALUE - write::HEADERS;
+
+/// As [`NatsKv::report`], of a store that may be unfit to be opened: its faults are in the report.
+///
+/// # Errors
+/// When the server cannot be reached or is too old, or nothing was ever made there.
+pub async fn look(options: &Options, kinds: &[Kind]) -> Result<Report, Trouble> {
+    let link = Link::connect(options).await?;
+    let control = verify::control(&link).await?;
+    report::report(&link, &Buckets::new(kinds, &control)).await
+}
+
+/// Writes a key that no record has so often, each time at the revision of the write before it:
+/// what a claim's write costs, with nothing else in it. `told` hears of every acknowledgement.
+///
+/// # Errors
+/// When a write is not acknowledged, or another writes there at the same time.
+pub async fn probe(
+    options: &Options,
+    times: u32,
+    mut told: impl FnMut() + Send,
+) -> Result<(), Trouble> {
+    let link = Link::connect(options).await?;
+    let mut sequence = verify::probe_sequence(&link).await?;
+    for _ in 0..times {
+        sequence =
+            init::write_at(&link, buckets::PROBE_SUBJECT, ("probe".into(), sequence)).await?;
+        told();
+    }
+    Ok(())
+}
 
 /// Documents in the buckets of a NATS server or cluster, all over one connection.
 ///
@@ -57,6 +87,20 @@ impl NatsKv {
     /// Changes only when [`init`] is told that what was stored is gone.
     pub fn generation(&self) -> &str {
         &self.buckets.control().generation
+    }
+
+    /// On so many servers each document is kept.
+    pub fn replicas(&self) -> usize {
+        self.buckets.control().replicas
+    }
+
+    /// What is missing of the store that was opened, and whether another generation took its
+    /// place: nothing as long as it is the same one. Cheap enough for every second.
+    ///
+    /// # Errors
+    /// When the server cannot be asked.
+    pub async fn losses(&self) -> Result<Vec<Fault>, Trouble> {
+        verify::losses(&self.link, &self.buckets).await
     }
 
     /// What `doctor` and readiness tell: server, sync mode, replicas and the state of each bucket,

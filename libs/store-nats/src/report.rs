@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::buckets::{Bucket, Buckets};
-use crate::link::Link;
+use crate::link::{Link, Options};
 use crate::trouble::{Fault, Trouble};
 use crate::verify;
 
@@ -67,10 +67,7 @@ pub(crate) async fn report(link: &Link, buckets: &Buckets) -> Result<Report, Tro
     let looks: Vec<_> = buckets.all().map(|bucket| state(link, bucket)).collect();
     let states: Vec<Option<BucketState>> =
         stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
-    let mut sync = Vec::new();
-    for monitor in &link.monitors {
-        sync.push((monitor.clone(), sync_mode(monitor, link.timeout).await));
-    }
+    let sync = sync_of(&link.monitors, link.timeout).await;
     Ok(Report {
         server_version: server.version,
         server_name: server.server_name,
@@ -83,6 +80,20 @@ pub(crate) async fn report(link: &Link, buckets: &Buckets) -> Result<Report, Tro
         buckets: states.into_iter().flatten().collect(),
         faults: verify::faults(link, buckets, control).await?,
     })
+}
+
+/// When each server whose monitoring is named syncs; for those who must know before they open or
+/// make anything.
+pub async fn sync_modes(options: &Options) -> Vec<(String, SyncMode)> {
+    sync_of(&options.monitors, options.timeout).await
+}
+
+async fn sync_of(monitors: &[String], longest: Duration) -> Vec<(String, SyncMode)> {
+    let mut sync = Vec::new();
+    for monitor in monitors {
+        sync.push((monitor.clone(), sync_mode(monitor, longest).await));
+    }
+    sync
 }
 
 /// Nothing for a bucket that is missing; that is a fault.

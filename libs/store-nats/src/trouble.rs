@@ -1,6 +1,6 @@
 //! Why a store is not opened, and what lies behind an error of one that is open; for people.
 
-use std::fmt::Write;
+use std::fmt;
 
 /// What keeps the store from being opened or made. One variant for each remedy.
 #[derive(Debug, thiserror::Error)]
@@ -44,18 +44,20 @@ impl Fault {
     }
 }
 
-fn listed(faults: &[Fault]) -> String {
-    let mut text = String::new();
-    for Fault { bucket, setting, found, wanted } in faults {
-        let gap = if text.is_empty() { "" } else { "; " };
-        let said = if *setting == "missing" {
-            write!(text, "{gap}the bucket {bucket} is missing: its data was lost")
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bucket, setting, found, wanted } = self;
+        if *setting == "missing" {
+            write!(out, "the bucket {bucket} is missing: its data was lost")
         } else {
-            write!(text, "{gap}the bucket {bucket} has {setting} {found}, not {wanted}")
-        };
-        said.expect("a text takes what is written to it");
+            write!(out, "the bucket {bucket} has {setting} {found}, not {wanted}")
+        }
     }
-    text
+}
+
+fn listed(faults: &[Fault]) -> String {
+    let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    told.join("; ")
 }
 
 /// What lies behind `Unavailable`, `Unknown` and `Corrupt`.

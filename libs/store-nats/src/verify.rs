@@ -1,12 +1,14 @@
 //! What must hold before a store is used: the server's age, the control record, and every setting
 //! of every bucket. It changes nothing.
 
+use std::collections::BTreeSet;
+
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{Config, Info, LastRawMessageErrorKind};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use crate::buckets::{Bucket, Buckets, CONTROL, CONTROL_SUBJECT, Control};
+use crate::buckets::{Bucket, Buckets, CONTROL, CONTROL_SUBJECT, Control, PROBE_SUBJECT};
 use crate::link::Link;
 use crate::trouble::{Fault, Trouble};
 
@@ -46,6 +48,50 @@ pub(crate) async fn stored_control(link: &Link) -> Result<(Option<Control>, u64)
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok((None, 0)),
         Err(error) => Err(unreachable(link, error)),
     }
+}
+
+/// Where the last probe was written; zero where none was.
+pub(crate) async fn probe_sequence(link: &Link) -> Result<u64, Trouble> {
+    let stream = link.streams.get_stream_no_info(format!("KV_{CONTROL}")).await;
+    let stream = stream.map_err(|error| unreachable(link, error))?;
+    match stream.get_last_raw_message_by_subject(PROBE_SUBJECT).await {
+        Ok(message) => Ok(message.sequence),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(0),
+        Err(error) => Err(unreachable(link, error)),
+    }
+}
+
+/// What is gone, or was replaced, since these buckets were opened. One list of names and one
+/// record: no setting is looked at again.
+pub(crate) async fn losses(link: &Link, buckets: &Buckets) -> Result<Vec<Fault>, Trouble> {
+    let names: BTreeSet<String> = link
+        .streams
+        .stream_names()
+        .try_collect()
+        .await
+        .map_err(|error| unreachable(link, error))?;
+    let mut expected: Vec<_> = buckets.all().map(|bucket| &*bucket.name).collect();
+    expected.push(CONTROL);
+    let gone = expected.into_iter().filter(|name| !names.contains(&format!("KV_{name}")));
+    let mut losses: Vec<_> = gone.map(Fault::missing).collect();
+    let known = &buckets.control().generation;
+    match stored_control(link).await {
+        Ok((Some(control), _)) if control.generation == *known => {}
+        Ok((Some(control), _)) => losses.push(Fault {
+            bucket: CONTROL.into(),
+            setting: "generation",
+            found: control.generation,
+            wanted: known.clone(),
+        }),
+        Ok((None, _)) | Err(Trouble::NotMade { .. }) => losses.push(Fault {
+            bucket: CONTROL.into(),
+            setting: "generation",
+            found: "none".into(),
+            wanted: known.clone(),
+        }),
+        Err(other) => return Err(other),
+    }
+    Ok(losses)
 }
 
 /// All that is wrong, in the order of the buckets.

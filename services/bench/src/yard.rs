@@ -65,7 +65,7 @@ pub(crate) async fn open(options: &Options, process: &Process) -> Result<Ground,
             (store, bus) = (open::StoreChoice::Nats(url.clone()), BusChoice::Nats(url));
         }
     }
-    let store = Box::pin(open::store(&store)).await?;
+    let store = Box::pin(open::store(&store, &[], process)).await?.store;
     let bus = Box::pin(open::bus(&bus, process)).await?;
     Ok(Ground { store, bus, place })
 }

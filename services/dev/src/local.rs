@@ -4,14 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bus::Bus;
 use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
 use gateway::{HostName, LocalToken, NotOpened};
 use ledger::{Ledger, Terms};
+use node::open::{self, BusChoice, Making, Process, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
-use store::{Store, StoreError};
-use store_embedded::Embedded;
 
 use crate::{Fleet, Home};
 
@@ -22,7 +20,13 @@ pub enum Data {
     Memory,
     /// In this folder, synced before every answer.
     Folder(PathBuf),
+    /// On this NATS server, which carries the messages too. What a fleet needs there is made where
+    /// none was ever made.
+    Nats(String),
 }
+
+/// One server is all that a fleet of one process has.
+const ALONE: Making = Making { replicas: 1, partitions: 8, new_generation: false };
 
 impl Data {
     #[must_use]
@@ -30,11 +34,12 @@ impl Data {
         Self::Folder(home.store())
     }
 
-    fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(match self {
-            Self::Memory => Arc::new(store::Memory::new()),
-            Self::Folder(folder) => Arc::new(Embedded::open(folder)?),
-        })
+    fn choices(&self) -> (BusChoice, StoreChoice) {
+        match self {
+            Self::Memory => (BusChoice::Memory, StoreChoice::Memory),
+            Self::Folder(folder) => (BusChoice::Memory, StoreChoice::Embedded(folder.clone())),
+            Self::Nats(url) => (BusChoice::Nats(url.clone()), StoreChoice::Nats(url.clone())),
+        }
     }
 }
 
@@ -56,7 +61,7 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Provider(#[from] open::NotOpened),
     #[error(transparent)]
     Door(#[from] NotOpened),
     #[error(transparent)]
@@ -77,13 +82,20 @@ impl Local {
     /// Takes requests once this returns.
     ///
     /// # Errors
-    /// The store cannot be opened, or the address is taken.
+    /// Store or bus cannot be opened, or the address is taken.
     pub async fn open(options: Options) -> Result<Self, NotStarted> {
-        let store = options.data.open()?;
-        let bus: Arc<dyn Bus> = Arc::new(bus::Memory::default());
         let system = Arc::new(System::start());
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::clone(&system) as _, system);
-        let node = Node { bus, clock, ids, tasks: Tasks::default() };
+        let name = format!("gigamesh-dev-{}", ids.mint().simple());
+        let process = Process { name, clock, ids, tasks: Tasks::default() };
+        let (bus, store) = options.data.choices();
+        if let Data::Nats(url) = &options.data {
+            open::make_if_new(url, ALONE, &process).await?;
+        }
+        let bus = open::bus(&bus, &process).await?;
+        let store = open::store(&store, &[], &process).await?.store;
+        let Process { clock, ids, tasks, .. } = process;
+        let node = Node { bus, clock, ids, tasks };
         let (bus, clock, ids) =
             (Arc::clone(&node.bus), Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, bus, clock, ids, options.terms);

@@ -20,8 +20,8 @@ const PRODUCT: HeaderName = HeaderName::from_static("fleet-product");
 const API: HeaderName = HeaderName::from_static("fleet-api");
 /// What may be asked by anybody: that the process is there, whether it can work, and what holds
 /// nothing of any fleet.
-pub(crate) const OPEN: [&str; 6] =
-    ["/", "/app.css", "/app.js", "/healthz", "/openapi.json", "/readyz"];
+pub(crate) const OPEN: [&str; 7] =
+    ["/", "/app.css", "/app.js", "/healthz", "/metrics", "/openapi.json", "/readyz"];
 
 /// The name of the request that is being answered.
 #[derive(Clone, Copy, Debug)]

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use clock::System;
 use node::Tasks;
-use node::open::{self, Making, Process};
+use node::open::{self, Durability, Making, Process};
 use serde_json::json;
 
 use crate::say::Say;
 use crate::serve::NATS;
 use crate::trouble::Trouble;
+use crate::trust::Trust;
 
 /// Prepare what a fleet stands on
 #[derive(Args, Clone, Debug)]
@@ -36,6 +37,8 @@ struct Init {
     /// Buckets of each kind that is spread; fixed for ever
     #[arg(long, env = "GIGAMESH_PARTITIONS", default_value_t = 8)]
     partitions: usize,
+    #[command(flatten)]
+    trust: Trust,
     /// Say that whatever is missing is gone for good, and begin anew
     #[arg(long)]
     new_generation: bool,
@@ -44,18 +47,31 @@ struct Init {
 impl Admin {
     pub(crate) async fn run(self, say: Say) -> Result<(), Trouble> {
         let Verb::Init(init) = self.verb;
-        let system = Arc::new(System::start());
-        let process = Process {
-            name: "gigamesh-admin".to_owned(),
-            clock: Arc::clone(&system) as _,
-            ids: system,
-            tasks: Tasks::default(),
-        };
-        let Init { nats, replicas, partitions, new_generation } = init;
+        let process = process("gigamesh-admin");
+        let Init { nats, replicas, partitions, new_generation, trust } = init;
         let making = Making { replicas, partitions, new_generation };
+        let durability = Durability::of(&open::syncs(&nats, &trust.monitors).await, replicas);
+        trust.admit(durability)?;
         open::make(&nats, making, &process).await?;
-        say.data(&json!({ "nats": nats, "replicas": replicas, "partitions": partitions }));
+        say.data(&json!({
+            "nats": nats,
+            "replicas": replicas,
+            "partitions": partitions,
+            "durability": durability.to_string(),
+        }));
         say.talk(&format!("streams and buckets are there, on {nats}"));
+        say.talk(&format!("durability {durability}"));
         Ok(())
+    }
+}
+
+/// One that serves nothing: it asks, and ends.
+pub(crate) fn process(name: &str) -> Process {
+    let system = Arc::new(System::start());
+    Process {
+        name: name.to_owned(),
+        clock: Arc::clone(&system) as _,
+        ids: system,
+        tasks: Tasks::default(),
     }
 }

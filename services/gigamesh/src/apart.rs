@@ -8,7 +8,7 @@ use ::dev::{Fleet, Home};
 use bus::Bus;
 use clock::{Clock, Ids, System};
 use ledger::{Ledger, Terms};
-use node::open::{self, BusChoice, Process, StoreChoice};
+use node::open::{self, BusChoice, Kept, Process, StoreChoice};
 use node::{Node, Side, Tallied, Tally, Tasks};
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ use crate::trouble::Trouble;
 /// What a process of one role owns.
 struct Running {
     node: Node,
-    ledger: Option<Ledger>,
+    records: Option<(Ledger, Kept)>,
     tally: Arc<Tally>,
     /// The door's own tasks, which end first.
     door: Tasks,
@@ -45,6 +45,9 @@ pub(crate) async fn run(
     };
     let (running, said) = started?;
     say.data(&said);
+    if let Some((_, kept)) = &running.records {
+        say.talk(&format!("durability {}", kept.durability));
+    }
     say.talk(&format!("serving {}; Ctrl-C stops it", name(serve.role)));
     let broke_down = tokio::select! {
         biased;
@@ -68,9 +71,12 @@ async fn start(
     let mut running = opened(serve, &bus, &store).await?;
     serve_role(serve.role, &running).await?;
     let mut said = json!({ "apiVersion": "fleet/v1", "role": name(serve.role) });
+    if let Some((_, kept)) = &running.records {
+        said["durability"] = json!(kept.durability.to_string());
+    }
     if let Some(port) = serve.side_port {
-        let (node, ledger) = (running.node.clone(), running.ledger.clone());
-        let side = Side { node, ledger, tally: Arc::clone(&running.tally) };
+        let (node, records) = (running.node.clone(), running.records.clone());
+        let side = Side { node, records, tally: Arc::clone(&running.tally) };
         let address = side.open(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
         said["side"] = json!(format!("http://{address}"));
     }
@@ -92,19 +98,21 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
     let tally = Arc::new(Tally::default());
     let bus = open::bus(bus, &process).await?;
     let bus: Arc<dyn Bus> = Arc::new(Tallied::over(bus, Arc::clone(&tally)));
-    let ledger = if serve.role == Role::Gateway {
+    let records = if serve.role == Role::Gateway {
         None
     } else {
-        let store = open::store(store).await?;
+        let kept = open::store(store, &serve.trust.monitors, &process).await?;
+        serve.trust.admit(kept.durability)?;
         let (clock, ids) = (Arc::clone(&time), Arc::clone(&chance));
-        Some(Ledger::new(&store, Arc::clone(&bus), clock, ids, Terms::default()))
+        let ledger = Ledger::new(&kept.store, Arc::clone(&bus), clock, ids, Terms::default());
+        Some((ledger, kept))
     };
     let node = Node { bus, clock: time, ids: chance, tasks };
-    Ok(Running { node, ledger, tally, door: Tasks::default(), home })
+    Ok(Running { node, records, tally, door: Tasks::default(), home })
 }
 
 async fn serve_role(role: Role, running: &Running) -> Result<(), Trouble> {
-    let Some(ledger) = running.ledger.clone() else { return Ok(()) };
+    let Some((ledger, _)) = running.records.clone() else { return Ok(()) };
     let (node, engine) = (running.node.clone(), Some(crate::dev::shell()));
     match role {
         Role::Submit => submit::serve(node, ledger, submit::Options { dev_engine: engine }).await?,

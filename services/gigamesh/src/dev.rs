@@ -14,11 +14,15 @@ use ledger::Terms;
 use node::Tasks;
 use serde_json::json;
 
+use crate::broker::Broker;
 use crate::factories::{Equipment, Host};
 use crate::say::Say;
 use crate::signals::Interrupts;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
+
+/// The word for a server of our own, where an address may stand.
+const SPAWN: &str = "spawn";
 
 /// Run a whole fleet on this machine: services, store, page and factories in one process
 #[derive(Args, Clone, Debug)]
@@ -26,6 +30,10 @@ pub(crate) struct Dev {
     /// Keep nothing: records end with the process
     #[arg(long)]
     ephemeral: bool,
+    /// Bus and records on NATS: `spawn` runs a nats-server in the data folder, an address uses one
+    /// that is there
+    #[arg(long, value_name = "spawn|URL", conflicts_with = "ephemeral")]
+    nats: Option<String>,
     /// Where records, token and runs are kept
     #[arg(long, value_name = "DIR", default_value = ".gigamesh", env = "GIGAMESH_DATA")]
     data: PathBuf,
@@ -44,18 +52,26 @@ impl Dev {
         let mut interrupts = Interrupts::listen()?;
         let product = around.product()?;
         let home = Home::open(&self.data)?;
-        let local = Local::open(self.options(&home, &product)?).await?;
+        let mut broker = self.broker(&home, around).await?;
+        let options = self.options(&home, &product, broker.as_ref())?;
+        let opened = tokio::select! {
+            biased;
+            () = interrupts.next() => Err(Trouble::interrupted()),
+            opened = Box::pin(Local::open(options)) => opened.map_err(Trouble::from),
+        };
+        let local = opened?;
         home.announce(local.address())?;
         let crew = Tasks::default();
         let url = format!("http://{}", local.address());
         let host = Host::of(around, Some(url)).on_a_bus(product);
         self.start_factories(&local, &home, (&crew, &host)).await?;
-        self.greet(&local, &home, say)?;
+        self.greet((&local, broker.as_ref()), &home, say)?;
         let broke_down = tokio::select! {
             biased;
-            () = interrupts.next() => false,
-            () = local.broke_down() => true,
-            () = crew.stopped() => true,
+            () = interrupts.next() => None,
+            () = local.broke_down() => Some(Trouble::failed("the fleet broke down")),
+            () = crew.stopped() => Some(Trouble::failed("the fleet broke down")),
+            gone = keep(broker.as_mut(), say) => Some(gone),
         };
         say.talk("stopping: what runs is handed back …");
         tokio::select! {
@@ -65,17 +81,38 @@ impl Dev {
                 return Err(Trouble::hurried());
             }
         }
-        if broke_down {
-            return Err(Trouble::failed("the fleet broke down"));
+        if let Some(broker) = broker {
+            broker.stop().await;
+        }
+        if let Some(trouble) = broke_down {
+            return Err(trouble);
         }
         let kept = if self.ephemeral { "its records are gone" } else { "nothing is lost" };
         say.talk(&format!("stopped; {kept}"));
         Ok(())
     }
 
-    fn options(&self, home: &Home, product: &ProductId) -> Result<Options, Trouble> {
+    async fn broker(&self, home: &Home, around: &Surroundings) -> Result<Option<Broker>, Trouble> {
+        if self.nats.as_deref() != Some(SPAWN) {
+            return Ok(None);
+        }
+        Broker::start(home.folder().join("nats"), around.nats_server()).await.map(Some)
+    }
+
+    fn options(
+        &self,
+        home: &Home,
+        product: &ProductId,
+        broker: Option<&Broker>,
+    ) -> Result<Options, Trouble> {
+        let url = broker.map(Broker::url).or_else(|| self.nats.clone());
+        let data = match url {
+            Some(url) => Data::Nats(url),
+            None if self.ephemeral => Data::Memory,
+            None => Data::of(home),
+        };
         Ok(Options {
-            data: if self.ephemeral { Data::Memory } else { Data::of(home) },
+            data,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
             product: product.clone(),
             token: home.token(&System::start())?,
@@ -102,7 +139,13 @@ impl Dev {
         Ok(())
     }
 
-    fn greet(&self, local: &Local, home: &Home, say: Say) -> Result<(), Trouble> {
+    fn greet(
+        &self,
+        (local, broker): (&Local, Option<&Broker>),
+        home: &Home,
+        say: Say,
+    ) -> Result<(), Trouble> {
+        let nats = broker.map(Broker::url).or_else(|| self.nats.clone());
         let address = local.address();
         let token = std::fs::read_to_string(home.token_file())?;
         say.data(&json!({
@@ -112,11 +155,13 @@ impl Dev {
             "tokenFile": home.token_file(),
             "factories": self.factories,
             "ephemeral": self.ephemeral,
+            "nats": nats,
+            "natsMonitor": broker.map(Broker::monitor),
         }));
-        let kept = if self.ephemeral {
-            String::from("in memory, gone when this ends")
-        } else {
-            home.folder().display().to_string()
+        let kept = match (&nats, self.ephemeral) {
+            (Some(nats), _) => format!("on {nats}"),
+            (None, true) => String::from("in memory, gone when this ends"),
+            (None, false) => home.folder().display().to_string(),
         };
         say.talk(&format!("gigamesh is up, product {}", local.product()));
         say.talk(&format!("  data       {kept}"));
@@ -131,6 +176,14 @@ impl Dev {
 /// Runs what names no engine: any command is one.
 pub(crate) fn shell() -> EngineName {
     "shell".parse().expect("a name")
+}
+
+/// Ends only if the server that is our own cannot be kept running.
+async fn keep(broker: Option<&mut Broker>, say: Say) -> Trouble {
+    match broker {
+        Some(broker) => broker.keep(say).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Factories first, so that what they hand back is still taken.

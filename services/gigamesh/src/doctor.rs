@@ -2,14 +2,16 @@
 //! whether it is there. Changes nothing.
 
 mod host;
+mod mesh;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use client::{OverHttp, Patience};
+use client::{CallError, OverHttp, Patience};
 use clock::{Clock, Ids, System};
-use protocol::{AboutProduct, OfProduct};
+use node::open::Look;
+use protocol::{AboutProduct, Found, OfProduct};
 use serde::Serialize;
 use serde_json::json;
 
@@ -23,6 +25,16 @@ pub(crate) struct Doctor {
     /// The data folder to look at
     #[arg(long, value_name = "DIR", default_value = ".gigamesh", env = "GIGAMESH_DATA")]
     data: PathBuf,
+    /// NATS servers to look at: one address or several with commas between
+    #[arg(long, env = "GIGAMESH_NATS", value_name = "URL")]
+    nats: Option<String>,
+    /// Monitoring of each NATS server, like http://127.0.0.1:8222: only it tells when it syncs
+    #[arg(long = "nats-monitor", env = "GIGAMESH_NATS_MONITOR", value_name = "URL")]
+    #[arg(value_delimiter = ',')]
+    monitors: Vec<String>,
+    /// Write a key that no record has, to measure what a conditional write takes
+    #[arg(long, requires = "nats")]
+    write: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -52,8 +64,13 @@ const CALLS: u32 = 5;
 impl Doctor {
     pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         let mut findings = host::look(&self.data);
+        if let Some(url) = self.nats.clone() {
+            let asked = Look { url, monitors: self.monitors.clone(), writes: self.write };
+            findings.extend(mesh::look(&asked, &around.product()?).await);
+        }
         match around.door() {
             Ok(door) => findings.extend(ask(&door.url, &door.link).await),
+            Err(_) if self.nats.is_some() => {}
             Err(_) => findings.push(
                 Finding::note("fleet", "no token is known, so none was asked")
                     .next("gigamesh dev, or --url and --token-file"),
@@ -100,40 +117,54 @@ impl Finding {
     }
 }
 
-/// Whether the fleet answers, how fast, and whether its clock agrees with ours.
+/// How fast somebody answers, and how far its clock is from ours.
+#[derive(Clone, Copy, Debug)]
+struct Clocked {
+    fastest: Duration,
+    skew: Option<Duration>,
+}
+
+impl Clocked {
+    fn findings(self, who: &str) -> Vec<Finding> {
+        let answers = format!("{who} answers in {:.1?}", self.fastest);
+        let mut findings = vec![Finding::ok("fleet", answers)];
+        findings.extend(self.skew.map(|skew| {
+            if skew > SKEW {
+                Finding::note("clock", format!("differs from the fleet's by {skew:.1?}"))
+            } else {
+                Finding::ok("clock", format!("within {SKEW:?} of the fleet's"))
+            }
+        }));
+        findings
+    }
+}
+
 async fn ask(url: &str, link: &OverHttp) -> Vec<Finding> {
+    match clocked(async |ask, patience| link.call(ask, patience).await).await {
+        Ok(found) => found.findings(url),
+        Err(error) => {
+            let said = format!("{url} does not answer: {error}");
+            vec![Finding::bad("fleet", said).next("gigamesh dev")]
+        }
+    }
+}
+
+async fn clocked(
+    call: impl AsyncFn(&OfProduct, Patience) -> Result<Found, CallError>,
+) -> Result<Clocked, CallError> {
     let system = System::start();
-    let mut fastest = Duration::MAX;
-    let mut skew = None;
+    let mut clocked = Clocked { fastest: Duration::MAX, skew: None };
     for _ in 0..CALLS {
         let until = system.now().plus(PATIENCE);
         let patience = Patience { request_id: system.mint(), until, span: PATIENCE };
         let began = system.uptime();
-        let ask = OfProduct { query: AboutProduct::Stats, named: None };
-        match link.call(&ask, patience).await {
-            Ok(found) => {
-                let took = system.uptime().saturating_sub(began);
-                fastest = fastest.min(took);
-                let told = found.items.first().and_then(|stats| stats.get("serverTime")?.as_str());
-                let theirs = told.and_then(|time| time.parse::<fleet::Timestamp>().ok());
-                let ours = system.now();
-                skew = theirs.map(|theirs| theirs.since(ours).max(ours.since(theirs)));
-            }
-            Err(error) => {
-                return vec![
-                    Finding::bad("fleet", format!("{url} does not answer: {error}"))
-                        .next("gigamesh dev"),
-                ];
-            }
-        }
+        let found = call(&OfProduct { query: AboutProduct::Stats, named: None }, patience).await?;
+        let took = system.uptime().saturating_sub(began);
+        clocked.fastest = clocked.fastest.min(took);
+        let told = found.items.first().and_then(|stats| stats.get("serverTime")?.as_str());
+        let theirs = told.and_then(|time| time.parse::<fleet::Timestamp>().ok());
+        let ours = system.now();
+        clocked.skew = theirs.map(|theirs| theirs.since(ours).max(ours.since(theirs)));
     }
-    let mut findings = vec![Finding::ok("fleet", format!("{url} answers in {fastest:.1?}"))];
-    findings.extend(skew.map(|skew| {
-        if skew > SKEW {
-            Finding::note("clock", format!("differs from the fleet's by {skew:.1?}"))
-        } else {
-            Finding::ok("clock", format!("within {SKEW:?} of the fleet's"))
-        }
-    }));
-    findings
+    Ok(clocked)
 }

@@ -4,6 +4,7 @@
 mod admin;
 mod apart;
 mod bench;
+mod broker;
 #[cfg(test)]
 mod compose;
 mod demo;
@@ -19,6 +20,7 @@ mod serve;
 mod signals;
 mod surroundings;
 mod trouble;
+mod trust;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -62,6 +64,8 @@ enum Verb {
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
     Health(health::Health),
+    #[command(hide = true)]
+    Tied(broker::Tied),
     /// Print what makes a shell complete these words
     Completions {
         shell: Shell,
@@ -114,6 +118,7 @@ fn carry_out(runtime: &Runtime, words: Words) -> Result<ExitCode, Trouble> {
         Verb::Bench(bench) => runtime.block_on(bench.run(say)).map(done),
         Verb::Doctor(doctor) => runtime.block_on(doctor.run(&around, say)).map(done),
         Verb::Health(health) => health.run(say).map(done),
+        Verb::Tied(tied) => Err(tied.run()),
         Verb::Completions { shell } => {
             clap_complete::generate(
                 shell,

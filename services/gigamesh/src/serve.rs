@@ -16,6 +16,7 @@ use crate::secret::Secret;
 use crate::signals::Interrupts;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
+use crate::trust::Trust;
 
 /// Where a server on this machine listens.
 pub(crate) const NATS: &str = "nats://127.0.0.1:4222";
@@ -38,6 +39,8 @@ pub(crate) struct Serve {
     /// Where NATS is: one address or several with commas between
     #[arg(long, env = "GIGAMESH_NATS", value_name = "URL")]
     nats: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
     /// Port of /healthz, /readyz and /metrics on 127.0.0.1; 0 takes any that is free
     #[arg(long, env = "GIGAMESH_SIDE_PORT", value_name = "PORT")]
     pub(crate) side_port: Option<u16>,

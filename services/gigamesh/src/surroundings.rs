@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -66,6 +66,27 @@ impl Surroundings {
     /// The fleet that flags, environment or files name.
     pub(crate) fn door(&self) -> Result<Door, Trouble> {
         Ok(cli::door(&self.common, &self.environment, &self.folder)?)
+    }
+
+    /// The nats-server that is named, or the first on the path, or among the project's own tools.
+    /// The one that is named is taken without a look: if it is wrong, starting it says so.
+    pub(crate) fn nats_server(&self) -> Option<PathBuf> {
+        let set = |name| self.environment.get(name).filter(|value| !value.is_empty());
+        if let Some(named) = set("GIGAMESH_NATS_SERVER") {
+            return Some(named.into());
+        }
+        let path = set("PATH").map(std::env::split_paths).into_iter().flatten();
+        let on_path = path.map(|folder| folder.join("nats-server"));
+        on_path.chain(self.tools()).find(|program| program.is_file())
+    }
+
+    /// Below this folder and those above it.
+    fn tools(&self) -> impl Iterator<Item = PathBuf> {
+        let tools = |folder: &Path| std::fs::read_dir(folder.join("target/tools")).ok();
+        let tools = self.folder.ancestors().filter_map(tools).flatten().flatten();
+        let ours = |name: &str| name.starts_with("nats-server-");
+        let ours = tools.filter(move |tool| tool.file_name().to_str().is_some_and(ours));
+        ours.map(|tool| tool.path().join("bin/nats-server"))
     }
 
     /// One command of a client, to its end.

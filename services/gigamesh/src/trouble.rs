@@ -38,6 +38,24 @@ impl Trouble {
         Self::new(Exit::Interrupted, "stopped at once; the next start clears up")
     }
 
+    /// Bus or store.
+    fn of_provider(error: &NotOpened) -> Self {
+        let next = match error {
+            NotOpened::NatsStore(_) | NotOpened::NatsBus(_) => {
+                "gigamesh admin init, on new servers"
+            }
+            NotOpened::NatsLost(_) => {
+                "restore it; or gigamesh admin init --new-generation, if it is gone for good"
+            }
+            NotOpened::NatsServer(_) => {
+                "another configuration: nats-server 2.12 or later, max_payload: 2MB, sync_interval: always"
+            }
+            NotOpened::NotBuiltIn => "--store embedded and --bus memory, or another build",
+            NotOpened::Store(_) => "gigamesh doctor",
+        };
+        Self::failed("what this stands on cannot be opened").caused_by(error).next(next)
+    }
+
     pub(crate) fn because(self, why: impl Into<String>) -> Self {
         Self(self.0.because(why))
     }
@@ -76,6 +94,7 @@ impl From<BadHome> for Trouble {
 impl From<NotStarted> for Trouble {
     fn from(error: NotStarted) -> Self {
         match &error {
+            NotStarted::Provider(provider) => Self::of_provider(provider),
             NotStarted::Door(NoDoor::InUse(_)) => Self::usage("the door cannot be opened")
                 .caused_by(&error)
                 .next("choose another port, like --port 4601, or --port 0 for any that is free"),
@@ -85,7 +104,6 @@ impl From<NotStarted> for Trouble {
             NotStarted::Door(NoDoor::Failed(_) | NoDoor::BusAway(_)) => {
                 Self::failed("the door cannot be opened").caused_by(&error)
             }
-            NotStarted::Store(_) => Self::failed("the store cannot be opened").caused_by(&error),
             NotStarted::Bus(_) => Self::failed("the services cannot start").caused_by(&error),
         }
     }
@@ -93,14 +111,7 @@ impl From<NotStarted> for Trouble {
 
 impl From<NotOpened> for Trouble {
     fn from(error: NotOpened) -> Self {
-        let next = match &error {
-            NotOpened::NatsStore(_) | NotOpened::NatsBus(_) => {
-                "gigamesh admin init, on new servers"
-            }
-            NotOpened::NotBuiltIn => "--store embedded and --bus memory, or another build",
-            NotOpened::Store(_) => "gigamesh doctor",
-        };
-        Self::failed("what this stands on cannot be opened").caused_by(&error).next(next)
+        Self::of_provider(&error)
     }
 }
 

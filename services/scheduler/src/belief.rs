@@ -1,9 +1,11 @@
 //! The board and those who wait at it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fleet::{Bidder, Board, Candidate, Job, JobId, ProductId, Timestamp};
+use ledger::Counted;
 use tokio::sync::{Notify, SetOnce};
 
 /// What this scheduler believes, and a bell for parked claims.
@@ -15,7 +17,26 @@ pub(crate) struct Belief {
     unread: Mutex<BTreeSet<(ProductId, JobId)>>,
     told: Notify,
     read: SetOnce<()>,
+    parked: AtomicU64,
 }
+
+/// A claim that waits at the board, counted for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Parked<'a>(&'a AtomicU64);
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// By rank, as the board orders: 0 is the most urgent.
+const AGES: [&str; 4] = [
+    "queue_age_seconds{rank=\"0\"}",
+    "queue_age_seconds{rank=\"1\"}",
+    "queue_age_seconds{rank=\"2\"}",
+    "queue_age_seconds{rank=\"3\"}",
+];
 
 /// What a claim looks for.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +127,27 @@ impl Belief {
     /// Resolves at the next news.
     pub(crate) fn news(&self) -> tokio::sync::futures::Notified<'_> {
         self.bell.notified()
+    }
+
+    pub(crate) fn park(&self) -> Parked<'_> {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+        Parked(&self.parked)
+    }
+
+    /// For people who watch.
+    pub(crate) fn counted(&self, now: Timestamp) -> Vec<Counted> {
+        let (jobs, oldest) = {
+            let board = self.board();
+            (board.len(), board.oldest())
+        };
+        let mut all = vec![
+            ("board_jobs", "gauge", jobs as u64),
+            ("board_unread", "gauge", self.unread().len() as u64),
+            ("claims_parked", "gauge", self.parked.load(Ordering::Relaxed)),
+        ];
+        let age = |rank| oldest.get(&rank).map_or(0, |created| now.since(*created).as_secs());
+        all.extend((0..).zip(AGES).map(|(rank, name)| (name, "gauge", age(rank))));
+        all
     }
 
     pub(crate) fn wake(&self) {

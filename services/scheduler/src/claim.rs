@@ -66,6 +66,7 @@ impl Scheduler {
             if now >= until || self.node.tasks.is_stopping() {
                 return self.nothing(&asked, &bidder).await;
             }
+            let _parked = self.belief.park();
             tokio::select! {
                 biased;
                 () = self.node.tasks.stopped() => return self.nothing(&asked, &bidder).await,

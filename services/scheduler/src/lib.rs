@@ -35,6 +35,8 @@ pub(crate) struct Scheduler {
 pub async fn serve(node: Node, ledger: Ledger) -> Result<(), BusAway> {
     let (belief, offers) = (Arc::default(), Arc::default());
     let scheduler = Scheduler { node: node.clone(), ledger, belief, offers };
+    let (belief, clock) = (Arc::clone(&scheduler.belief), Arc::clone(&scheduler.node.clock));
+    scheduler.ledger.count_too(move || belief.counted(clock.now()));
     scheduler.clone().hear_news().await?;
     let claim = scheduler.clone();
     node.serve(Row::Spoken(Word::Claim), GROUP, move |asked| claim.clone().claim(asked)).await?;

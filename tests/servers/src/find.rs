@@ -12,9 +12,11 @@ pub(crate) const INSTALL: &str = "cargo xtask setup";
 /// The pin that `cargo xtask setup` installs from; its version names the folder.
 const PIN: &str = include_str!("../requirements.txt");
 
+/// For those who start one themselves.
+///
 /// # Errors
 /// When there is none; it names the command that installs one.
-pub(crate) fn nats_server() -> Result<PathBuf, Trouble> {
+pub fn nats_server() -> Result<PathBuf, Trouble> {
     let (named, path) = (env::var_os(NAMED_BY), env::var_os("PATH"));
     first(named.as_deref(), path.as_deref(), tool())
 }

@@ -10,6 +10,7 @@ mod tests;
 mod wait;
 
 pub use cluster::Cluster;
+pub use find::nats_server as program;
 pub use nats::{Nats, Options, SyncMode};
 
 /// Why a server is not there.

@@ -65,6 +65,11 @@ impl Nats {
         format!("http://127.0.0.1:{}", self.ports.monitor)
     }
 
+    /// Where its JetStream keeps what it has.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("store/jetstream")
+    }
+
     /// The process, or nothing while it is killed.
     pub fn pid(&self) -> Option<u32> {
         self.process().as_ref().map(Process::id)

@@ -54,6 +54,8 @@ async fn a_server_that_cannot_carry_the_largest_message_is_named() {
     let outcome = bus.init(1).await;
     let Err(Unfit::Faults(faults)) = outcome else { panic!("1 MiB leaves no room for headers") };
     assert!(matches!(faults[..], [Fault::Narrow { found: 1_048_576, .. }]), "{faults:?}");
+    let told = faults[0].to_string();
+    assert!(told.contains("set max_payload in its configuration to 1064960 or more"), "{told}");
 }
 
 #[tokio::test]

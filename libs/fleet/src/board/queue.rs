@@ -48,6 +48,14 @@ impl Queue {
         }
     }
 
+    /// Rank and creation of the oldest of each group.
+    pub(super) fn heads(&self) -> impl Iterator<Item = (u8, i64)> + '_ {
+        let head = |((_, rank, _), jobs): (&Group, &BTreeSet<_>)| {
+            jobs.first().map(|(created, ..): &(i64, JobId, Handle)| (*rank, *created))
+        };
+        self.ready.iter().filter_map(head)
+    }
+
     pub(super) fn next_due(&self) -> Option<i64> {
         self.due.first().map(|(due, _)| *due)
     }

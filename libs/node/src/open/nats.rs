@@ -1,25 +1,36 @@
 //! Bus and store on NATS servers. Waits for them as long as it takes; what is wrong or missing on
-//! them ends the wait at once.
+//! them ends the wait at once, and what is lost while they are used ends all writing.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::Bus;
-use bus_nats::{Nats, Settings};
+use bus::{Bus, BusError, Message};
+use bus_nats::{Nats, Settings, Unfit};
+use bytes::Bytes;
 use ledger::KINDS;
-use store::Store;
-use store_nats::{NatsKv, Options, Plan, Trouble};
-use tracing::{info, warn};
+use store_nats::{BucketState, NatsKv, Options, Plan, SyncMode, Trouble};
+use tokio::time::timeout;
+use tracing::{error, info, warn};
 
-use super::{Making, NotOpened, Process};
+use super::safe::Safe;
+use super::{Durability, Kept, Look, Losses, Making, NotOpened, Process, Standing, Sync};
+use crate::side;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// What is acknowledged after a loss was acknowledged by a store that has it; so soon at latest
+/// nothing more is.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// For those who look once and do not wait for a server to come.
+const PATIENCE: Duration = Duration::from_secs(5);
+const ASKS: u32 = 100;
+const WRITES: u32 = 50;
 
 pub(super) async fn bus(url: &str, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
     let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
     let opened = Box::pin(Nats::open(&settings(url, &process.name), clock, ids)).await;
-    let bus = opened.map_err(|unfit| NotOpened::NatsBus(unfit.into()))?;
+    let bus = opened.map_err(unfit)?;
     let (discovered, tasks) = (bus.clone(), process.tasks.clone());
     process.tasks.spawn("discovery", async move {
         tokio::select! {
@@ -39,26 +50,55 @@ pub(super) async fn outside(url: &str, process: &Process) -> Result<Arc<dyn Bus>
     Ok(Arc::new(bus.map_err(|error| NotOpened::NatsBus(error.into()))?))
 }
 
-pub(super) async fn store(url: &str) -> Result<Arc<dyn Store>, NotOpened> {
+pub(super) async fn store(
+    url: &str,
+    monitors: &[String],
+    process: &Process,
+) -> Result<Kept, NotOpened> {
+    let options = options(url, monitors);
+    let store = patiently(url, || Box::pin(NatsKv::open(&options, &KINDS))).await;
+    let store = Arc::new(store.map_err(not_opened)?);
+    info!(generation = store.generation(), "store open");
+    let durability = Durability::of(&syncs(url, monitors).await, store.replicas());
+    let losses = Losses::default();
+    process.tasks.spawn("generation", watch(Arc::clone(&store), losses.clone(), process.clone()));
+    let store = Arc::new(Safe::over(store, losses.clone()));
+    Ok(Kept { store, durability, losses })
+}
+
+/// Whether the store is still the one that was opened, again and again. That a server is away
+/// says nothing about it.
+async fn watch(store: Arc<NatsKv>, losses: Losses, process: Process) -> Result<(), Infallible> {
+    loop {
+        tokio::select! {
+            biased;
+            () = process.tasks.stopped() => return Ok(()),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        let Ok(lost) = store.losses().await else { continue };
+        let told = (!lost.is_empty()).then(|| Trouble::Faults(lost).to_string());
+        match (losses.set(told.as_deref()), told) {
+            (true, Some(lost)) => error!(lost, "the store is read only"),
+            (true, None) => warn!("the store is whole again"),
+            (false, _) => {}
+        }
+    }
+}
+
+/// Asks again while the servers cannot be used now.
+async fn patiently<T, F>(url: &str, open: impl Fn() -> F) -> Result<T, Trouble>
+where
+    F: Future<Output = Result<T, Trouble>>,
+{
     let mut wait = FIRST_WAIT;
     loop {
-        match Box::pin(NatsKv::open(&Options::new(url), &KINDS)).await {
-            Ok(store) => {
-                info!(url, generation = store.generation(), "store open");
-                return Ok(Arc::new(store));
-            }
+        match open().await {
             Err(Trouble::Unreachable { .. }) => {
                 warn!(url, "waiting for NATS");
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
             }
-            Err(
-                trouble @ (Trouble::OldServer { .. }
-                | Trouble::NotMade { .. }
-                | Trouble::Faults(_)
-                | Trouble::BadControl(_)
-                | Trouble::BadPlan { .. }),
-            ) => return Err(NotOpened::NatsStore(trouble.into())),
+            settled => return settled,
         }
     }
 }
@@ -67,13 +107,142 @@ pub(super) async fn make(url: &str, making: Making, process: &Process) -> Result
     let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
     let bus = Box::pin(Nats::connect(&settings(url, &process.name), clock, ids)).await;
     let bus = bus.map_err(|error| NotOpened::NatsBus(error.into()))?;
-    bus.init(making.replicas).await.map_err(|unfit| NotOpened::NatsBus(unfit.into()))?;
+    bus.init(making.replicas).await.map_err(unfit)?;
     let Making { replicas, partitions, new_generation } = making;
     let plan = Plan { partitions, replicas, new_generation };
     let generation = process.ids.mint().to_string();
-    let options = Options::new(url);
+    let options = options(url, &[]);
     let made = store_nats::init(&options, plan, &KINDS, &generation);
-    Box::pin(made).await.map_err(|trouble| NotOpened::NatsStore(trouble.into()))
+    Box::pin(made).await.map_err(not_opened)
+}
+
+/// The record of what was made is written last, so that nothing is made again where it stands.
+pub(super) async fn make_if_new(
+    url: &str,
+    making: Making,
+    process: &Process,
+) -> Result<(), NotOpened> {
+    let options = options(url, &[]);
+    match patiently(url, || Box::pin(NatsKv::open(&options, &KINDS))).await {
+        Ok(_) => Ok(()),
+        Err(Trouble::NotMade { .. }) => make(url, making, process).await,
+        Err(trouble) => Err(not_opened(trouble)),
+    }
+}
+
+pub(super) async fn syncs(url: &str, monitors: &[String]) -> Vec<Sync> {
+    let told = store_nats::sync_modes(&options(url, monitors)).await;
+    told.into_iter().map(|(_, mode)| sync(mode)).collect()
+}
+
+fn sync(mode: SyncMode) -> Sync {
+    match mode {
+        SyncMode::Always => Sync::Always,
+        SyncMode::Every(span) => Sync::Every(span),
+        SyncMode::NotKnown => Sync::NotKnown,
+    }
+}
+
+pub(super) async fn look(
+    asked: &Look,
+    process: &Process,
+) -> Result<(Standing, Arc<dyn Bus>), NotOpened> {
+    let options = options(&asked.url, &asked.monitors);
+    let report = store_nats::look(&options, &KINDS).await.map_err(not_opened)?;
+    let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
+    let connecting = settings(&asked.url, &process.name);
+    let bus = timeout(PATIENCE, Box::pin(Nats::connect(&connecting, clock, ids))).await;
+    let away = |error: BusError| NotOpened::NatsBus(error.into());
+    let bus = bus.unwrap_or(Err(BusError::TimedOut)).map_err(away)?;
+    let mut faults: Vec<_> = report.faults.iter().map(ToString::to_string).collect();
+    let streams = match bus.verify().await {
+        Ok(streams) => streams.iter().map(|one| (one.stream, one.messages)).collect(),
+        Err(Unfit::Faults(found)) => {
+            faults.extend(found.iter().map(ToString::to_string));
+            Vec::new()
+        }
+        Err(Unfit::Away(error)) => return Err(away(error)),
+    };
+    let syncs: Vec<_> = report.sync.iter().map(|(_, mode)| sync(*mode)).collect();
+    let written = if asked.writes { written(&options, process).await? } else { Vec::new() };
+    let standing = Standing {
+        version: report.server_version,
+        server: report.server_name,
+        cluster: report.cluster,
+        max_payload: report.max_payload,
+        generation: report.generation,
+        replicas: report.replicas,
+        buckets: report.buckets.len(),
+        documents: report.buckets.iter().map(|bucket| bucket.keys).sum(),
+        behind: report.buckets.iter().filter(|b| is_behind(b)).map(|b| b.name.clone()).collect(),
+        streams,
+        faults,
+        durability: Durability::of(&syncs, report.replicas),
+        asked: answered(&bus, process).await?,
+        written,
+    };
+    Ok((standing, Arc::new(bus)))
+}
+
+fn is_behind(bucket: &BucketState) -> bool {
+    bucket.replicas > 1 && (bucket.leader.is_none() || bucket.current + 1 < bucket.replicas)
+}
+
+/// Questions that nobody hears, which the server itself says.
+async fn answered(bus: &Nats, process: &Process) -> Result<Vec<Duration>, NotOpened> {
+    let mut took = Vec::new();
+    for _ in 0..ASKS {
+        let began = process.clock.uptime();
+        match bus.request(Message::new(side::probe(), Bytes::new()), PATIENCE).await {
+            Ok(_) | Err(BusError::NoResponders(_)) => took.push(since(began, process)),
+            Err(error) => return Err(NotOpened::NatsBus(error.into())),
+        }
+    }
+    took.sort();
+    Ok(took)
+}
+
+async fn written(options: &Options, process: &Process) -> Result<Vec<Duration>, NotOpened> {
+    let (mut took, mut began) = (Vec::new(), process.clock.uptime());
+    let told = || {
+        took.push(since(began, process));
+        began = process.clock.uptime();
+    };
+    store_nats::probe(options, WRITES + 1, told).await.map_err(not_opened)?;
+    // The first one waited for the connection too.
+    took.remove(0);
+    took.sort();
+    Ok(took)
+}
+
+fn since(began: Duration, process: &Process) -> Duration {
+    process.clock.uptime().saturating_sub(began)
+}
+
+fn unfit(unfit: Unfit) -> NotOpened {
+    let is_of_the_server = match &unfit {
+        Unfit::Faults(faults) => faults.iter().any(bus_nats::Fault::is_of_the_server),
+        Unfit::Away(_) => false,
+    };
+    if is_of_the_server {
+        NotOpened::NatsServer(unfit.into())
+    } else {
+        NotOpened::NatsBus(unfit.into())
+    }
+}
+
+fn not_opened(trouble: Trouble) -> NotOpened {
+    match &trouble {
+        Trouble::OldServer { .. } => NotOpened::NatsServer(trouble.into()),
+        Trouble::Faults(_) | Trouble::BadControl(_) => NotOpened::NatsLost(trouble.into()),
+        Trouble::Unreachable { .. } | Trouble::NotMade { .. } | Trouble::BadPlan { .. } => {
+            NotOpened::NatsStore(trouble.into())
+        }
+    }
+}
+
+fn options(url: &str, monitors: &[String]) -> Options {
+    Options { monitors: monitors.to_vec(), ..Options::new(url) }
 }
 
 fn settings(url: &str, name: &str) -> Settings {

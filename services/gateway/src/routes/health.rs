@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use axum::response::Response;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use protocol::{AboutJob, Code, OfJob};
 use serde_json::json;
 
 use crate::heard::Heard;
 use crate::problem::Refusal;
 use crate::routes::ok;
+use crate::{Door, MOST_STREAMS};
 
 const WITHIN: Duration = Duration::from_secs(2);
 /// A key that nobody need have: that it is not found took the bus, a service and the store.
@@ -16,6 +19,21 @@ const PROBE: &str = "readyz";
 
 pub(crate) fn alive() -> Response {
     ok(&json!({ "alive": true }))
+}
+
+/// What the door alone knows; what a service counts stands at its own side port. Open to anybody,
+/// since the door opens on loopback only and no product is named.
+pub(crate) fn metrics(door: &Door) -> Response {
+    let (version, open) =
+        (env!("CARGO_PKG_VERSION"), MOST_STREAMS - door.streams.available_permits());
+    let losses = door.node.bus.lost();
+    let text = format!(
+        "# TYPE gigamesh_build_info gauge\ngigamesh_build_info{{version=\"{version}\"}} 1\n\
+         # TYPE gigamesh_event_streams_open gauge\ngigamesh_event_streams_open {open}\n\
+         # TYPE gigamesh_inbox_losses_total counter\ngigamesh_inbox_losses_total {losses}\n"
+    );
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(CONTENT_TYPE, kind)], text).into_response()
 }
 
 pub(crate) async fn ready(heard: Heard) -> Result<Response, Refusal> {

@@ -375,6 +375,12 @@ fn open() -> Vec<Route> {
             Box::pin(health::ready(heard))
         })
         .saying(200, Said::Record),
+        Route::new(
+            (Verb::Get, "/metrics"),
+            ("metrics", "What it counted, for Prometheus"),
+            |heard| Box::pin(async move { Ok(health::metrics(&heard.door)) }),
+        )
+        .saying(200, Said::Text("text/plain")),
         Route::new((Verb::Get, "/openapi.json"), ("describe", "This description"), |_| {
             Box::pin(async { Ok(page::description()) })
         })

@@ -10,6 +10,15 @@ use crate::closing::without_services;
 use crate::plain::{self, Spoken};
 
 #[tokio::test]
+async fn what_the_door_counted_is_told_to_anybody_on_this_host() {
+    let door = without_services().await;
+    let said = Spoken::bare("GET /metrics").to(door).await;
+    assert_eq!(said.status, 200);
+    assert!(said.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")));
+    assert!(said.body.contains("gigamesh_event_streams_open 0\n"), "{}", said.body);
+}
+
+#[tokio::test]
 async fn every_route_is_described_and_every_description_is_a_route() {
     let door = without_services().await;
     let said = Spoken::bare("GET /openapi.json").to(door).await;

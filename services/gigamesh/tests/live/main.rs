@@ -4,15 +4,20 @@
 mod process;
 
 #[cfg(test)]
+mod broker;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod factory;
 #[cfg(test)]
+mod losses;
+#[cfg(test)]
 mod mesh;
 #[cfg(test)]
 mod over_nats;
+#[cfg(test)]
 mod stack;
 #[cfg(test)]
 mod start;

@@ -15,15 +15,20 @@ use tokio::process::Child;
 use crate::process::{PATIENCE, eventually, gigamesh, ran, terminate};
 
 /// One role that serves.
-struct Role {
+pub(crate) struct Role {
     child: Child,
-    said: Value,
+    pub(crate) said: Value,
 }
 
 impl Role {
-    async fn start(folder: &Path, nats: &str, words: &[&str]) -> Self {
+    pub(crate) async fn start(
+        folder: &Path,
+        (nats, monitor): (&str, &str),
+        words: &[&str],
+    ) -> Self {
         let mut command = gigamesh(folder);
         command.arg("serve").args(words).args(["--nats", nats, "--side-port", "0"]);
+        command.args(["--nats-monitor", monitor]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it starts");
@@ -32,7 +37,7 @@ impl Role {
     }
 
     /// Status and body of one of the side port's answers.
-    async fn side(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn side(&self, path: &str) -> (u16, String) {
         let address = self.said["side"].as_str().unwrap().strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
         let ask = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n");
@@ -43,19 +48,19 @@ impl Role {
         (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
     }
 
-    async fn stop(mut self) -> Option<i32> {
+    pub(crate) async fn stop(mut self) -> Option<i32> {
         terminate(&self.child);
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap().code()
     }
 }
 
-async fn stage(link: &OverHttp, time: &System, job: &str) -> Value {
+pub(crate) async fn stage(link: &OverHttp, time: &System, job: &str) -> Value {
     let ask = OfJob { query: AboutJob::Get, job: job.to_owned() };
     let patience = patience(time);
     link.call(&ask, patience).await.unwrap().items.remove(0)["stage"].clone()
 }
 
-fn patience(time: &System) -> Patience {
+pub(crate) fn patience(time: &System) -> Patience {
     Patience { request_id: time.mint(), until: time.now().plus(PATIENCE), span: PATIENCE }
 }
 
@@ -73,11 +78,13 @@ async fn each_service_in_its_own_process_over_nats_ships_a_job() {
     let door = ["gateway", "--listen", "127.0.0.1:0"];
     let mut roles = Vec::new();
     for words in [&["scheduler"][..], &["scheduler"], &["lease-keeper"], &["submit"], &door] {
-        roles.push(Role::start(folder, &nats, words).await);
+        roles.push(Role::start(folder, (&nats, &server.monitor()), words).await);
     }
+    let known = "durability durable, single: synced before every answer, on one disk\n";
     for role in &roles {
         assert_eq!(role.side("/healthz").await.0, 200);
-        assert_eq!(role.side("/readyz").await, (200, "ready\n".to_owned()));
+        let durability = if role.said["role"] == "gateway" { "" } else { known };
+        assert_eq!(role.side("/readyz").await, (200, format!("ready\n{durability}")));
         assert!(role.side("/metrics").await.1.contains("gigamesh_build_info"));
     }
     let said = &roles[4].said;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use client::{CallError, OverHttp, Patience};
 use clock::{Clock, Ids, System};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use protocol::{AboutJob, Ask, ListJobs, Listed, OfJob, Receipt, SubmitJob};
 use serde_json::Value;
@@ -94,6 +94,13 @@ impl Running {
         self.child.kill().await.unwrap();
     }
 
+    /// Ctrl-C at its terminal: its whole group hears it, of which it must be the first.
+    pub(crate) async fn interrupt(mut self) -> Option<i32> {
+        killpg(pid(&self.child), Signal::SIGINT).unwrap();
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends");
+        ended.unwrap().code()
+    }
+
     /// Asks it politely, and tells with which code it went.
     pub(crate) async fn stop(mut self) -> Option<i32> {
         terminate(&self.child);
@@ -103,8 +110,11 @@ impl Running {
 }
 
 pub(crate) fn terminate(child: &Child) {
-    let pid = i32::try_from(child.id().expect("it runs")).unwrap();
-    kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+    kill(pid(child), Signal::SIGTERM).unwrap();
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id().expect("it runs")).unwrap())
 }
 
 /// Looks again and again until there is something.

@@ -91,6 +91,7 @@ pub struct Process {
 
 /// # Errors
 /// It is not built in, or the server is not as it is to be.
+#[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
 pub async fn bus(choice: &BusChoice, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
     match choice {
         BusChoice::Memory => Ok(Arc::new(bus::Memory::default())),
@@ -125,6 +126,7 @@ pub async fn outside(url: &str, process: &Process) -> Result<Arc<dyn Bus>, NotOp
 ///
 /// # Errors
 /// It is not built in, or what is there is damaged, in use, or not as it is to be.
+#[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
 pub async fn store(
     choice: &StoreChoice,
     monitors: &[String],

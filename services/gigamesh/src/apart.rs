@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ::dev::{Fleet, Home};
 use bus::Bus;
 use clock::{Clock, Ids, System};
-use ledger::{Ledger, Terms};
+use ledger::Ledger;
 use node::open::{self, BusChoice, Process, StoreChoice};
 use node::{Node, Side, Tallied, Tally, Tasks};
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
     } else {
         let store = open::store(store).await?;
         let (clock, ids) = (Arc::clone(&time), Arc::clone(&chance));
-        Some(Ledger::new(&store, Arc::clone(&bus), clock, ids, Terms::default()))
+        Some(Ledger::new(&store, Arc::clone(&bus), clock, ids, serve.terms()?))
     };
     let node = Node { bus, clock: time, ids: chance, tasks };
     Ok(Running { node, ledger, tally, door: Tasks::default(), home })

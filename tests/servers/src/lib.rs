@@ -11,6 +11,7 @@ mod wait;
 
 pub use cluster::Cluster;
 pub use nats::{Nats, Options, SyncMode};
+pub use process::{Process, tied};
 
 /// Why a server is not there.
 #[derive(Debug, thiserror::Error)]

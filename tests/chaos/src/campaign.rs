@@ -130,12 +130,9 @@ fn watch_over(cast: &Arc<Cast>, tasks: &mut JoinSet<()>) -> Arc<Mutex<Vec<String
     let (cast, names) = (Arc::clone(cast), Arc::clone(&revived));
     tasks.spawn(async move {
         loop {
-            for member in cast.members() {
-                if matches!(member.is_revived(), Ok(true)) {
-                    let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
-                    names.push(member.name.clone());
-                }
-            }
+            let ended = cast.members().iter().filter(|one| matches!(one.is_revived(), Ok(true)));
+            let ended: Vec<String> = ended.map(|member| member.name.clone()).collect();
+            names.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
             sleep(LOOK).await;
         }
     });
@@ -154,17 +151,17 @@ async fn begun(witness: &Witness) -> Result<()> {
 /// Until everything was acknowledged and has ended, or it takes too long: the checks say of what.
 async fn drain(load: &Load, witness: &Witness, context: &Context) -> Result<()> {
     let drained = async {
-        loop {
-            if load.is_done() {
-                let stored = witness.stored(context).await?;
-                if stored.values().all(|version| version.stage.has_ended()) {
-                    return Ok(());
-                }
-            }
+        while !(load.is_done() && has_ended(witness, context).await?) {
             sleep(LOOK * 5).await;
         }
+        Ok(())
     };
     timeout(DRAIN_WITHIN, drained).await.unwrap_or(Ok(()))
+}
+
+async fn has_ended(witness: &Witness, context: &Context) -> Result<bool> {
+    let stored = witness.stored(context).await?;
+    Ok(stored.values().all(|version| version.stage.has_ended()))
 }
 
 async fn gather(world: &World, witness: &Witness, context: &Context) -> Result<History> {
@@ -222,7 +219,7 @@ fn finding(check: Check, what: String) -> Finding {
 /// Where the product lies: beside this program, as cargo puts it.
 pub(crate) fn beside() -> Result<PathBuf> {
     let ours = std::env::current_exe()?;
-    let program = ours.parent().unwrap_or(Path::new(".")).join("gigamesh");
+    let program = ours.parent().unwrap_or_else(|| Path::new(".")).join("gigamesh");
     ensure!(program.is_file(), "no {}: type `cargo xtask chaos`", program.display());
     Ok(program)
 }

@@ -219,7 +219,8 @@ fn factories_speak_nats(program: &Path) -> Result<bool> {
 }
 
 fn write_token(file: &Path) -> Result<()> {
-    let mut file = OpenOptions::new().create(true).write(true).mode(0o600).open(file)?;
+    let mut file =
+        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(file)?;
     file.write_all(TOKEN.as_bytes()).context("the token cannot be written")
 }
 

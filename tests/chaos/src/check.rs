@@ -217,7 +217,7 @@ impl Checker<'_> {
     }
 
     fn look_at_events(&mut self, job: JobId, versions: &[Version]) {
-        let end = self.history.at_the_end.get(&job).or(versions.last());
+        let end = self.history.at_the_end.get(&job).or_else(|| versions.last());
         let events = end.map_or(0, |end| end.events);
         let none = std::collections::BTreeSet::new();
         let told = self.history.told.get(&job).unwrap_or(&none);

@@ -102,12 +102,18 @@ pub(crate) fn faults(seed: u64, span: Duration, stage: Stage) -> Vec<Fault> {
     let mut server_rests = Duration::ZERO;
     let (mut faults, mut at) = (Vec::new(), Duration::from_millis(500));
     while at < span {
-        let kind = first.pop().unwrap_or_else(|| Kind::ALL[dice.index(KINDS)]);
-        let fault = one(kind, at, stage, &mut dice);
+        let due = first.last().copied();
+        let kind = due.unwrap_or_else(|| Kind::ALL[dice.index(KINDS)]);
+        let fault = one((kind, due.is_some()), at, stage, &mut dice);
         let whom = (kind.is_of_a_server(), fault.target);
         let resting = kind.is_of_a_server() && at < server_rests;
-        let free = busy.get(&whom).is_none_or(|until| *until < at) && !resting;
-        if free {
+        if resting {
+            // Those of the first round that can come before it.
+            if let Some(kind) = first.pop() {
+                first.insert(0, kind);
+            }
+        } else if busy.get(&whom).is_none_or(|until| *until < at) {
+            first.pop();
             busy.insert(whom, at + fault.span + Duration::from_millis(500));
             if kind.is_of_a_server() {
                 server_rests = at + fault.span + SERVERS_REST;
@@ -119,10 +125,10 @@ pub(crate) fn faults(seed: u64, span: Duration, stage: Stage) -> Vec<Fault> {
     faults
 }
 
-fn one(kind: Kind, at: Duration, stage: Stage, dice: &mut Dice) -> Fault {
+fn one((kind, first): (Kind, bool), at: Duration, stage: Stage, dice: &mut Dice) -> Fault {
     let all = stage.services + stage.factories;
-    // Every second frozen process is a factory: they are whom a lease is taken from.
-    let factory = kind == Kind::Freeze && dice.chance(500);
+    // The first frozen process and every second is a factory: they are whom a lease is taken from.
+    let factory = kind == Kind::Freeze && (first || dice.chance(500));
     let target = match kind {
         Kind::KillServer | Kind::FreezeServer => dice.index(stage.servers),
         Kind::Freeze if factory => stage.services + dice.index(stage.factories),
@@ -176,13 +182,13 @@ mod tests {
         for seed in 0..20 {
             let plan = faults(seed, SPAN, STAGE);
             for (n, fault) in plan.iter().enumerate() {
-                let same = |other: &&Fault| {
-                    other.target == fault.target
-                        && other.kind.is_of_a_server() == fault.kind.is_of_a_server()
-                };
-                let meets = |other: &Fault| other.at < fault.at + fault.span;
-                assert!(!plan[n + 1..].iter().filter(same).any(meets), "{seed}: {fault}");
+                assert!(!plan[n + 1..].iter().any(|other| meets(fault, other)), "{seed}: {fault}");
             }
         }
+    }
+
+    fn meets(fault: &Fault, later: &Fault) -> bool {
+        let whom = |fault: &Fault| (fault.kind.is_of_a_server(), fault.target);
+        whom(fault) == whom(later) && later.at < fault.at + fault.span
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use async_nats::jetstream::Context;
 use async_nats::jetstream::stream::Republish;
-use async_nats::{Client, Message};
+use async_nats::{Client, Message, Subscriber};
 use clock::{Clock, System};
 use fleet::{EventRecord, Job, JobId, Record};
 use futures_util::StreamExt;
@@ -48,14 +48,9 @@ impl Witness {
         ensure!(!buckets.is_empty(), "nothing keeps jobs");
         let witness = Self { seen: Arc::default(), buckets };
         for link in links {
-            let mut told = link.subscribe(TOLD).await?;
+            let told = link.subscribe(TOLD).await?;
             link.flush().await?;
-            let (witness, clock) = (witness.clone(), Arc::clone(clock));
-            tasks.spawn(async move {
-                while let Some(message) = told.next().await {
-                    witness.take(&message, clock.uptime());
-                }
-            });
+            tasks.spawn(witness.clone().listen(told, Arc::clone(clock)));
         }
         for bucket in &witness.buckets {
             tell(&context, bucket).await.with_context(|| format!("{bucket} is not told of"))?;
@@ -85,6 +80,12 @@ impl Witness {
             }
         }
         Ok(stored)
+    }
+
+    async fn listen(self, mut told: Subscriber, clock: Arc<System>) {
+        while let Some(message) = told.next().await {
+            self.take(&message, clock.uptime());
+        }
     }
 
     fn take(&self, message: &Message, at: Duration) {

@@ -20,6 +20,7 @@ use crate::deeds::World;
 use crate::dice::Dice;
 use crate::ground::Ground;
 use crate::history::History;
+use crate::intruder;
 use crate::load::Load;
 use crate::plan::{self, Kind, Stage};
 use crate::repeater::Repeater;
@@ -32,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     pub(crate) nodes: usize,
     pub(crate) program: PathBuf,
+    /// Whether somebody overwrites a record, so that it is seen that this is found.
+    pub(crate) intruder: bool,
     /// Processes, servers and logs live here.
     pub(crate) folder: PathBuf,
 }
@@ -91,6 +94,9 @@ pub(crate) async fn run(settings: &Settings) -> Result<Course> {
         servers: world.ground.nodes().len(),
     };
     let plan = plan::faults(settings.seed, Duration::from_secs(settings.seconds), stage);
+    if settings.intruder {
+        intruder::intrude(&witness, &context).await?;
+    }
     world.suffer(&plan).await;
     faults.send_replace(false);
     let over = clock.uptime();

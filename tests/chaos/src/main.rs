@@ -14,6 +14,7 @@ mod deeds;
 mod dice;
 mod ground;
 mod history;
+mod intruder;
 mod load;
 mod plan;
 mod proxy;
@@ -56,6 +57,9 @@ struct Words {
     /// Keep the folder of logs also when nothing was found
     #[arg(long)]
     keep: bool,
+    /// Overwrite a held job once: the campaign must fail then
+    #[arg(long, hide = true)]
+    intruder: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -104,9 +108,9 @@ async fn judged(words: Words) -> Result<ExitCode> {
     let place = tempfile::Builder::new().prefix("gigamesh-chaos-").tempdir()?;
     let program = words.program.map_or_else(campaign::beside, Ok)?;
     let program = std::fs::canonicalize(program)?;
-    let Words { seconds, seed, nodes, .. } = words;
+    let Words { seconds, seed, nodes, intruder, .. } = words;
     let folder = place.path().to_owned();
-    let settings = Settings { seconds, seed, nodes, program, folder: folder.clone() };
+    let settings = Settings { seconds, seed, nodes, program, intruder, folder: folder.clone() };
     eprintln!("chaos: {seconds} s of seed {seed} over {nodes} server(s), in {}", folder.display());
     let course = match Box::pin(campaign::run(&settings)).await {
         Ok(course) => course,

@@ -70,6 +70,10 @@ impl Witness {
         last.filter(|version| !version.stage.has_ended()).count()
     }
 
+    pub(crate) fn buckets(&self) -> &[String] {
+        &self.buckets
+    }
+
     /// What the buckets have now, each read whole.
     pub(crate) async fn stored(&self, context: &Context) -> Result<BTreeMap<JobId, Version>> {
         let mut stored = BTreeMap::new();

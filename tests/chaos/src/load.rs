@@ -153,6 +153,7 @@ fn job(key: &str, before: &[String], dice: &mut Dice) -> String {
             line(format_args!("retry:\n  max: 4\n  backoff: 1s\n  on: [crash, timeout]"));
             line(format_args!("command: test \"$GIGAMESH_ATTEMPT\" -gt 1"));
         }
+        80..84 => line(format_args!("command: exit 3")),
         // Longer than a term, so that who is silent meanwhile comes back as a zombie.
         _ => line(format_args!("command: sleep {}", 3 + dice.below(7))),
     }

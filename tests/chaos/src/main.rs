@@ -15,6 +15,7 @@ mod dice;
 mod ground;
 mod history;
 mod intruder;
+mod leftovers;
 mod load;
 mod plan;
 mod proxy;
@@ -30,6 +31,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
+use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::campaign::{Course, Settings};
 use crate::check::Finding;
@@ -90,22 +93,36 @@ fn main() -> ExitCode {
 }
 
 fn begin(words: Words) -> Result<ExitCode> {
+    let place = tempfile::Builder::new().prefix("gigamesh-chaos-").tempdir()?;
+    let folder = place.path().to_owned();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         tokio::select! {
             biased;
-            interrupted = tokio::signal::ctrl_c() => {
+            interrupted = interrupted() => {
                 interrupted?;
                 eprintln!("interrupted: every process is stopped");
                 Ok(ExitCode::from(130))
             }
-            judged = Box::pin(judged(words)) => judged,
+            judged = Box::pin(judged(words, place)) => judged,
         }
-    })
+    });
+    // Whoever was still at work with a process lets it go.
+    drop(runtime);
+    leftovers::end(&folder);
+    code
 }
 
-async fn judged(words: Words) -> Result<ExitCode> {
-    let place = tempfile::Builder::new().prefix("gigamesh-chaos-").tempdir()?;
+async fn interrupted() -> std::io::Result<()> {
+    let mut polite = signal(SignalKind::terminate())?;
+    tokio::select! {
+        biased;
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _said = polite.recv() => Ok(()),
+    }
+}
+
+async fn judged(words: Words, place: TempDir) -> Result<ExitCode> {
     let program = words.program.map_or_else(campaign::beside, Ok)?;
     let program = std::fs::canonicalize(program)?;
     let Words { seconds, seed, nodes, intruder, .. } = words;

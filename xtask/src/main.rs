@@ -40,6 +40,8 @@ cargo xtask <verb>
   sim 42        one seed again, with its transcript; a third word names a wrong design
   house         the rules of the house: crate arrows, purity, sizes, names, coverage
   deny          licences, sources and banned crates, where cargo-deny is installed
+  chaos         a minute of faults upon a fleet of real processes, and a judgement
+  chaos --seconds 120 --seed 7 --nodes 3 -o json --keep
   bench         the benchmarks; programs, never part of the test run
 ";
 
@@ -51,6 +53,10 @@ fn main() -> Result<ExitCode> {
     }
     if words.as_slice() == ["schemas"] {
         return Ok(close(&[run::written()?]));
+    }
+    if let ["chaos", told @ ..] = words.as_slice() {
+        let ready = run::step(&steps::SETUP)?;
+        return Ok(close(&[ready, run::campaign(&steps::CHAOS, told)?]));
     }
     let steps: &[Step] = match words.as_slice() {
         ["test" | "ci"] => &steps::EVERYTHING,

@@ -36,6 +36,7 @@ pub(crate) fn step(step: &Step) -> Result<Outcome> {
             Some(what) => Ok(without_engine(step, what, docker::is_required())),
         },
         Kind::Tools => Ok(installed(step, &tools::nats_server())),
+        Kind::Campaign(told) => campaign(step, told),
     }
 }
 
@@ -62,6 +63,23 @@ pub(crate) fn written() -> Result<Outcome> {
     command.env("GIGAMESH_SCHEMAS", "write");
     let status = command.status().context("cargo does not start")?;
     Ok(judged(&SCHEMAS, status.success(), Tally::default()))
+}
+
+/// Built like everything else, and then run from where this program lies: cargo runs a program of
+/// the workspace only with the features of its own package.
+///
+/// # Errors
+/// As for [`step`].
+pub(crate) fn campaign(step: &Step, told: &[&str]) -> Result<Outcome> {
+    if !announced(step, step.cargo).status().context("cargo does not start")?.success() {
+        return Ok(judged(step, false, Tally::default()));
+    }
+    let program = env::current_exe()?.with_file_name("chaos");
+    println!("   {} {}", program.display(), told.join(" "));
+    let status =
+        Command::new(program).args(told).status().context("the campaign does not start")?;
+    let seen = Tally { passed: u64::from(status.success()), ..Tally::default() };
+    Ok(judged(step, status.success(), seen))
 }
 
 fn check(step: &Step) -> Result<Outcome> {

@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Docker,
     /// Installs programs; no command of cargo's.
     Tools,
+    /// Builds the program and the campaign, which is run then with these words.
+    Campaign(&'static [&'static str]),
     /// Needs a subcommand that may be absent; then it is skipped aloud.
     Optional { tool: &'static str, install: &'static str },
 }
@@ -126,4 +128,12 @@ pub(crate) const REPLAY: Step = Step {
 pub(crate) const BENCH: Step =
     Step { name: "bench", verb: "bench", cargo: &["bench", "--workspace"], kind: Kind::Check };
 
-pub(crate) const EVERYTHING: [Step; 7] = [SETUP, FMT, CLIPPY, DOC, DENY, TESTS, STACK];
+/// A fleet of real processes under faults. One seed in CI; others by hand.
+pub(crate) const CHAOS: Step = Step {
+    name: "chaos",
+    verb: "chaos --seconds 60 --seed 1",
+    cargo: &["build", "--workspace", "--bin", "gigamesh", "--bin", "chaos"],
+    kind: Kind::Campaign(&["--seconds", "60", "--seed", "1"]),
+};
+
+pub(crate) const EVERYTHING: [Step; 8] = [SETUP, FMT, CLIPPY, DOC, DENY, TESTS, CHAOS, STACK];

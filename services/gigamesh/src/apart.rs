@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ::dev::{Fleet, Home};
 use bus::Bus;
 use clock::{Clock, Ids, System};
-use ledger::{Ledger, Terms};
+use ledger::Ledger;
 use node::open::{self, BusChoice, Kept, Process, StoreChoice};
 use node::{Node, Side, Tallied, Tally, Tasks};
 use serde_json::{Value, json};
@@ -104,7 +104,7 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
         let kept = open::store(store, &serve.trust.monitors, &process).await?;
         serve.trust.admit(kept.durability)?;
         let (clock, ids) = (Arc::clone(&time), Arc::clone(&chance));
-        let ledger = Ledger::new(&kept.store, Arc::clone(&bus), clock, ids, Terms::default());
+        let ledger = Ledger::new(&kept.store, Arc::clone(&bus), clock, ids, serve.terms()?);
         Some((ledger, kept))
     };
     let node = Node { bus, clock: time, ids: chance, tasks };

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ::dev::{Data, Home, Local, Options};
 use clap::{Args, ValueEnum};
@@ -53,7 +54,21 @@ pub(crate) struct Serve {
     /// A name that callers elsewhere know the door by, with a port or without (repeatable)
     #[arg(long, value_name = "HOST", env = "GIGAMESH_ALLOW_HOST", value_delimiter = ',')]
     pub(crate) allow_host: Vec<HostName>,
+    /// Seconds that a renewal is good for; the same in every process of a fleet, for trials only
+    #[arg(
+        long,
+        env = "GIGAMESH_LEASE_TTL",
+        value_name = "SECONDS",
+        hide = true,
+        value_parser = clap::value_parser!(u64).range(SHORTEST_TTL..=LONGEST_TTL)
+    )]
+    lease_ttl: Option<u64>,
 }
+
+/// Twice the margin before the end of its lease at which a holder stops.
+const SHORTEST_TTL: u64 = 6;
+/// A silent holder keeps its job for so long.
+const LONGEST_TTL: u64 = 300;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum BusName {
@@ -133,9 +148,18 @@ impl Serve {
             product,
             token: secret.token.clone(),
             hosts: self.allow_host.clone(),
-            terms: Terms::default(),
+            terms: self.terms()?,
             engine: crate::dev::shell(),
         })
+    }
+
+    /// The spans of this fleet. A grant never outlives the lease that it is to become.
+    pub(crate) fn terms(&self) -> Result<Terms, Trouble> {
+        let usual = Terms::default();
+        let ttl = self.lease_ttl.map_or(usual.ttl, Duration::from_secs);
+        let terms = Terms { ttl, grant: usual.grant.min(ttl), ..usual };
+        let unfit = |error| Trouble::usage("these spans contradict each other").caused_by(&error);
+        terms.checked().map_err(unfit)
     }
 
     fn store_at(&self, home: &Home) -> Result<Data, Trouble> {

@@ -43,9 +43,11 @@ impl Cluster {
         let ports = free_ports()?;
         let routes = ports.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(", ");
         let node = |(n, port): (usize, &u16)| {
+            // Clients are told of all nodes by us: what a server tells would lead them round a proxy.
             let cluster = format!(
                 "server_name: n{n}\n\
-                 cluster {{ name: c, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}"
+                 cluster {{ name: c, listen: \"127.0.0.1:{port}\", routes: [{routes}], \
+                 no_advertise: true }}"
             );
             Nats::launch(Config { options: options.clone(), cluster })
         };

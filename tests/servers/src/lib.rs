@@ -12,6 +12,7 @@ mod wait;
 pub use cluster::Cluster;
 pub use find::nats_server as program;
 pub use nats::{Nats, Options, SyncMode};
+pub use process::{Process, tied};
 
 /// Why a server is not there.
 #[derive(Debug, thiserror::Error)]

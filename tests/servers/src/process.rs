@@ -1,4 +1,4 @@
-//! One server process: started so that it ends with us, signalled, and waited for.
+//! One process: started so that it ends with us, signalled, and waited for.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,34 +14,50 @@ use nix::unistd::Pid;
 
 /// Killed and waited for when dropped.
 #[derive(Debug)]
-pub(crate) struct Process(Child);
+pub struct Process(Child);
 
 impl Process {
     pub(crate) fn start(program: &Path, arguments: &[&OsStr]) -> io::Result<Self> {
         let mut command = tied(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self::run(command)
+    }
+
+    /// Starts what [`tied`] began, from a thread that lives as long as we do.
+    ///
+    /// # Errors
+    /// The system cannot start it.
+    pub fn run(command: Command) -> io::Result<Self> {
         let (answer, started) = sync_channel(1);
         let ended = || io::Error::other("the thread that starts servers has ended");
         STARTER.send((command, answer)).map_err(|_| ended())?;
         started.recv().map_err(|_| ended())?.map(Self)
     }
 
-    pub(crate) fn has_ended(&mut self) -> bool {
+    /// Whether it came to an end by itself, or was killed by somebody else.
+    pub fn has_ended(&mut self) -> bool {
         !matches!(self.0.try_wait(), Ok(None))
     }
 
     /// Answers when every thread of it stands still, which is later than the signal.
-    pub(crate) fn freeze(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn freeze(&self) -> io::Result<()> {
         kill(self.pid()?, Signal::SIGSTOP)?;
         waitpid(self.pid()?, Some(WaitPidFlag::WUNTRACED))?;
         Ok(())
     }
 
-    pub(crate) fn thaw(&self) -> io::Result<()> {
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn thaw(&self) -> io::Result<()> {
         Ok(kill(self.pid()?, Signal::SIGCONT)?)
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.0.id()
     }
 
@@ -76,7 +92,7 @@ static STARTER: LazyLock<SyncSender<Order>> = LazyLock::new(|| {
 
 /// Under a parent-death signal where the system has one and the tool that sets it: a test that
 /// is killed cannot clean up.
-fn tied(program: &Path) -> Command {
+pub fn tied(program: &Path) -> Command {
     static SETPRIV: LazyLock<bool> = LazyLock::new(|| {
         let probe = ["--pdeathsig", "KILL", "true"];
         let mut probe = Command::new("setpriv").args(probe).stdin(Stdio::null()).spawn().ok();

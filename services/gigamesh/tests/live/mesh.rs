@@ -131,3 +131,14 @@ async fn a_service_alone_on_a_bus_in_memory_is_refused_with_a_remedy() {
     assert_eq!(refused.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--store nats"));
 }
+
+#[tokio::test]
+async fn a_term_that_a_holder_could_not_keep_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    for seconds in ["5", "301", "soon"] {
+        let words = ["serve", "submit", "--nats", "nats://127.0.0.1:1", "--lease-ttl", seconds];
+        let refused = ran(place.path(), &words).await;
+        assert_eq!(refused.status.code(), Some(64), "{seconds}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("--lease-ttl"));
+    }
+}

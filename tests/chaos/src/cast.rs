@@ -1,0 +1,232 @@
+//! The processes of the fleet: which there are, how each is started, killed, frozen and cut off,
+//! and how it is started again when it ended by itself. Decides nothing about when.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context as _, Result, ensure};
+use servers::Process;
+
+use crate::proxy::{Ear, Proxy, Way};
+
+const ROLES: [&str; 4] = ["submit", "scheduler", "lease-keeper", "gateway"];
+const OF_EACH_ROLE: usize = 2;
+const FACTORIES: usize = 6;
+const SERVICES: usize = ROLES.len() * OF_EACH_ROLE;
+/// The shortest that is allowed, so that a minute sees many a lease lost.
+const TERM_SECONDS: &str = "6";
+const TOKEN: &str = "gm_of-a-campaign-that-ends-soon";
+
+/// Everybody, services first.
+#[derive(Debug)]
+pub(crate) struct Cast {
+    members: Vec<Member>,
+    doors: Vec<SocketAddr>,
+    token_file: PathBuf,
+}
+
+/// One process and the ways through which it reaches others.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    program: PathBuf,
+    folder: PathBuf,
+    words: Vec<String>,
+    ways: Vec<Proxy>,
+    process: Mutex<Option<Process>>,
+}
+
+impl Cast {
+    pub(crate) const FACTORIES: usize = FACTORIES;
+    pub(crate) const SERVICES: usize = SERVICES;
+
+    /// Nobody runs yet.
+    pub(crate) async fn assemble(
+        (program, folder): (&Path, &Path),
+        servers: &[SocketAddr],
+        ear: &Ear,
+    ) -> Result<Self> {
+        fs::create_dir_all(folder.join("logs"))?;
+        let doors = free_ports(OF_EACH_ROLE)?;
+        let over_nats = factories_speak_nats(program)?;
+        let mut cast = Self { members: Vec::new(), doors, token_file: folder.join("token") };
+        write_token(&cast.token_file)?;
+        for (n, role) in
+            ROLES.into_iter().flat_map(|role| (0..OF_EACH_ROLE).map(move |n| (n, role)))
+        {
+            let ways = before(servers, ear).await?;
+            let words = cast.role_words(role, n, &ways);
+            cast.add((program, folder), format!("{role}-{n}"), words, ways)?;
+        }
+        for n in 0..FACTORIES {
+            let on_bus = over_nats && n % 2 == 1;
+            let door = &cast.doors[n % OF_EACH_ROLE..=n % OF_EACH_ROLE];
+            let (targets, ear) = if on_bus { (servers, ear) } else { (door, &None) };
+            let ways = before(targets, ear).await?;
+            let words = cast.factory_words(n, on_bus, &ways);
+            cast.add((program, folder), format!("f{n}"), words, ways)?;
+        }
+        Ok(cast)
+    }
+
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Addresses of the gateways, without a proxy between.
+    pub(crate) fn doors(&self) -> Vec<String> {
+        self.doors.iter().map(|door| format!("http://{door}")).collect()
+    }
+
+    pub(crate) fn token(&self) -> &'static str {
+        TOKEN
+    }
+
+    pub(crate) fn token_file(&self) -> &Path {
+        &self.token_file
+    }
+
+    pub(crate) fn start(&self) -> Result<()> {
+        self.members.iter().try_for_each(|member| Ok(member.start()?))
+    }
+
+    fn add(
+        &mut self,
+        (program, folder): (&Path, &Path),
+        name: String,
+        words: Vec<String>,
+        ways: Vec<Proxy>,
+    ) -> Result<()> {
+        let home = folder.join(&name);
+        fs::create_dir_all(&home)?;
+        // Where a gateway looks for the token that everybody has.
+        fs::copy(&self.token_file, home.join("token"))?;
+        let (program, folder) = (program.to_owned(), folder.to_owned());
+        let process = Mutex::new(None);
+        self.members.push(Member { name, program, folder, words, ways, process });
+        Ok(())
+    }
+
+    fn role_words(&self, role: &str, n: usize, ways: &[Proxy]) -> Vec<String> {
+        let (nats, data) = (nats(ways), format!("{role}-{n}"));
+        let mut words = vec!["serve", role, "--nats", &nats, "--lease-ttl", TERM_SECONDS];
+        words.extend(["--data", &data]);
+        let listen = self.doors[n].to_string();
+        if role == "gateway" {
+            words.extend(["--listen", &listen]);
+        }
+        words.into_iter().map(str::to_owned).collect()
+    }
+
+    fn factory_words(&self, n: usize, on_bus: bool, ways: &[Proxy]) -> Vec<String> {
+        let (id, nats) = (format!("f{n}"), nats(ways));
+        let url = ways.first().map(|way| format!("http://127.0.0.1:{}", way.port()));
+        let (url, token) = (url.unwrap_or_default(), self.token_file.display().to_string());
+        let mut words = vec!["factory", "--id", &id, "--home", &id, "--seats", "2"];
+        if on_bus {
+            words.extend(["--nats", &nats]);
+        } else {
+            words.extend(["--url", &url, "--token-file", &token]);
+        }
+        words.into_iter().map(str::to_owned).collect()
+    }
+}
+
+impl Member {
+    /// Also after a kill; harmless where it runs.
+    pub(crate) fn start(&self) -> io::Result<()> {
+        let mut process = self.process();
+        if process.is_some() {
+            return Ok(());
+        }
+        let mut command = servers::tied(&self.program);
+        let log = self.log()?;
+        command.current_dir(&self.folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.args(&self.words).args(["--log", "info"]);
+        *process = Some(Process::run(command)?);
+        Ok(())
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&self) {
+        drop(self.process().take());
+    }
+
+    pub(crate) fn freeze(&self) -> io::Result<()> {
+        self.process().as_ref().map_or(Ok(()), Process::freeze)
+    }
+
+    pub(crate) fn thaw(&self) -> io::Result<()> {
+        self.process().as_ref().map_or(Ok(()), Process::thaw)
+    }
+
+    pub(crate) fn set(&self, way: Way) {
+        self.ways.iter().for_each(|proxy| proxy.set(way));
+    }
+
+    /// Whether it ended by itself; it is started again, as any supervisor would.
+    pub(crate) fn is_revived(&self) -> io::Result<bool> {
+        let mut process = self.process();
+        if !process.as_mut().is_some_and(Process::has_ended) {
+            return Ok(false);
+        }
+        *process = None;
+        drop(process);
+        self.start()?;
+        Ok(true)
+    }
+
+    fn log(&self) -> io::Result<File> {
+        let file = self.folder.join("logs").join(&self.name);
+        OpenOptions::new().create(true).append(true).open(file)
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One verb of the product to its end; what it printed.
+pub(crate) fn ran(program: &Path, words: &[&str]) -> Result<(Option<i32>, String)> {
+    let output = Command::new(program).args(words).stdin(Stdio::null()).output()?;
+    let said = [&output.stdout[..], &output.stderr].concat();
+    Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+fn nats(ways: &[Proxy]) -> String {
+    let urls: Vec<String> =
+        ways.iter().map(|way| format!("nats://127.0.0.1:{}", way.port())).collect();
+    urls.join(",")
+}
+
+async fn before(targets: &[SocketAddr], ear: &Ear) -> io::Result<Vec<Proxy>> {
+    let mut ways = Vec::new();
+    for target in targets {
+        ways.push(Proxy::before(*target, ear.clone()).await?);
+    }
+    Ok(ways)
+}
+
+fn factories_speak_nats(program: &Path) -> Result<bool> {
+    let (code, said) = ran(program, &["factory", "--help"])?;
+    ensure!(code == Some(0), "{} is no gigamesh: {said}", program.display());
+    Ok(said.contains("--nats"))
+}
+
+fn write_token(file: &Path) -> Result<()> {
+    let mut file =
+        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(file)?;
+    file.write_all(TOKEN.as_bytes()).context("the token cannot be written")
+}
+
+/// Held all together before any is given back, so that they differ.
+fn free_ports(many: usize) -> Result<Vec<SocketAddr>> {
+    let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let held: Vec<TcpListener> = (0..many).map(bind).collect::<io::Result<_>>()?;
+    Ok(held.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?)
+}

@@ -38,7 +38,7 @@ impl Ears {
         let mut heard = Vec::new();
         let listening = async {
             while let Some(delivery) = self.inbox.next().await {
-                let whom = told(delivery.message.subject.topic());
+                let whom = meant(delivery.message.subject.topic());
                 let offer: Offer = serde_json::from_slice(&delivery.message.body).unwrap();
                 heard.push(Heard { whom, offer, at: town.node.clock.now() });
             }
@@ -220,6 +220,6 @@ async fn however_many_jobs_there_are_a_class_is_offered_twenty_times_a_second() 
 }
 
 /// The one who is meant, if not all are.
-fn told(topic: &Topic) -> Option<FactoryId> {
+fn meant(topic: &Topic) -> Option<FactoryId> {
     if let Topic::Offer(factory) = topic { Some(factory.clone()) } else { None }
 }

@@ -2,6 +2,7 @@
 //! every figure is of acknowledged work. Prints nothing and judges nothing; callers do.
 
 mod backlog;
+mod claims;
 mod contention;
 mod counted;
 mod crew;
@@ -25,6 +26,8 @@ use serde::Serialize;
 pub enum What {
     /// Submit, claim, building, shipped: full cycles a second beside raw writes of the same store.
     Cycles,
+    /// Claims alone out of a filled queue, beside raw writes of the same store.
+    Claims,
     /// From a submit's answer to the grant at a factory that waits; beside it, with a backlog, what
     /// a claim takes and how long a scheduler needs to begin.
     Dispatch,
@@ -38,8 +41,8 @@ pub enum What {
 }
 
 impl What {
-    pub const ALL: [Self; 5] =
-        [Self::Cycles, Self::Dispatch, Self::Contention, Self::Renew, Self::Recovery];
+    pub const ALL: [Self; 6] =
+        [Self::Cycles, Self::Claims, Self::Dispatch, Self::Contention, Self::Renew, Self::Recovery];
 }
 
 /// Where records lie while it is measured.
@@ -63,7 +66,7 @@ pub struct Options {
     pub seconds: u64,
     /// Other queued jobs, for [`What::Dispatch`].
     pub backlog: u64,
-    /// Rounds of [`What::Contention`], leases of [`What::Renew`], silent holders of
+    /// Queued jobs of [`What::Claims`], rounds of [`What::Contention`], leases of [`What::Renew`], silent holders of
     /// [`What::Recovery`]; with 0 each has its own usual number.
     pub jobs: u64,
     /// An embedded store lies in a folder made inside this one, and is removed afterwards.
@@ -91,7 +94,7 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Measurement {
-    /// `cycles`, `dispatch`, `claim`, `start`, `contention`, `renew` or `recovery`.
+    /// `cycles`, `claims`, `dispatch`, `claim`, `start`, `contention`, `renew` or `recovery`.
     pub what: &'static str,
     pub store: StoreChoice,
     /// Requests, or parked claims, at once.
@@ -100,22 +103,22 @@ pub struct Measurement {
     pub backlog: u64,
     /// How long it was measured.
     pub seconds: f64,
-    /// `cycles`: shipped jobs. `dispatch`, `claim`: grants. `start`: jobs read. `contention`:
+    /// `cycles`: shipped jobs. `claims`, `dispatch`, `claim`: grants. `start`: jobs read. `contention`:
     /// rounds. `renew`: renewals. `recovery`: jobs.
     pub per_sec: f64,
-    /// `cycles`: a whole cycle. `dispatch`: from the submit's answer to the grant. `claim`,
+    /// `cycles`: a whole cycle. `claims`: a claim. `dispatch`: from the submit's answer to the grant. `claim`,
     /// `contention`: the claim that won. `renew`: one request of many renewals. `recovery`: beyond
     /// the term.
     pub p50_ms: Option<f64>,
     pub p99_ms: Option<f64>,
     /// What the machine can do without us, in the same run.
     pub floor: Option<Floor>,
-    /// `cycles`: of the floor. `claim`: p99 as a multiple of that without a backlog. `start`:
+    /// `cycles`, `claims`: of the floor. `claim`: p99 as a multiple of that without a backlog. `start`:
     /// bytes of memory gained for each job. `renew`: processor time as a share of one core.
     pub ratio: Option<f64>,
     /// Writes of the store, followers' included.
     pub writes_per_cycle: Option<f64>,
-    /// Processor time of every thread for one cycle, the clients' included.
+    /// Processor time of every thread of this process for one cycle or claim, the clients' included.
     pub processor_ms: Option<f64>,
     /// Resident memory at the end; of `start`, what was gained.
     pub rss_mb: f64,
@@ -170,6 +173,7 @@ pub async fn run(
         let mut say = |doing| on_progress(Progress { what, doing });
         match what {
             What::Cycles => on_measurement(cycles::measure(options, &mut say).await?),
+            What::Claims => on_measurement(claims::measure(options, &mut say).await?),
             What::Dispatch => {
                 dispatch::measure(options, &mut on_measurement, &mut say).await?;
             }

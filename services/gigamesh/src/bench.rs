@@ -2,10 +2,17 @@
 
 use ::bench::{Measurement, Options, StoreChoice, What};
 use clap::{Args, ValueEnum};
+use clock::System;
+use node::Tasks;
+use node::open::{self, Making, Process};
 use serde_json::json;
 use std::path::PathBuf;
+use std::sync::Arc;
+use tempfile::TempDir;
 
+use crate::broker::{Broker, Syncs};
 use crate::say::Say;
+use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 
 /// Measure this machine: cycles, dispatch, contention, renewals, recovery
@@ -25,12 +32,15 @@ pub(crate) struct Bench {
     /// Other queued jobs, for dispatch
     #[arg(long, value_name = "N", default_value_t = 0)]
     backlog: u64,
-    /// Rounds of contention, leases of renew, lost holders of recovery; 0 is their usual number
+    /// Queued jobs of claims, rounds of contention, leases of renew, lost holders of recovery; 0 is their usual number
     #[arg(long, value_name = "N", default_value_t = 0)]
     jobs: u64,
-    /// The server whose buckets it is, initialised before
-    #[arg(long, value_name = "URL", env = "GIGAMESH_NATS", required_if_eq("store", "nats"))]
+    /// The server whose buckets they are, initialised before; without it one is started meanwhile
+    #[arg(long, value_name = "URL", env = "GIGAMESH_NATS")]
     nats: Option<String>,
+    /// When a server that is started meanwhile syncs
+    #[arg(long, value_name = "WHEN", default_value = "always")]
+    sync: Syncs,
     /// Below which folder the store lies
     #[arg(long, value_name = "DIR")]
     place: Option<PathBuf>,
@@ -39,6 +49,7 @@ pub(crate) struct Bench {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Measured {
     Cycles,
+    Claims,
     Dispatch,
     Contention,
     Renew,
@@ -55,30 +66,25 @@ enum Kept {
 
 impl Bench {
     /// A JSON object a line in a pipe or where it is asked for, else a table at the end.
-    pub(crate) async fn run(self, say: Say) -> Result<(), Trouble> {
-        let mut measured = Vec::new();
-        let options = self.options();
-        let done = ::bench::run(
-            &options,
-            |figure| {
-                say.data(&json!(figure));
-                measured.push(figure);
-            },
-            |progress| say.talk(&format!("{:?}: {} …", progress.what, progress.doing)),
-        );
-        done.await
-            .map_err(|error| Trouble::failed("it could not be measured").caused_by(&error))?;
-        say.table(&table(&measured));
-        let violations: u64 = measured.iter().map(|figure| figure.violations).sum();
-        if violations > 0 {
-            return Err(Trouble::failed(format!("{violations} violations were seen")));
+    pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
+        let mut options = self.options();
+        if options.store != StoreChoice::Nats || options.nats.is_some() {
+            return measure(&options, say).await;
         }
-        Ok(())
+        let place = TempDir::with_prefix_in("gigamesh-bench-", &options.place)?;
+        let server = around.nats_server();
+        let broker = Broker::start(place.path().to_owned(), server, self.sync).await?;
+        make_on(&broker).await?;
+        options.nats = Some(broker.url());
+        let measured = measure(&options, say).await;
+        broker.stop().await;
+        measured
     }
 
     fn options(&self) -> Options {
         let what = match self.what {
             Measured::Cycles => vec![What::Cycles],
+            Measured::Claims => vec![What::Claims],
             Measured::Dispatch => vec![What::Dispatch],
             Measured::Contention => vec![What::Contention],
             Measured::Renew => vec![What::Renew],
@@ -101,6 +107,36 @@ impl Bench {
             nats: self.nats.clone(),
         }
     }
+}
+
+async fn measure(options: &Options, say: Say) -> Result<(), Trouble> {
+    let mut measured = Vec::new();
+    let done = ::bench::run(
+        options,
+        |figure| {
+            say.data(&json!(figure));
+            measured.push(figure);
+        },
+        |progress| say.talk(&format!("{:?}: {} …", progress.what, progress.doing)),
+    );
+    done.await.map_err(|error| Trouble::failed("it could not be measured").caused_by(&error))?;
+    say.table(&table(&measured));
+    let violations: u64 = measured.iter().map(|figure| figure.violations).sum();
+    if violations > 0 {
+        return Err(Trouble::failed(format!("{violations} violations were seen")));
+    }
+    Ok(())
+}
+
+/// Streams and buckets of the usual number, on a server that nobody else knows.
+async fn make_on(broker: &Broker) -> Result<(), Trouble> {
+    let system = Arc::new(System::start());
+    let (clock, ids) = (Arc::clone(&system), system);
+    let tasks = Tasks::default();
+    let process = Process { name: String::from("bench"), clock, ids, tasks };
+    let making = Making { replicas: 1, partitions: 8, new_generation: false };
+    let made = open::make_if_new(&broker.url(), making, &process).await;
+    made.map_err(|error| Trouble::failed("the server cannot be used").caused_by(&error))
 }
 
 const HEADS: [&str; 10] = [

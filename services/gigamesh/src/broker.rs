@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use clock::{Clock, System};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
@@ -34,12 +34,28 @@ const LOG_LINES: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Broker {
     program: PathBuf,
-    folder: PathBuf,
+    place: Place,
     ports: Ports,
     child: Child,
     /// When it was started last, by our own clock.
     began: Duration,
     clock: System,
+}
+
+/// Where it keeps what it is told, and how well.
+#[derive(Debug)]
+struct Place {
+    folder: PathBuf,
+    syncs: Syncs,
+}
+
+/// When a server writes through to its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Syncs {
+    /// Before it acknowledges
+    Always,
+    /// Within the two minutes that are the server's own rule; for measures only
+    Default,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +67,11 @@ struct Ports {
 impl Broker {
     /// Answers when it listens. To be called on the thread that lives as long as the process:
     /// that is the one that the system ties a child to.
-    pub(crate) async fn start(folder: PathBuf, program: Option<PathBuf>) -> Result<Self, Trouble> {
+    pub(crate) async fn start(
+        folder: PathBuf,
+        program: Option<PathBuf>,
+        syncs: Syncs,
+    ) -> Result<Self, Trouble> {
         let program = program.ok_or_else(|| {
             Trouble::usage("there is no nats-server to start")
                 .because("it is not on PATH, and no target/tools here or above holds one")
@@ -60,8 +80,9 @@ impl Broker {
         fs::create_dir_all(&folder)?;
         let clock = System::start();
         let began = clock.uptime();
-        let (child, ports) = spawn(&program, &folder, None).await?;
-        Ok(Self { program, folder, ports, child, began, clock })
+        let place = Place { folder, syncs };
+        let (child, ports) = spawn(&program, &place, None).await?;
+        Ok(Self { program, place, ports, child, began, clock })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -78,12 +99,12 @@ impl Broker {
             let ended = self.child.wait().await;
             let lived = self.clock.uptime().saturating_sub(self.began);
             if lived < SHORTEST_LIFE {
-                return ended_badly(&self.folder);
+                return ended_badly(&self.place.folder);
             }
             let how = ended.map_or_else(|error| error.to_string(), |end| end.to_string());
             say.talk(&format!("nats-server ended ({how}) and is started again"));
             self.began = self.clock.uptime();
-            match spawn(&self.program, &self.folder, Some(self.ports)).await {
+            match spawn(&self.program, &self.place, Some(self.ports)).await {
                 Ok((child, _)) => self.child = child,
                 Err(trouble) => return trouble,
             }
@@ -132,11 +153,12 @@ impl Tied {
 /// Answers when the server has written where it listens.
 async fn spawn(
     program: &Path,
-    folder: &Path,
+    place: &Place,
     ports: Option<Ports>,
 ) -> Result<(Child, Ports), Trouble> {
+    let folder = &place.folder;
     let config = folder.join("config");
-    fs::write(&config, configured(folder, ports))?;
+    fs::write(&config, configured(place, ports))?;
     for stale in ports_files(folder) {
         fs::remove_file(stale)?;
     }
@@ -162,14 +184,19 @@ fn tied(program: &Path, config: &Path) -> io::Result<Child> {
     quiet.process_group(0).kill_on_drop(true).spawn()
 }
 
-fn configured(folder: &Path, ports: Option<Ports>) -> String {
+fn configured(place: &Place, ports: Option<Ports>) -> String {
+    let folder = &place.folder;
+    let sync = match place.syncs {
+        Syncs::Always => ", sync_interval: always",
+        Syncs::Default => "",
+    };
     let port = |port: Option<u16>| port.map_or_else(|| "-1".to_owned(), |port| port.to_string());
     let (client, monitor) = (port(ports.map(|p| p.client)), port(ports.map(|p| p.monitor)));
     let [at, log, store] = [folder.to_owned(), folder.join("log"), folder.join("store")];
     format!(
         "listen: \"127.0.0.1:{client}\"\nhttp: \"127.0.0.1:{monitor}\"\nports_file_dir: {at:?}\n\
          log_file: {log:?}\nmax_payload: {MAX_PAYLOAD}\n\
-         jetstream {{ store_dir: {store:?}, sync_interval: always }}\n"
+         jetstream {{ store_dir: {store:?}{sync} }}\n"
     )
 }
 

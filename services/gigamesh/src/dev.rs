@@ -14,7 +14,7 @@ use ledger::Terms;
 use node::Tasks;
 use serde_json::json;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Syncs};
 use crate::factories::{Equipment, Host};
 use crate::say::Say;
 use crate::signals::Interrupts;
@@ -96,7 +96,8 @@ impl Dev {
         if self.nats.as_deref() != Some(SPAWN) {
             return Ok(None);
         }
-        Broker::start(home.folder().join("nats"), around.nats_server()).await.map(Some)
+        let place = home.folder().join("nats");
+        Broker::start(place, around.nats_server(), Syncs::Always).await.map(Some)
     }
 
     fn options(

@@ -115,7 +115,7 @@ fn carry_out(runtime: &Runtime, words: Words) -> Result<ExitCode, Trouble> {
         Verb::Admin(admin) => runtime.block_on(admin.run(say)).map(done),
         Verb::Factory(factory) => runtime.block_on(factory.run(&around, say)).map(done),
         Verb::Client(verb) => runtime.block_on(around.ask(verb)),
-        Verb::Bench(bench) => runtime.block_on(bench.run(say)).map(done),
+        Verb::Bench(bench) => runtime.block_on(bench.run(&around, say)).map(done),
         Verb::Doctor(doctor) => runtime.block_on(doctor.run(&around, say)).map(done),
         Verb::Health(health) => health.run(say).map(done),
         Verb::Tied(tied) => Err(tied.run()),

@@ -7,7 +7,6 @@ use fleet::FactoryId;
 use ledger::Terms;
 
 use crate::crew::together;
-use crate::spread::Spread;
 use crate::yard::{Yard, factory};
 use crate::{BenchError, Measurement, Options, backlog, floor, usage};
 
@@ -33,21 +32,7 @@ pub(crate) async fn measure(
     let works = (0..options.in_flight).map(|n| work(yard.clone(), factory("f", n), until));
     let claims: Vec<Duration> = together(works).await?.into_iter().flatten().collect();
     let seconds = (yard.uptime() - began).as_secs_f64();
-    let count = claims.len() as f64;
-    let processor = (usage::processor() - used).as_secs_f64() * 1000.0;
-    let spread = Spread::of(claims);
-    let per_sec = count / seconds;
-    let figure = Measurement {
-        seconds,
-        per_sec,
-        p50_ms: spread.at(50),
-        p99_ms: spread.at(99),
-        ratio: Some(per_sec / floor.per_sec),
-        floor: Some(floor),
-        processor_ms: Some(processor / count),
-        rss_mb: usage::resident_mb(),
-        ..options.figure("claims")
-    };
+    let figure = options.beside("claims", floor, claims, (seconds, usage::processor() - used));
     fleet.stop().await?;
     Ok(figure)
 }

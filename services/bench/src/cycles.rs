@@ -8,7 +8,6 @@ use fleet::FactoryId;
 use ledger::Terms;
 
 use crate::crew::together;
-use crate::spread::Spread;
 use crate::yard::{Yard, factory};
 use crate::{BenchError, Measurement, Options, floor, usage};
 
@@ -30,19 +29,9 @@ pub(crate) async fn measure(
     let cycles: Vec<Duration> = together(works).await?.into_iter().flatten().collect();
     let seconds = (yard.settle().await - began).as_secs_f64();
     let count = cycles.len() as f64;
-    let spread = Spread::of(cycles);
-    let per_sec = count / seconds;
     let figure = Measurement {
-        seconds,
-        per_sec,
-        p50_ms: spread.at(50),
-        p99_ms: spread.at(99),
-        ratio: Some(per_sec / floor.per_sec),
-        floor: Some(floor),
         writes_per_cycle: Some(yard.store.writes() as f64 / count),
-        processor_ms: Some((usage::processor() - used).as_secs_f64() * 1000.0 / count),
-        rss_mb: usage::resident_mb(),
-        ..options.figure("cycles")
+        ..options.beside("cycles", floor, cycles, (seconds, usage::processor() - used))
     };
     fleet.stop().await?;
     Ok(figure)

@@ -194,6 +194,29 @@ impl Options {
         if self.jobs == 0 { usual } else { self.jobs }
     }
 
+    /// What was done again and again, each taking so long, beside the floor.
+    fn beside(
+        &self,
+        what: &'static str,
+        floor: Floor,
+        took: Vec<std::time::Duration>,
+        (seconds, processor): (f64, std::time::Duration),
+    ) -> Measurement {
+        let count = took.len() as f64;
+        let spread = spread::Spread::of(took);
+        let per_sec = count / seconds;
+        Measurement {
+            seconds,
+            per_sec,
+            p50_ms: spread.at(50),
+            p99_ms: spread.at(99),
+            ratio: Some(per_sec / floor.per_sec),
+            floor: Some(floor),
+            processor_ms: Some(processor.as_secs_f64() * 1000.0 / count),
+            ..self.figure(what)
+        }
+    }
+
     /// A figure of `what` with nothing in it yet.
     fn figure(&self, what: &'static str) -> Measurement {
         Measurement {

@@ -11,7 +11,6 @@ use futures_util::future::join_all;
 use tracing::warn;
 
 use crate::Ledger;
-use crate::log::Log;
 use crate::outcome::LedgerError;
 
 /// Jobs that wait for their followers; beyond these the sweep finds them.
@@ -181,10 +180,7 @@ impl Ledger {
         let Some(found) = self.jobs.get(product, id).await? else { return Ok(()) };
         let job = &found.record;
         self.agree_lease(job).await?;
-        if self.record(job).await? == Log::Ahead {
-            self.is_due(product, id);
-            return Ok(());
-        }
+        self.record(job).await?;
         self.free_gates(job).await?;
         self.keep_an_eye_on(job);
         self.note_waiting(job);

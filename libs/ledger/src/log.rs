@@ -9,15 +9,6 @@ use crate::Ledger;
 use crate::outcome::LedgerError;
 use crate::table::Written;
 
-/// How far the log goes, beside the job that was to be written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Log {
-    /// Just as far.
-    Level,
-    /// Somebody who saw a later version has written more, and may not have told of it yet.
-    Ahead,
-}
-
 impl Ledger {
     /// All that happened to a job, in the order in which it did.
     ///
@@ -30,20 +21,19 @@ impl Ledger {
         Ok(events)
     }
 
-    pub(crate) async fn write_down(&self, job: &Job) -> Result<Log, LedgerError> {
+    /// Where a page goes further than this outbox the job has moved on since it was read: then the
+    /// trim, which is for the version that was read, fails, and all is looked at again.
+    pub(crate) async fn write_down(&self, job: &Job) -> Result<(), LedgerError> {
         let mut left = job.outbox.as_slice();
         while let Some(page) = EventRecord::page(left, job.id, job.product()) {
             let through = match self.events.create(&page).await? {
-                Written::Yes(_) => return Ok(Log::Level),
+                Written::Yes(_) => return Ok(()),
                 Written::No => self.end_of(job.id, &page.id).await?,
                 Written::Perhaps => return Err(LedgerError::CommitUnknown),
             };
-            if through > page.through() {
-                return Ok(Log::Ahead);
-            }
             left = behind(left, through);
         }
-        Ok(Log::Level)
+        Ok(())
     }
 
     /// Where the page that stands there ends; that it is not there leaves our own write unknown.

@@ -11,15 +11,14 @@ use protocol::{Subject, Topic};
 
 use crate::Ledger;
 use crate::commit::{Committed, Turn};
-use crate::log::Log;
 use crate::outcome::{LedgerError, Outcome};
 use crate::table::Found;
 
 impl Ledger {
     /// Writes down everything that `job` has not told yet; it may have been told in part before.
-    pub(crate) async fn record(&self, job: &Job) -> Result<Log, LedgerError> {
-        let (log, ()) = try_join(self.write_down(job), self.tell_runs(job)).await?;
-        Ok(log)
+    pub(crate) async fn record(&self, job: &Job) -> Result<(), LedgerError> {
+        try_join(self.write_down(job), self.tell_runs(job)).await?;
+        Ok(())
     }
 
     /// In order, and only what can be looked up.

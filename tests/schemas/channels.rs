@@ -64,11 +64,10 @@ pub(crate) fn address(row: Row) -> String {
 fn names(row: Row) -> &'static [&'static str] {
     match row {
         Row::Submit | Row::Plan | Row::Children | Row::Intake => &["product"],
-        Row::Query(_) | Row::Operate(_) => &["product"],
+        Row::Query(_) | Row::Operate(_) | Row::Custody(_) => &["product"],
         Row::OfferAny | Row::DeadLetter => &["product"],
         Row::Offer | Row::Spoken(_) | Row::Command => &["product", "factory"],
-        Row::Log => &["product", "factory", "job", "epoch"],
-        Row::Event => &["product", "job"],
+        Row::Event | Row::Log => &["product", "job"],
         Row::Kick => &["product", "reason"],
     }
 }
@@ -81,7 +80,6 @@ fn parameters() -> Value {
             "description": "A job's id: j_ and 26 of a-z 2-7.",
             "examples": ["j_aaaaaaaaaaaaaaaaaaaaaaaaaa"],
         },
-        "epoch": { "description": "The epoch of the claim, in digits.", "examples": ["1"] },
         "reason": {
             "description": "Why to look again.",
             "enum": Reason::ALL.map(Reason::as_str),

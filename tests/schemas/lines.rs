@@ -64,7 +64,7 @@ pub(crate) fn line(row: Row, of: &mut SchemaGenerator) -> Option<Line> {
         Row::Kick => told(row, of, &examples::kick()),
         Row::DeadLetter => told(row, of, &examples::dead_letter()),
         Row::Command => asked(row, of, &examples::stop_work(), &()),
-        Row::Log => return None,
+        Row::Custody(_) | Row::Log => return None,
     })
 }
 
@@ -127,6 +127,8 @@ fn spoken(word: Word, of: &mut SchemaGenerator) -> Option<Line> {
         Word::Release => asked(row, of, &examples::release(), &examples::job_view()),
         Word::Heartbeat => asked(row, of, &examples::beat(), &examples::beaten()),
         Word::Deregister => asked(row, of, &examples::deregister(), &()),
-        Word::Get | Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink => return None,
+        Word::Get | Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink | Word::Log => {
+            return None;
+        }
     })
 }

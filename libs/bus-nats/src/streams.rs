@@ -130,6 +130,7 @@ pub(crate) fn keeper(row: Row) -> &'static str {
         | Row::Offer
         | Row::OfferAny
         | Row::Spoken(_)
+        | Row::Custody(_)
         | Row::Log
         | Row::Command
         | Row::Kick => {

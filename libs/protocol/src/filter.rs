@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use fleet::{FactoryId, JobId, ProductId};
+use fleet::{FactoryId, ProductId};
 
 use crate::subject::{ROOT, Row, Subject};
 
@@ -30,12 +30,6 @@ impl Filter {
     #[must_use]
     pub fn within(row: Row, product: &ProductId) -> Self {
         Self { row: Some(row), text: format!("{ROOT}.{product}.{}", row.tail()).into() }
-    }
-
-    /// The live log of a job, whoever runs it.
-    #[must_use]
-    pub fn log_of(product: &ProductId, job: &JobId) -> Self {
-        Self { row: Some(Row::Log), text: format!("{ROOT}.{product}.f.*.log.{job}.*").into() }
     }
 
     /// All that one factory says, and the commands to it: the part of the tree that is its own.

@@ -1,6 +1,7 @@
 //! What is said on each subject: one type for each request and its answer. Shapes only; whether
 //! something may be is for the rules to say.
 
+mod artifact;
 mod claim;
 mod command;
 mod hold;
@@ -17,6 +18,11 @@ use serde::de::DeserializeOwned;
 
 use crate::subject::{Row, Subject};
 
+pub use artifact::{
+    AppendLog, ArtifactPage, ArtifactsAudited, ArtifactsSwept, AuditArtifacts, BeginArtifact,
+    Begun, CommitArtifact, Hold, KeepArtifact, Link, LinkArtifact, Linked, ListArtifacts, LogPiece,
+    RemoveArtifact, SweepArtifacts, Upload,
+};
 pub use claim::{ClaimWork, Granted, OfferSeen};
 pub use command::{StopReason, StopWork};
 pub use hold::{

@@ -4,9 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use fleet::{Epoch, FactoryId, JobId, ProductId};
+use fleet::{FactoryId, JobId, ProductId};
 
-use crate::verb::{Operation, Query, Reason, Word};
+use crate::verb::{Custody, Operation, Query, Reason, Word};
 
 pub(crate) const ROOT: &str = "fleet.v1";
 
@@ -29,7 +29,8 @@ pub enum Topic {
     Offer(FactoryId),
     OfferAny,
     Spoken(FactoryId, Word),
-    Log(FactoryId, JobId, Epoch),
+    Custody(Custody),
+    Log(JobId),
     Command(FactoryId),
     Event(JobId),
     Kick(Reason),
@@ -48,6 +49,7 @@ pub enum Row {
     Offer,
     OfferAny,
     Spoken(Word),
+    Custody(Custody),
     Log,
     Command,
     Event,
@@ -118,7 +120,8 @@ impl Subject {
             Topic::Offer(_) => Row::Offer,
             Topic::OfferAny => Row::OfferAny,
             Topic::Spoken(_, word) => Row::Spoken(*word),
-            Topic::Log(..) => Row::Log,
+            Topic::Custody(custody) => Row::Custody(*custody),
+            Topic::Log(_) => Row::Log,
             Topic::Command(_) => Row::Command,
             Topic::Event(_) => Row::Event,
             Topic::Kick(_) => Row::Kick,
@@ -145,7 +148,8 @@ impl fmt::Display for Subject {
             Topic::Offer(factory) => write!(out, "offer.f.{factory}"),
             Topic::OfferAny => out.write_str("offer.any"),
             Topic::Spoken(factory, word) => write!(out, "f.{factory}.{}", word.as_str()),
-            Topic::Log(factory, job, epoch) => write!(out, "f.{factory}.log.{job}.{epoch}"),
+            Topic::Custody(custody) => write!(out, "artifact.{}", custody.as_str()),
+            Topic::Log(job) => write!(out, "log.{job}"),
             Topic::Command(factory) => write!(out, "f.{factory}.cmd"),
             Topic::Event(job) => write!(out, "ev.{job}"),
             Topic::Kick(reason) => write!(out, "kick.{}", reason.as_str()),
@@ -177,6 +181,7 @@ impl Row {
             .chain(Operation::ALL.into_iter().map(Self::Operate))
             .chain([Self::Offer, Self::OfferAny])
             .chain(words)
+            .chain(Custody::ALL.into_iter().map(Self::Custody))
             .chain([Self::Log, Self::Command, Self::Event, Self::Kick, Self::DeadLetter])
     }
 
@@ -192,7 +197,8 @@ impl Row {
             Self::Offer => "offer.f.*".into(),
             Self::OfferAny => "offer.any".into(),
             Self::Spoken(word) => format!("f.*.{}", word.as_str()),
-            Self::Log => "f.*.log.*.*".into(),
+            Self::Custody(custody) => format!("artifact.{}", custody.as_str()),
+            Self::Log => "log.*".into(),
             Self::Command => "f.*.cmd".into(),
             Self::Event => "ev.*".into(),
             Self::Kick => "kick.*".into(),
@@ -207,11 +213,14 @@ impl Row {
             Self::Submit | Self::Plan | Self::Children => (Request, "producer", "submit"),
             Self::Intake => (Stream, "producer", "submit"),
             Self::Query(Query::Why | Query::Stats) => (Request, "viewer", "scheduler"),
+            Self::Query(Query::Artifacts) => (Request, "viewer", "artifact"),
             Self::Query(_) => (Request, "viewer", "submit"),
             Self::Operate(_) => (Request, "operator", "lease-keeper"),
             Self::Offer | Self::OfferAny => (Notice, "scheduler", "factory"),
             Self::Spoken(word) => (Request, "factory", listener(word)),
-            Self::Log => (Notice, "factory", "gateway"),
+            Self::Custody(Custody::Keep) => (Request, "gateway", "artifact"),
+            Self::Custody(_) => (Request, "gateway, operator", "artifact"),
+            Self::Log => (Notice, "artifact", "gateway"),
             Self::Command => (Request, "lease-keeper, scheduler", "factory"),
             Self::Event => (Stream, "relay", "gateway, scheduler, viewer"),
             Self::Kick => (Notice, "any service", "scheduler"),
@@ -226,7 +235,7 @@ fn listener(word: Word) -> &'static str {
         Word::Claim => "scheduler",
         Word::Renew | Word::Patch | Word::Progress | Word::Release => "lease-keeper",
         Word::Heartbeat | Word::Deregister | Word::Get => "lease-keeper",
-        Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink => "artifact",
+        Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink | Word::Log => "artifact",
     }
 }
 
@@ -240,9 +249,8 @@ fn parse_topic(tokens: &[&str]) -> Option<Topic> {
         ["op", verb] => Topic::Operate(Operation::parse(verb)?),
         ["offer", "f", factory] => Topic::Offer(factory.parse().ok()?),
         ["offer", "any"] => Topic::OfferAny,
-        ["f", factory, "log", job, epoch] => {
-            Topic::Log(factory.parse().ok()?, job.parse().ok()?, parse_epoch(epoch)?)
-        }
+        ["artifact", custody] => Topic::Custody(Custody::parse(custody)?),
+        ["log", job] => Topic::Log(job.parse().ok()?),
         ["f", factory, "cmd"] => Topic::Command(factory.parse().ok()?),
         ["f", factory, word @ ..] => Topic::Spoken(factory.parse().ok()?, Word::parse(word)?),
         ["ev", job] => Topic::Event(job.parse().ok()?),
@@ -250,10 +258,4 @@ fn parse_topic(tokens: &[&str]) -> Option<Topic> {
         ["dlq"] => Topic::DeadLetter,
         _ => return None,
     })
-}
-
-/// One spelling per epoch: no sign, no leading zero, nothing that would be cut to size.
-fn parse_epoch(token: &str) -> Option<Epoch> {
-    let epoch = Epoch::new(token.parse().ok()?);
-    (epoch.to_string() == token).then_some(epoch)
 }

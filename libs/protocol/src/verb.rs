@@ -132,10 +132,11 @@ pub enum Word {
     ArtifactBegin,
     ArtifactCommit,
     ArtifactLink,
+    Log,
 }
 
 impl Word {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Claim,
         Self::Renew,
         Self::Patch,
@@ -147,6 +148,7 @@ impl Word {
         Self::ArtifactBegin,
         Self::ArtifactCommit,
         Self::ArtifactLink,
+        Self::Log,
     ];
 
     /// One token, or two for the words about artifacts.
@@ -164,11 +166,46 @@ impl Word {
             Self::ArtifactBegin => "artifact.begin",
             Self::ArtifactCommit => "artifact.commit",
             Self::ArtifactLink => "artifact.link",
+            Self::Log => "log",
         }
     }
 
     pub(crate) fn parse(tokens: &[&str]) -> Option<Self> {
         Self::ALL.into_iter().find(|word| word.as_str().split('.').eq(tokens.iter().copied()))
+    }
+}
+
+/// What people and the door ask of whoever keeps artifacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Custody {
+    Begin,
+    Commit,
+    Keep,
+    Link,
+    Remove,
+    Audit,
+    Sweep,
+}
+
+impl Custody {
+    pub const ALL: [Self; 7] =
+        [Self::Begin, Self::Commit, Self::Keep, Self::Link, Self::Remove, Self::Audit, Self::Sweep];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Commit => "commit",
+            Self::Keep => "keep",
+            Self::Link => "link",
+            Self::Remove => "remove",
+            Self::Audit => "audit",
+            Self::Sweep => "sweep",
+        }
+    }
+
+    pub(crate) fn parse(token: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verb| verb.as_str() == token)
     }
 }
 

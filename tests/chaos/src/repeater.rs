@@ -189,9 +189,8 @@ impl Repeater {
             Verb::Renew | Verb::Claim | Verb::Progress | Verb::Heartbeat | Verb::Deregister => {
                 again.body.clone()
             }
-            Verb::Get | Verb::ArtifactBegin | Verb::ArtifactCommit | Verb::ArtifactLink => {
-                again.body.clone()
-            }
+            Verb::Get | Verb::Log => again.body.clone(),
+            Verb::ArtifactBegin | Verb::ArtifactCommit | Verb::ArtifactLink => again.body.clone(),
         };
         let until = self.clock.now().plus(WORTH).to_string();
         again.headers.insert(Header::Deadline.as_str(), until.as_str());
@@ -256,7 +255,8 @@ fn words_of(factory: &FactoryId, verb: Verb, body: &Bytes) -> Vec<Said> {
         | Verb::Get
         | Verb::ArtifactBegin
         | Verb::ArtifactCommit
-        | Verb::ArtifactLink => Vec::new(),
+        | Verb::ArtifactLink
+        | Verb::Log => Vec::new(),
     }
 }
 

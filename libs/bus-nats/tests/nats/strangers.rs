@@ -36,7 +36,7 @@ fn right(row: Row) -> String {
     let (job, product) = (format!("j_{}", "a".repeat(26)), "acme".to_owned());
     let names = match row {
         Row::Kick => vec![product, "queued".to_owned()],
-        Row::Event => vec![product, job],
+        Row::Event | Row::Log => vec![product, job],
         Row::Submit
         | Row::Plan
         | Row::Children
@@ -46,7 +46,7 @@ fn right(row: Row) -> String {
         | Row::Offer
         | Row::OfferAny
         | Row::Spoken(_)
-        | Row::Log
+        | Row::Custody(_)
         | Row::Command
         | Row::DeadLetter => vec![product, "f-1".to_owned(), job, "1".to_owned()],
     };

@@ -59,6 +59,7 @@ pub(crate) fn of(row: Row, said: Value) -> Result<Call, Unsaid> {
         Row::Intake
         | Row::Offer
         | Row::OfferAny
+        | Row::Custody(_)
         | Row::Log
         | Row::Command
         | Row::Event
@@ -175,7 +176,9 @@ fn spoken(word: Word, mut said: Value) -> Result<Call, Unsaid> {
             Ok(said_to(Method::POST, path, &said))
         }
         Word::Get => Err(Unsaid::NoRoute),
-        Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink => Err(Unsaid::NoRoute),
+        Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink | Word::Log => {
+            Err(Unsaid::NoRoute)
+        }
     }
 }
 

@@ -1,0 +1,21 @@
+//! Bytes that are too big for a record. A blob is written once, under a key that is never used
+//! again; it is streamed both ways, counted and digested as it passes, and opened to others by
+//! links that die. Knows nothing of pointers.
+
+mod flow;
+mod key;
+mod link;
+mod place;
+
+use object_store::path::Path;
+
+pub use flow::{Counted, Flow, ReadError, Reading, WriteError};
+pub use key::{BadKey, BlobKey};
+pub use link::{Allowed, DOOR, Deed, Grant, Shown, Signed, Stale};
+pub use place::{Blobs, NotOpened, Stored};
+
+impl From<&BlobKey> for Path {
+    fn from(key: &BlobKey) -> Self {
+        Self::from(key.as_str())
+    }
+}

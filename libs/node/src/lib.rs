@@ -1,6 +1,7 @@
 //! What every role is made of: the bus it hears, the clock it reads, the tasks it owns. Knows no
 //! service; services are handed a node and serve.
 
+mod accept;
 mod answer;
 mod find;
 mod follow;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use bus::Bus;
 use clock::{Clock, Ids};
 
+pub use accept::accept;
 pub use answer::{Asked, problem_of};
 pub use news::{BusAway, Fate, News};
 pub use serve::{Group, Served};

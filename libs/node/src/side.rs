@@ -17,9 +17,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use ledger::{Counted, Ledger};
 use protocol::{Subject, Topic};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tracing::{debug, warn};
+use tracing::debug;
 
+use crate::accept::accept;
 use crate::open::Kept;
 use crate::{Node, Tally};
 
@@ -29,7 +29,6 @@ const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const LARGEST_HEAD: usize = 8 << 10;
 /// What a part may take to say that it is there.
 const WITHIN: Duration = Duration::from_secs(2);
-const AFTER_TROUBLE: Duration = Duration::from_millis(50);
 /// A name that nobody need have.
 const PROBE: &str = "readyz";
 
@@ -59,7 +58,9 @@ impl Side {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let tasks = self.node.tasks.clone();
-        tasks.spawn("side", self.accept_all(listener));
+        accept(&tasks, (listener, MOST_CONNECTIONS), "side", move |stream| {
+            self.clone().attend(stream)
+        });
         Ok(address)
     }
 
@@ -91,33 +92,6 @@ impl Side {
         let product = PROBE.parse().expect("a name");
         let read = tokio::time::timeout(WITHIN, ledger.settings_now(&product)).await;
         read.is_ok_and(|read| read.is_ok())
-    }
-
-    async fn accept_all(self, listener: TcpListener) -> Result<(), Infallible> {
-        let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-        let tasks = self.node.tasks.clone();
-        loop {
-            let permit = Arc::clone(&room).acquire_owned().await.expect("it is never closed");
-            let accepted = tokio::select! {
-                biased;
-                () = tasks.stopped() => return Ok(()),
-                accepted = listener.accept() => accepted,
-            };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    warn!(%error, "connection not accepted");
-                    tokio::time::sleep(AFTER_TROUBLE).await;
-                    continue;
-                }
-            };
-            let side = self.clone();
-            tasks.spawn("side", async move {
-                side.attend(stream).await;
-                drop(permit);
-                Ok::<(), Infallible>(())
-            });
-        }
     }
 
     async fn attend(self, stream: TcpStream) {

@@ -1,10 +1,8 @@
 //! The listening socket and its connections: bounded in number, in the size of a head and in how
 //! long one may take to send it. Knows no route.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,7 +14,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use node::{BusAway, Node};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use crate::Options;
@@ -30,8 +27,6 @@ const LARGEST_HEAD: usize = 16 << 10;
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// For what is under way when the door closes.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
-/// After an accept that failed: mostly too many open files, which passes.
-const AFTER_TROUBLE: Duration = Duration::from_millis(50);
 
 /// Why the door stays shut.
 #[derive(Debug, thiserror::Error)]
@@ -67,38 +62,10 @@ pub(crate) async fn bind(options: &Options) -> Result<TcpListener, NotOpened> {
 }
 
 pub(crate) fn listen(node: &Node, listener: TcpListener, router: Router) {
-    node.tasks.spawn("door", accept_all(node.clone(), listener, router));
-}
-
-async fn accept_all(node: Node, listener: TcpListener, router: Router) -> Result<(), Infallible> {
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let permit = Arc::clone(&room).acquire_owned();
-        let permit = tokio::select! {
-            biased;
-            () = node.tasks.stopped() => return Ok(()),
-            permit = permit => permit.expect("it is never closed"),
-        };
-        let accepted = tokio::select! {
-            biased;
-            () = node.tasks.stopped() => return Ok(()),
-            accepted = listener.accept() => accepted,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                warn!(%error, "connection not accepted");
-                tokio::time::sleep(AFTER_TROUBLE).await;
-                continue;
-            }
-        };
-        let (caller, router) = (node.clone(), router.clone());
-        node.tasks.spawn("connection", async move {
-            attend(caller, stream, router).await;
-            drop(permit);
-            Ok::<(), Infallible>(())
-        });
-    }
+    let caller = node.clone();
+    node::accept(&node.tasks, (listener, MOST_CONNECTIONS), "door", move |stream| {
+        attend(caller.clone(), stream, router.clone())
+    });
 }
 
 /// Answers one connection until either side ends it.

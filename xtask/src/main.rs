@@ -33,6 +33,7 @@ cargo xtask <verb>
   fmt [--fix]   check the formatting, or mend it
   lint          clippy and rustdoc, warnings are errors
   setup         install what tests need: nats-server, pinned by digest, into target/tools
+  journeys      the stories of a fleet over a real server, in one process and apart
   tests         all tests, after setup and without the other checks
   stack         docker-compose.yml in containers, where there is a Docker engine
   schemas       write the documents in schemas/ as the code says
@@ -65,6 +66,7 @@ fn main() -> Result<ExitCode> {
         ["lint"] => &[steps::CLIPPY, steps::DOC],
         ["setup"] => &[steps::SETUP],
         ["tests"] => &[steps::SETUP, steps::TESTS],
+        ["journeys"] => &[steps::SETUP, steps::JOURNEYS],
         ["stack"] => &[steps::STACK],
         ["sim"] => &[steps::SIM],
         ["house"] => &[steps::HOUSE],

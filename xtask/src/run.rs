@@ -15,6 +15,9 @@ use crate::steps::{Kind, REPLAY, SCHEMAS, Step};
 use crate::tally::{self, Runner, Tally};
 use crate::tools;
 
+/// Tests at once where each mostly waits.
+const ABREAST: &str = "8";
+
 /// How a step ended, and what has to be said about it at the end.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -31,6 +34,7 @@ pub(crate) fn step(step: &Step) -> Result<Outcome> {
         }
         Kind::Check | Kind::Docs | Kind::Optional { .. } => check(step),
         Kind::Tests => tests(step),
+        Kind::Waiting => tests(step),
         Kind::Docker => match docker::missing() {
             None => tests(step),
             Some(what) => Ok(without_engine(step, what, docker::is_required())),
@@ -94,7 +98,11 @@ fn tests(step: &Step) -> Result<Outcome> {
         words.splice(..1, ["nextest", "run"]);
         runner = Runner::Nextest;
     }
-    let mut child = announced(step, &words)
+    let mut command = announced(step, &words);
+    if step.kind == Kind::Waiting {
+        command.env("RUST_TEST_THREADS", ABREAST).env("NEXTEST_TEST_THREADS", ABREAST);
+    }
+    let mut child = command
         .env("CARGO_TERM_COLOR", "never")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Docs,
     /// Prints summaries of tests, which are counted.
     Tests,
+    /// The same of tests that mostly wait: many run at once.
+    Waiting,
     /// Prints summaries as well, and needs a Docker engine; without one it is skipped aloud, or
     /// fails where `GIGAMESH_REQUIRE_DOCKER` is 1.
     Docker,
@@ -46,6 +48,9 @@ pub(crate) const FMT_FIX: Step =
 
 /// What turns on the tests in containers.
 const DOCKER: &str = "gigamesh/docker";
+/// What turns on the stories that take their time.
+const AFAR: &str = "dev/afar,gigamesh/afar";
+const LINTED: &str = "dev/afar,gigamesh/afar,gigamesh/docker";
 
 pub(crate) const CLIPPY: Step = Step {
     name: "clippy",
@@ -55,7 +60,7 @@ pub(crate) const CLIPPY: Step = Step {
         "--workspace",
         "--all-targets",
         "--features",
-        DOCKER,
+        LINTED,
         "--",
         "-D",
         "warnings",
@@ -91,6 +96,24 @@ pub(crate) const TESTS: Step = Step {
     verb: "tests",
     cargo: &["test", "--workspace", "--no-fail-fast"],
     kind: Kind::Tests,
+};
+
+/// The stories of a fleet over a real server, in one process and apart.
+pub(crate) const JOURNEYS: Step = Step {
+    name: "journeys",
+    verb: "journeys",
+    cargo: &[
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--features",
+        AFAR,
+        "--test",
+        "journeys_over_nats",
+        "--test",
+        "journeys_apart",
+    ],
+    kind: Kind::Waiting,
 };
 
 /// The stack of `docker-compose.yml`, built and started.
@@ -137,4 +160,5 @@ pub(crate) const CHAOS: Step = Step {
     kind: Kind::Campaign(&["--seconds", "60", "--seed", "1"]),
 };
 
-pub(crate) const EVERYTHING: [Step; 8] = [SETUP, FMT, CLIPPY, DOC, DENY, TESTS, CHAOS, STACK];
+pub(crate) const EVERYTHING: [Step; 9] =
+    [SETUP, FMT, CLIPPY, DOC, DENY, TESTS, JOURNEYS, CHAOS, STACK];

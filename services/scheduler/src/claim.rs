@@ -171,6 +171,7 @@ impl Scheduler {
             let went = self.go_for(asked, bidder, best.job, epoch_seen).await;
             if let Ok(Went::Granted(grant)) = &went {
                 self.belief.learn(&grant.job);
+                self.offer(&grant.job);
             } else {
                 self.look_at(&asked.product, best.job).await;
             }

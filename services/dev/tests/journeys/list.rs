@@ -1,6 +1,5 @@
 //! A list shows what was asked for, page by page, whatever happens to the jobs meanwhile.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::{Key, Priority, StageName};
@@ -17,7 +16,7 @@ impl Town {
 
 /// Five jobs, a second apart: k0 is the oldest.
 async fn town() -> Town {
-    let town = Town::on(Arc::new(bus::Memory::default())).await;
+    let town = Town::start().await;
     for (n, more) in ["priority: high", "", "trackerItemId: OPS-7", "", ""].iter().enumerate() {
         town.submit(&format!("---\nidempotencyKey: k{n}\n{more}\n---\nWork number {n}.")).await;
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -1,10 +1,9 @@
 //! Who hears of a job, when, and how often. Time stands until everyone waits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Audience, Inbox, Memory};
+use bus::{Audience, Inbox};
 use fleet::{FactoryId, JobId, ProductId, Timestamp};
 use futures_util::StreamExt;
 use futures_util::stream::select;
@@ -53,7 +52,7 @@ fn product() -> ProductId {
 }
 
 async fn town() -> Town {
-    Town::on(Arc::new(Memory::default())).await
+    Town::start().await
 }
 
 async fn stands_by(town: &Town, factory: &str, capabilities: &[&str], engine: &str) {
@@ -112,7 +111,7 @@ async fn the_two_best_suited_hear_of_a_job_first_then_the_next_then_all() {
     assert!(after("some") < SECOND && after("much") >= SECOND && after("any") >= 2 * SECOND);
     assert!(after("any") < 3 * SECOND, "all hear of it soon");
     assert!(heard.iter().all(|one| one.offer.job_id == job && one.offer.epoch_seen.get() == 0));
-    town.fleet.stop().await.unwrap();
+    town.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +128,7 @@ async fn a_job_that_is_claimed_is_offered_no_more_and_the_busy_are_left_alone() 
     submitted(&town, "two", "priority: high").await;
     assert_eq!(names(&ears.hear(&town, SECOND / 2).await), ["f2", "f3"]);
     town.build("f1", &held).await.unwrap();
-    town.fleet.stop().await.unwrap();
+    town.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,7 +151,7 @@ async fn those_who_are_idle_longest_are_asked_first() {
     submitted(&town, "three", "priority: high").await;
     let heard = ears.hear(&town, SECOND / 2).await;
     assert_eq!(names(&heard).first(), Some(&"f3"), "it has not worked at all");
-    town.fleet.stop().await.unwrap();
+    town.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,7 +172,7 @@ async fn nothing_is_offered_that_nobody_may_have() {
     town.ask(&pause(ProductAction::Resume)).await.unwrap();
     stands_by(&town, "f2", &[], "echo").await;
     assert_eq!(names(&ears.hear(&town, 10 * SECOND).await)[0], "f2");
-    town.fleet.stop().await.unwrap();
+    town.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +189,7 @@ async fn a_job_whose_lock_is_taken_is_offered_once_it_is_free() {
     town.ship("f1", &held).await.unwrap();
     let heard = ears.hear(&town, SECOND).await;
     assert!(heard.first().is_some_and(|one| one.offer.job_id == second), "{:?}", names(&heard));
-    town.fleet.stop().await.unwrap();
+    town.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,12 +210,9 @@ async fn however_many_jobs_there_are_a_class_is_offered_twenty_times_a_second() 
     }
     let most = seconds.values().map(BTreeSet::len).max().unwrap_or_default();
     println!("{} offers of 300 jobs, at most {most} in a second", heard.len());
-    let schedulers = match super::shape() {
-        dev::Shape::Together => 1,
-        dev::Shape::Apart(replicas) => replicas,
-    };
+    let schedulers = crate::scene::schedulers(super::told());
     assert!((15..=21 * schedulers).contains(&most), "{most} in a second");
-    town.fleet.stop().await.unwrap();
+    town.stop().await;
 }
 
 /// The one who is meant, if not all are.

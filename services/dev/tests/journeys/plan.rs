@@ -1,8 +1,6 @@
 //! A plan tells what would come of a file; a submission that insists on its plan is refused once
 //! the plan is no longer true.
 
-use std::sync::Arc;
-
 use protocol::{Code, ListJobs, PlanJob, Planned, SubmitJob};
 use serde_json::json;
 
@@ -16,7 +14,7 @@ impl Town {
 }
 
 async fn town() -> Town {
-    Town::on(Arc::new(bus::Memory::default())).await
+    Town::start().await
 }
 
 fn insisting(file: &str, plan: &Planned) -> SubmitJob {

@@ -6,13 +6,12 @@ use std::time::Duration;
 use protocol::{AboutJob, Code, OfJob, SubmitJob};
 use serde_json::json;
 
-use super::deaf::Deaf;
 use super::town::{Town, refusal, shipped};
 
 const TWENTY: Duration = Duration::from_secs(20);
 
 async fn town() -> Town {
-    Town::on(Arc::new(bus::Memory::default())).await
+    Town::start().await
 }
 
 #[tokio::test(start_paused = true)]
@@ -28,7 +27,7 @@ async fn a_file_becomes_a_job_that_a_factory_ships() {
     assert!(town.renew("f1", &held).await.expires_at.is_some());
     let done = town.ship("f1", &held).await.unwrap();
     assert_eq!(json!(done.stage), shipped());
-    town.fleet.stop().await.unwrap();
+    town.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,21 +77,6 @@ async fn dependents_follow_their_dependency() {
     town.submit("---\nidempotencyKey: a\n---\nFirst.").await;
     assert_eq!(town.work_off("f1", Duration::from_secs(40)).await, 2);
     assert_eq!(town.stage(second.job.id).await, shipped());
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_a_single_hint_the_fleet_still_drains() {
-    let town = Town::on(Arc::new(Deaf::default())).await;
-    let mut jobs = Vec::new();
-    for n in 0..5 {
-        jobs.push(town.submit(&format!("---\nidempotencyKey: k{n}\n---\nWork.")).await.job.id);
-    }
-    let last = town.submit("---\nidempotencyKey: last\ndeps: [k0, k4]\n---\nWork.").await;
-    jobs.push(last.job.id);
-    assert_eq!(town.work_off("f1", Duration::from_secs(120)).await, 6);
-    for job in jobs {
-        assert_eq!(town.stage(job).await, shipped());
-    }
 }
 
 #[tokio::test(start_paused = true)]

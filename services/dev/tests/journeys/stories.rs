@@ -1,10 +1,9 @@
-//! The stories, told in the shape that their module is named after.
-
-use dev::Shape;
+//! The stories, told on the scene that their module is named after.
 
 mod deaf;
 mod town;
 
+mod hintless;
 mod list;
 mod offers;
 mod plan;
@@ -13,6 +12,7 @@ mod survey;
 mod verify;
 mod why;
 
-fn shape() -> Shape {
-    if module_path!().ends_with("apart") { Shape::Apart(2) } else { Shape::Together }
+/// As what these stories are told.
+fn told() -> &'static str {
+    module_path!().rsplit("::").next().unwrap_or_default()
 }

@@ -1,6 +1,5 @@
 //! A product at a glance: what its numbers, factories, locks and budgets say.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::{Budget, MicroUsd, Priority, Record, StageName, Window};
@@ -29,7 +28,7 @@ impl Town {
 
 /// Two factories; f1 holds the job `first` and with it the lock that two others wait for.
 async fn town() -> Town {
-    let town = Town::on(Arc::new(bus::Memory::default())).await;
+    let town = Town::start().await;
     town.beat("f1").await;
     town.beat("f2").await;
     town.submit("---\nidempotencyKey: first\nlock: main\n---\nWork.").await;

@@ -3,22 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::Bus;
 use client::{CallError, OverBus, Patience};
-use clock::{Clock, Ids, Seeded, Virtual};
-use dev::Fleet;
-use fleet::{Disposition, OpId, RequestId, StageName, Timestamp};
+use fleet::{Disposition, OpId, RequestId, StageName, Why};
 use ledger::{Ledger, Terms};
-use node::{Node, Tasks};
+use node::Node;
 use protocol::{
     AboutJob, Ask, Beat, Beaten, ClaimWork, Code, Granted, JobView, OfJob, PatchJob, Problem,
     Receipt, ReleaseJob, RenewLeases, RenewOne, Renewed, SubmitJob,
 };
 use serde_json::{Value, json};
-use store::{Memory, Store};
+use store::Store;
+
+use crate::scene::Scene;
 
 pub(crate) struct Town {
-    pub(crate) fleet: Fleet,
+    scene: Scene,
     pub(crate) link: OverBus,
     pub(crate) node: Node,
     pub(crate) ledger: Ledger,
@@ -26,18 +25,21 @@ pub(crate) struct Town {
 }
 
 impl Town {
-    pub(crate) async fn on(bus: Arc<dyn Bus>) -> Self {
-        let clock: Arc<dyn Clock> =
-            Arc::new(Virtual::starting_at(Timestamp::from_millis(1_767_323_045_678)));
-        let ids: Arc<dyn Ids> = Arc::new(Seeded::new(11, Arc::clone(&clock)));
-        let store: Arc<dyn Store> = Arc::new(Memory::new());
-        let (time, chance) = (Arc::clone(&clock), Arc::clone(&ids));
+    pub(crate) async fn start() -> Self {
+        Self::on(Scene::set(super::told()).await)
+    }
+
+    pub(crate) fn on(scene: Scene) -> Self {
+        let (node, store) = (scene.node(), scene.store());
+        let (time, chance) = (Arc::clone(&node.clock), Arc::clone(&node.ids));
+        let bus = Arc::clone(&node.bus);
         let ledger = Ledger::new(&store, Arc::clone(&bus), time, chance, Terms::default());
-        let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
-        let echo = Some("echo".parse().unwrap());
-        let fleet = Fleet::shaped(super::shape(), node.clone(), &ledger, echo).await.unwrap();
         let link = OverBus::new(bus, "acme".parse().unwrap());
-        Self { fleet, link, node, ledger, store }
+        Self { scene, link, node, ledger, store }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.scene.strike().await;
     }
 
     pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, CallError> {
@@ -62,7 +64,7 @@ impl Town {
             factory_id: factory.parse().unwrap(),
             incarnation: "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap(),
             capabilities: Vec::new(),
-            engines: vec!["echo".parse().unwrap()],
+            engines: vec!["echo".parse().unwrap(), "shell".parse().unwrap()],
             health: fleet::Health::Ok,
             load: 0.0,
             seat_limit: 1,
@@ -81,7 +83,7 @@ impl Town {
             factory_id: factory.parse().unwrap(),
             incarnation: "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap(),
             capabilities: Vec::new(),
-            engines: vec!["echo".parse().unwrap()],
+            engines: vec!["echo".parse().unwrap(), "shell".parse().unwrap()],
             free_seats: 1,
             wait_ms: u64::try_from(wait.as_millis()).unwrap(),
             exclude: Vec::new(),
@@ -149,9 +151,18 @@ impl Town {
         }
     }
 
+    pub(crate) async fn why(&self, job: &str) -> Why {
+        let mut found = self.ask(&why_of(job)).await.unwrap();
+        serde_json::from_value(found.items.remove(0)).unwrap()
+    }
+
     pub(crate) async fn stage(&self, id: fleet::JobId) -> Value {
         self.job(id).await["stage"].clone()
     }
+}
+
+pub(crate) fn why_of(job: &str) -> OfJob {
+    OfJob { query: AboutJob::Why, job: job.to_owned() }
 }
 
 /// The code with which a call was refused.

@@ -1,6 +1,5 @@
 //! An operator asks whether all that is stored agrees with itself.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::{Job, JobId};
@@ -25,7 +24,7 @@ async fn tamper(town: &Town, job: JobId, field: &str, value: Value) {
 
 #[tokio::test(start_paused = true)]
 async fn verify_finds_nothing_in_a_good_store_and_names_what_a_corrupted_one_breaks() {
-    let town = Town::on(Arc::new(bus::Memory::default())).await;
+    let town = Town::start().await;
     let first = town.submit("---\nidempotencyKey: first\n---\nWork.\n").await.job.id;
     let second = town.submit("---\nidempotencyKey: second\ndeps: [first]\n---\nWork.\n").await;
     town.beat("f1").await;
@@ -43,5 +42,5 @@ async fn verify_finds_nothing_in_a_good_store_and_names_what_a_corrupted_one_bre
     let found = town.ask(&Verify {}).await.unwrap().violations;
     let waited = found.iter().find(|finding| finding.job_id == second.job.id);
     assert_eq!(waited.map(|finding| finding.invariant.as_str()), Some("I9"), "{found:?}");
-    town.fleet.stop().await.unwrap();
+    town.stop().await;
 }

@@ -2,30 +2,17 @@
 //! the records alone.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use fleet::{Actor, JobId, Why, WhyCode};
+use fleet::{Actor, JobId, WhyCode};
 use protocol::{AboutJob, Code, OfJob};
 
-use super::deaf::Deaf;
-use super::town::{Town, problem, refusal};
+use super::town::{Town, problem, refusal, why_of};
 
 const SOON: Duration = Duration::from_secs(5);
 
-impl Town {
-    async fn why(&self, job: &str) -> Why {
-        let mut found = self.ask(&why_of(job)).await.unwrap();
-        serde_json::from_value(found.items.remove(0)).unwrap()
-    }
-}
-
-fn why_of(job: &str) -> OfJob {
-    OfJob { query: AboutJob::Why, job: job.to_owned() }
-}
-
 async fn town() -> Town {
-    Town::on(Arc::new(bus::Memory::default())).await
+    Town::start().await
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,21 +79,6 @@ async fn a_pause_and_a_silent_factory_are_seen_as_soon_as_they_are_so() {
     let why = town.why("k").await;
     assert_eq!(why.code, WhyCode::NoFactory);
     assert!(why.sentence.contains("f1 (silent for 40 s)"), "{}", why.sentence);
-}
-
-/// The board hears nothing here; it would have the job queued for half a minute yet.
-#[tokio::test(start_paused = true)]
-async fn the_board_is_not_believed_where_the_record_knows_better() {
-    let town = Town::on(Arc::new(Deaf::default())).await;
-    town.beat("f1").await;
-    let id = town.submit("---\nidempotencyKey: k\n---\nWork.").await.job.id;
-    tokio::time::sleep(Duration::from_secs(31)).await;
-    town.beat("f1").await;
-    assert_eq!(town.why("k").await.position, Some(1), "the board was read by now");
-    let held = town.claim("f1", SOON).await.unwrap();
-    town.build("f1", &held).await.unwrap();
-    town.ship("f1", &held).await.unwrap();
-    assert_eq!(town.why(&id.to_string()).await.code, WhyCode::Shipped);
 }
 
 /// Two keys whose ids begin alike.

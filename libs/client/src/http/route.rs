@@ -176,9 +176,14 @@ fn spoken(word: Word, mut said: Value) -> Result<Call, Unsaid> {
             Ok(said_to(Method::POST, path, &said))
         }
         Word::Get => Err(Unsaid::NoRoute),
-        Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink | Word::Log => {
-            Err(Unsaid::NoRoute)
+        Word::ArtifactBegin => Ok(of_job(Method::POST, "/artifacts/begin")),
+        Word::ArtifactCommit => {
+            let artifact = taken(&mut said, "artifactId");
+            let path = format!("/fleet/artifacts/{}/commit", encoded(&artifact));
+            Ok(said_to(Method::POST, path, &said))
         }
+        Word::Log => Ok(of_job(Method::POST, "/log")),
+        Word::ArtifactLink => Err(Unsaid::NoRoute),
     }
 }
 

@@ -39,6 +39,10 @@ impl Wire {
         Self { target, idle: Mutex::default() }
     }
 
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
     pub(crate) async fn send(
         &self,
         request: Request<Outgoing>,
@@ -123,7 +127,7 @@ impl Streamed {
 
 /// Why no answer came.
 #[derive(Debug, thiserror::Error)]
-enum Broken {
+pub(crate) enum Broken {
     #[error("cannot connect: {0}")]
     Shut(#[from] std::io::Error),
     #[error("the connection broke: {0}")]
@@ -156,7 +160,7 @@ impl Line {
         &mut self,
         request: Request<Outgoing>,
     ) -> Result<(StatusCode, Bytes, bool), Broken> {
-        let answered = async { read(self.sender.send_request(request).await?).await };
+        let answered = async { read_answer(self.sender.send_request(request).await?).await };
         let mut answered = std::pin::pin!(answered);
         tokio::select! {
             biased;
@@ -176,7 +180,9 @@ impl Line {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Result<(StatusCode, Bytes), Broken> {
+pub(crate) async fn read_answer(
+    response: Response<Incoming>,
+) -> Result<(StatusCode, Bytes), Broken> {
     let status = response.status();
     let mut body = response.into_body();
     let mut whole = BytesMut::new();

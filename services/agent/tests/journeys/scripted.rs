@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use agent::{Ending, Executor, Process, Run};
+use agent::{Ending, Errand, Executor, Process, Run, Trail};
 use async_trait::async_trait;
 use bus::BusError;
 use client::{CallError, Coordinator, NotBrought, OverBus, Parcel, Patience, Told};
@@ -24,6 +24,10 @@ impl Executor for Scripted {
     async fn run(&self, _run: Run) -> Ending {
         self.runs.fetch_add(1, Ordering::SeqCst);
         Ending::Exited { exit: Exit { code: Some(0), signal: None }, insights: None }
+    }
+
+    fn trail(&self, _errand: &Errand) -> Option<Trail> {
+        None
     }
 
     async fn clear_away(&self, _left: &Process) {}

@@ -195,7 +195,7 @@ impl Town {
     }
 
     pub(crate) fn log(&self, job: JobId) -> String {
-        std::fs::read_to_string(self.home.path().join(format!("runs/{job}-1/log.txt"))).unwrap()
+        std::fs::read_to_string(self.home.path().join(format!("runs/{job}-1/log-1.txt"))).unwrap()
     }
 }
 

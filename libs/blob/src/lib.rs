@@ -5,6 +5,7 @@
 mod flow;
 mod key;
 mod link;
+mod log;
 mod place;
 
 use object_store::path::Path;
@@ -12,6 +13,7 @@ use object_store::path::Path;
 pub use flow::{Counted, Flow, ReadError, Reading, WriteError};
 pub use key::{BadKey, BlobKey};
 pub use link::{Allowed, DOOR, Deed, Grant, Shown, Signed, Stale};
+pub use log::{LogError, Named, Piece, Pieces, RunLog};
 pub use place::{Blobs, NotOpened, Stored};
 
 impl From<&BlobKey> for Path {

@@ -2,6 +2,7 @@
 //! driven by the call that uses it, so that a call which is dropped leaves nothing behind.
 
 mod follow;
+mod freight;
 mod route;
 mod wire;
 
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{CallError, Patience};
 pub use follow::{Follow, News};
+pub use freight::{Fetched, FetchError, Freight};
 use route::{Call, Shape};
 use wire::Wire;
 
@@ -108,7 +110,7 @@ impl OverHttp {
         if let Some(media) = call.media {
             request = request.header("content-type", media);
         }
-        request.body(wire::Outgoing::new(body)).expect("every part was made of checked text")
+        request.body(wire::whole(body)).expect("every part was made of checked text")
     }
 }
 

@@ -16,11 +16,13 @@ use hyper::{Request, StatusCode};
 use protocol::{Ask, Code, Envelope, Header, Problem};
 use serde_json::{Value, json};
 
+use crate::bring::OwnDoor;
 use crate::{CallError, Patience};
 pub use follow::{Follow, News};
 pub use freight::{Fetched, FetchError, Freight};
 use route::{Call, Shape};
 use wire::Wire;
+pub(crate) use wire::read_answer;
 
 /// One product's coordinator, reached through its HTTP door.
 #[derive(Clone)]
@@ -76,6 +78,15 @@ impl OverHttp {
         let call = route::of(ask.row(), said).map_err(|why| why.told(patience.request_id))?;
         let reply = self.say(call, patience).await?;
         serde_json::from_value(reply).map_err(CallError::Garbled)
+    }
+
+    /// Where addresses that begin with `/` belong.
+    pub(crate) fn door(&self) -> OwnDoor<'_> {
+        OwnDoor {
+            target: self.wire.target(),
+            authority: &self.authority,
+            credential: &self.credential,
+        }
     }
 
     async fn say(&self, call: Call, patience: Patience) -> Result<Value, CallError> {

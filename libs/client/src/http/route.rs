@@ -184,7 +184,7 @@ fn spoken(word: Word, mut said: Value) -> Result<Call, Unsaid> {
         Word::ArtifactBegin => of_artifacts(Custody::Begin, said),
         Word::ArtifactCommit => of_artifacts(Custody::Commit, said),
         Word::ArtifactLink => of_artifacts(Custody::Link, said),
-        Word::Log => Err(Unsaid::NoRoute),
+        Word::Log => Ok(of_job(Method::POST, "/log")),
     }
 }
 

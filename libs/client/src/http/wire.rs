@@ -47,6 +47,10 @@ impl Wire {
         Self { target, idle: Mutex::default() }
     }
 
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
     pub(crate) async fn send(
         &self,
         request: Request<Outgoing>,
@@ -139,7 +143,7 @@ impl Streamed {
 
 /// Why no answer came.
 #[derive(Debug, thiserror::Error)]
-enum Broken {
+pub(crate) enum Broken {
     #[error("cannot connect: {0}")]
     Shut(#[from] io::Error),
     #[error("the connection broke: {0}")]
@@ -172,7 +176,7 @@ impl Line {
         &mut self,
         request: Request<Outgoing>,
     ) -> Result<(StatusCode, Bytes, bool), Broken> {
-        let answered = async { read(self.sender.send_request(request).await?).await };
+        let answered = async { read_answer(self.sender.send_request(request).await?).await };
         let mut answered = std::pin::pin!(answered);
         tokio::select! {
             biased;
@@ -192,7 +196,9 @@ impl Line {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Result<(StatusCode, Bytes), Broken> {
+pub(crate) async fn read_answer(
+    response: Response<Incoming>,
+) -> Result<(StatusCode, Bytes), Broken> {
     let status = response.status();
     let mut body = response.into_body();
     let mut whole = BytesMut::new();

@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use blob::{Counted, Deed, ReadError, Shown, Signed, Stale, WriteError};
 use futures_util::TryStreamExt;
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use protocol::Code;
 use tracing::warn;
 
@@ -65,14 +65,8 @@ fn show(response: &mut Response, shown: &Shown) {
     let stored = HeaderValue::from_str(&shown.content_type);
     let unnamed = HeaderValue::from_static("application/octet-stream");
     headers.insert(CONTENT_TYPE, stored.unwrap_or(unnamed));
-    let saved = shown.name.as_deref().map_or_else(
-        || "attachment".to_owned(),
-        |name| {
-            let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
-            format!("attachment; filename*=UTF-8''{name}")
-        },
-    );
-    let saved = HeaderValue::try_from(saved).expect("what is encoded is visible ASCII");
+    let saved = HeaderValue::try_from(shown.label().disposition());
+    let saved = saved.unwrap_or_else(|_| HeaderValue::from_static("attachment"));
     headers.insert(CONTENT_DISPOSITION, saved);
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // The link dies; what it showed must not live on where others find it.

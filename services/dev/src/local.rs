@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use blob::Blobs;
 use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
 use gateway::{HostName, LocalToken, NotOpened};
@@ -63,6 +64,8 @@ pub enum NotStarted {
     #[error(transparent)]
     Provider(#[from] open::NotOpened),
     #[error(transparent)]
+    Blobs(#[from] blob::NotOpened),
+    #[error(transparent)]
     Door(#[from] NotOpened),
     #[error(transparent)]
     Bus(#[from] BusAway),
@@ -102,7 +105,12 @@ impl Local {
         let fleet = Fleet::start(node.clone(), &ledger, Some(options.engine)).await?;
         let door = Tasks::default();
         let front = Node { tasks: door.clone(), ..node.clone() };
+        let blobs = match &options.data {
+            Data::Memory | Data::Nats(_) => Blobs::memory(Arc::clone(&node.ids)),
+            Data::Folder(folder) => Blobs::disk(&folder.with_file_name("blobs"), Arc::clone(&node.ids))?,
+        };
         let opened = gateway::Options {
+            blobs,
             address: options.address,
             product: options.product.clone(),
             token: options.token,

@@ -1,6 +1,8 @@
 //! Which address leads where, by the one table. Every route but the open ones stands behind the
 //! guard.
 
+mod artifacts;
+mod blobs;
 mod events;
 mod factories;
 mod health;

@@ -51,6 +51,8 @@ impl Trouble {
                 "another configuration: nats-server 2.12 or later, max_payload: 2MB, sync_interval: always"
             }
             NotOpened::NotBuiltIn => "--store embedded and --bus memory, or another build",
+            NotOpened::PlaceNotBuiltIn(_) => "--blobs disk:DIR, or another build",
+            NotOpened::Blobs(_) => "--blobs disk:DIR, a folder that can be written",
             NotOpened::Store(_) => "gigamesh doctor",
         };
         Self::failed("what this stands on cannot be opened").caused_by(error).next(next)

@@ -12,7 +12,7 @@ use ledger::{Ledger, Terms};
 use node::open::{self, BusChoice, Making, Process, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
 
-use crate::{Fleet, Home};
+use crate::{BlobsAt, Fleet, Home};
 
 /// Where records are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ impl Data {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub data: Data,
+    /// The bytes of artifacts.
+    pub blobs: BlobsAt,
     pub address: SocketAddr,
     pub product: ProductId,
     pub token: LocalToken,
@@ -102,7 +104,9 @@ impl Local {
         let (bus, clock, ids) =
             (Arc::clone(&node.bus), Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, bus, clock, ids, options.terms);
-        let fleet = Fleet::start(node.clone(), &ledger, Some(options.engine)).await?;
+        let blobs = options.blobs.open(Arc::clone(&node.ids))?;
+        let engine = Some(options.engine);
+        let fleet = Fleet::start(node.clone(), &ledger, &blobs, engine).await?;
         let door = Tasks::default();
         let front = Node { tasks: door.clone(), ..node.clone() };
         let blobs = match &options.data {
@@ -115,6 +119,7 @@ impl Local {
             product: options.product.clone(),
             token: options.token,
             hosts: options.hosts,
+            blobs,
         };
         let address = gateway::serve(front, opened).await?;
         Ok(Self { fleet, door, address, product: options.product, node })

@@ -356,6 +356,15 @@ mod tests {
     }
 
     #[test]
+    fn the_log_of_a_run_has_one_id_and_that_of_another_run_another() {
+        let job = pending().id.job();
+        let of = |epoch| ArtifactId::of_log(job, Epoch::new(epoch));
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+        assert_eq!(of(1).to_string().parse::<ArtifactId>(), Ok(of(1)));
+    }
+
+    #[test]
     fn a_pointer_is_ready_once_its_bytes_are_what_was_announced() {
         assert!(!pending().is_ready());
         assert!(committed().is_ready());

@@ -9,6 +9,7 @@ use protocol::{Code, Envelope, JobAction};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::routes::log;
 use crate::routes::table::{self, Body, Route, Said, Verb};
 
 /// The whole description, made once.
@@ -99,6 +100,9 @@ fn parameters(route: &Route, schemas: &mut SchemaGenerator) -> Vec<Value> {
     if route.name == "followEvents" {
         all.push(header("Last-Event-ID", "The cursor of the last event that was seen."));
     }
+    if route.name == "readLog" {
+        all.push(header("Last-Event-ID", "Where the reader is, as the last frame's id says."));
+    }
     all
 }
 
@@ -128,6 +132,9 @@ fn query_parameter(name: &str, schemas: &mut SchemaGenerator) -> Value {
         "factoryId" => of::<FactoryId>(schemas),
         "createdAfter" | "createdBefore" => of::<Timestamp>(schemas),
         "kind" => of::<ArtifactKind>(schemas),
+        "attempt" => json!({ "type": "integer", "minimum": 1 }),
+        "follow" => json!({ "enum": ["0", "1"], "default": "0" }),
+        "tail" => json!({ "type": "integer", "minimum": 0, "maximum": log::MOST_LINES }),
         "quarantine" => json!({ "enum": ["0", "1"], "default": "0" }),
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 50 }),
         "admitted" => json!({ "enum": ["true", "any"], "default": "true" }),
@@ -207,11 +214,16 @@ fn response((status, verb): (u16, Verb), said: Said, schemas: &mut SchemaGenerat
             "content": { "application/json": { "schema": { "type": "object" } } },
         }),
         Said::Bytes => json!({ "description": description, "content": { "*/*": {} } }),
-        Said::Text(media) => json!({
-            "description": description,
-            "content": { media: { "schema": { "type": "string" } } },
-        }),
+        Said::Text(media) => texts(description, &[media]),
+        Said::Texts(media) => texts(description, media),
     }
+}
+
+fn texts(description: &str, media: &[&str]) -> Value {
+    let content = media.iter().map(|media| {
+        ((*media).to_owned(), json!({ "schema": { "type": "string" } }))
+    });
+    json!({ "description": description, "content": content.collect::<Map<_, _>>() })
 }
 
 /// The one error table, for people.

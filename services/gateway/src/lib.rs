@@ -16,6 +16,7 @@ mod query;
 mod range;
 mod routes;
 mod socket;
+mod tail;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use options::{LocalToken, NotAToken, Options};
 pub use socket::NotOpened;
 
 use feed::Feed;
+use tail::Tails;
 
 /// Streams of events that one principal may hold open.
 const MOST_STREAMS: usize = 16;
@@ -46,6 +48,7 @@ pub(crate) struct Door {
     node: Node,
     link: OverBus,
     feed: Arc<Feed>,
+    tails: Arc<Tails>,
     streams: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
     /// When bytes could last be written, by this process's own clock.
@@ -71,10 +74,11 @@ pub async fn serve(node: Node, options: Options) -> Result<SocketAddr, NotOpened
     let address = listener.local_addr().map_err(NotOpened::Failed)?;
     let link = OverBus::new(Arc::clone(&node.bus), options.product.clone());
     let feed = feed::open(&node, &options.product).await?;
+    let tails = Tails::new(&node, &link, &feed, &options);
     let streams = Arc::new(Semaphore::new(MOST_STREAMS));
     let (uploads, options) = (Arc::new(Semaphore::new(MOST_UPLOADS)), Arc::new(options));
     let reached = Arc::default();
-    let door = Door { node: node.clone(), link, feed, streams, uploads, reached, options };
+    let door = Door { node: node.clone(), link, feed, tails, streams, uploads, reached, options };
     socket::listen(&node, listener, routes::all(door));
     tracing::info!(%address, "door open");
     Ok(address)

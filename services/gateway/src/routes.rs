@@ -8,6 +8,7 @@ mod factories;
 mod health;
 mod hold;
 mod jobs;
+pub(crate) mod log;
 mod operate;
 mod page;
 mod read;

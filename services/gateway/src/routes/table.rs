@@ -2,6 +2,7 @@
 //! `/openapi.json` answers. A route that is not here is not there.
 
 pub(crate) mod artifacts;
+mod logs;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -66,6 +67,8 @@ pub(crate) enum Said {
     Nothing,
     /// Text of this media type.
     Text(&'static str),
+    /// Text of one of these.
+    Texts(&'static [&'static str]),
     /// Bytes of whatever type they were stored with.
     Bytes,
 }
@@ -178,6 +181,7 @@ pub(crate) fn routes() -> Vec<Route> {
         on_jobs(),
         of_holders(),
         artifacts::routes(),
+        logs::routes(),
         of_factories(),
         of_products(),
     ];

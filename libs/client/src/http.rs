@@ -2,6 +2,7 @@
 //! driven by the call that uses it, so that a call which is dropped leaves nothing behind.
 
 mod follow;
+mod freight;
 mod route;
 mod wire;
 
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use crate::bring::OwnDoor;
 use crate::{CallError, Patience};
 pub use follow::{Follow, News};
+pub use freight::{Fetched, FetchError, Freight};
 use route::{Call, Shape};
 use wire::Wire;
 pub(crate) use wire::read_answer;
@@ -119,7 +121,7 @@ impl OverHttp {
         if let Some(media) = call.media {
             request = request.header("content-type", media);
         }
-        request.body(wire::Outgoing::new(body)).expect("every part was made of checked text")
+        request.body(wire::whole(body)).expect("every part was made of checked text")
     }
 }
 

@@ -19,7 +19,7 @@ use bus::Bus;
 use clock::{Clock, Ids};
 
 pub use answer::{Asked, problem_of};
-pub use news::{BusAway, Fate, News};
+pub use news::{BusAway, Ear, Fate, News};
 pub use serve::{Group, Served};
 pub use side::Side;
 pub use tally::{Tallied, Tally};

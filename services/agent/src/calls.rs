@@ -235,6 +235,7 @@ impl<L: Coordinator> Calls<L> {
             insights,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         };
         match verdict {
             Verdict::Shipped => report.disposition = Some(Disposition::Ship),

@@ -6,14 +6,14 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bus::BusError;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use fleet::JobId;
 use hyper::Request;
 use protocol::Header;
 use serde_json::Value;
 use tokio::time::Sleep;
 
-use super::wire::{Outgoing, Streamed};
+use super::wire::{self, Streamed};
 use super::{OverHttp, refusal};
 use crate::{CallError, Patience};
 
@@ -118,9 +118,10 @@ impl Follow {
         if let Some(last) = &self.last {
             request = request.header("last-event-id", last);
         }
-        let request = request.body(Outgoing::default());
+        let request = request.body(wire::whole(Bytes::new()));
         let request = request.map_err(|why| BusError::Unavailable(why.to_string().into()))?;
-        let (status, mut stream) = self.link.wire.stream(request).await?;
+        let (head, mut stream) = self.link.wire.stream(request).await?;
+        let status = head.status;
         if status.is_success() {
             return Ok(stream);
         }

@@ -12,7 +12,7 @@ use fleet::{
 use node::Node;
 use protocol::{
     AppendLog, Beat, Beaten, BeginArtifact, Begun, ClaimWork, Code, CommitArtifact, Deregister,
-    Granted, Hold, Linked, OfferSeen, PatchJob, ReleaseJob, ReportProgress, Upload,
+    Granted, Hold, Linked, OfferSeen, PatchJob, Problem, ReleaseJob, ReportProgress, Upload,
 };
 use tracing::debug;
 
@@ -185,9 +185,16 @@ impl<L: Coordinator> Calls<L> {
     /// Sends a report that is on disk until it is answered.
     pub(crate) async fn deliver(&self, desk: &Desk, report: &ReleaseJob) -> std::io::Result<()> {
         let mut pause = FIRST_PAUSE;
+        let mut report = report.clone();
         loop {
-            match self.link.release(report, self.patience(SPAN)).await {
+            match self.link.release(&report, self.patience(SPAN)).await {
                 Ok(_) => return desk.answered(report.op_id),
+                Err(Unanswered::Refused(problem)) if lacks_artifacts(&problem, &report) => {
+                    // Somebody removed one meanwhile. The result is not lost with it.
+                    report.artifacts.clear();
+                    desk.put(&report)?;
+                    continue;
+                }
                 Err(Unanswered::Refused(problem)) => {
                     let code = problem.code.as_str();
                     tracing::warn!(job = %report.job_id, code, "report refused and put aside");
@@ -268,4 +275,8 @@ impl<L: Coordinator> Calls<L> {
         tokio::time::sleep(pause + self.node.ids.jitter(pause / 2)).await;
         (pause * 2).min(LONGEST_PAUSE)
     }
+}
+
+fn lacks_artifacts(problem: &Problem, report: &ReleaseJob) -> bool {
+    !report.artifacts.is_empty() && problem.reason.as_deref() == Some("artifacts_pending")
 }

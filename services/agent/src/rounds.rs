@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use client::Coordinator;
-use fleet::{Insights, Nonce, StageName, VerifyResult};
+use fleet::{ArtifactId, Insights, Nonce, StageName, VerifyResult};
 use node::Node;
 use protocol::{Granted, OfferSeen, ReleaseJob, RenewOne, ReportProgress, StopWork};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -335,18 +335,19 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
 
     /// First to disk, then on its way, behind what the run left. What is not answered before the
     /// agent ends stays there.
-    fn deliver(&self, grip: Grip, report: ReleaseJob, left: Option<(Arc<Errand>, Traces)>) {
+    fn deliver(&self, grip: Grip, mut report: ReleaseJob, left: Option<(Arc<Errand>, Traces)>) {
         let (calls, desk, say) =
             (Arc::clone(&self.calls), Arc::clone(&self.desk), self.say.clone());
         self.calls.node.tasks.spawn("report", async move {
             // A short sync on this task: renewals have a thread of their own.
             desk.put(&report)?;
             if let Some((errand, traces)) = left {
-                tokio::select! {
+                let brought = tokio::select! {
                     biased;
                     () = say.closed() => return Ok(()),
-                    () = traces.close(&calls, &errand) => {}
-                }
+                    brought = traces.close(&calls, &errand) => brought,
+                };
+                name_artifacts(&desk, &mut report, brought)?;
             }
             tokio::select! {
                 biased;
@@ -392,6 +393,19 @@ impl Held {
             process: self.process.clone(),
         }
     }
+}
+
+/// † Without them it is on disk already, and is sent so.
+fn name_artifacts(
+    desk: &Desk,
+    report: &mut ReleaseJob,
+    brought: Vec<ArtifactId>,
+) -> io::Result<()> {
+    if brought.is_empty() {
+        return Ok(());
+    }
+    report.artifacts = brought;
+    desk.put(report)
 }
 
 async fn pass_on(grip: Grip, mut words: mpsc::Receiver<Word>, say: mpsc::Sender<News>) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::Coordinator;
+use fleet::ArtifactId;
 use node::Node;
 use protocol::AppendLog;
 use tokio::time::sleep;
@@ -53,8 +54,12 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
 }
 
 impl Traces {
-    /// Brings what is there to the fleet, then tells the last lines.
-    pub(super) async fn close<L: Coordinator>(self, calls: &Arc<Calls<L>>, errand: &Errand) {
+    /// Brings what is there to the fleet, then tells the last lines; what was brought.
+    pub(super) async fn close<L: Coordinator>(
+        self,
+        calls: &Arc<Calls<L>>,
+        errand: &Errand,
+    ) -> Vec<ArtifactId> {
         let held = (errand.grip, errand.nonce);
         let journal = Arc::clone(&self.journal);
         let bringer = Bringer { calls: Arc::clone(calls), held, journal };
@@ -69,6 +74,7 @@ impl Traces {
             calls.remark(held, note).await;
         }
         self.telling.end(&self.journal).await;
+        brought.artifacts
     }
 }
 

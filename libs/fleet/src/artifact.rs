@@ -255,6 +255,9 @@ impl Artifact {
 }
 
 impl ArtifactKind {
+    pub const ALL: [Self; 5] =
+        [Self::Log, Self::Coverage, Self::Screenshot, Self::Build, Self::Other];
+
     /// The word that the record stores.
     #[must_use]
     pub fn word(self) -> &'static str {

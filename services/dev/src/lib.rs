@@ -5,6 +5,7 @@ mod bytes;
 mod home;
 mod local;
 
+use artifact::Retention;
 use blob::Blobs;
 use fleet::EngineName;
 use ledger::Ledger;
@@ -18,6 +19,22 @@ pub use local::{Data, Local, NotStarted, Options};
 #[derive(Debug)]
 pub struct Fleet {
     node: Node,
+}
+
+/// What a fleet decides about its jobs and artifacts.
+#[derive(Clone, Debug, Default)]
+pub struct Serving {
+    /// Runs a job that names no engine.
+    pub engine: Option<EngineName>,
+    /// How long artifacts are kept.
+    pub keep: Retention,
+}
+
+/// Most fleets keep artifacts for ever, and say no more than their engine.
+impl From<Option<EngineName>> for Serving {
+    fn from(engine: Option<EngineName>) -> Self {
+        Self { engine, ..Self::default() }
+    }
 }
 
 /// How much memory the services of one process share.
@@ -39,9 +56,9 @@ impl Fleet {
         node: Node,
         ledger: &Ledger,
         blobs: &Blobs,
-        dev_engine: Option<EngineName>,
+        terms: impl Into<Serving>,
     ) -> Result<Self, BusAway> {
-        Self::shaped(Shape::Together, node, ledger, blobs, dev_engine).await
+        Self::shaped(Shape::Together, node, ledger, blobs, terms).await
     }
 
     /// The same, in that shape.
@@ -53,8 +70,9 @@ impl Fleet {
         node: Node,
         ledger: &Ledger,
         blobs: &Blobs,
-        dev_engine: Option<EngineName>,
+        terms: impl Into<Serving>,
     ) -> Result<Self, BusAway> {
+        let Serving { engine, keep } = terms.into();
         let replicas = match shape {
             Shape::Together => 1,
             Shape::Apart(replicas) => replicas,
@@ -64,10 +82,10 @@ impl Fleet {
             Shape::Apart(_) => ledger.apart(),
         };
         for _ in 0..replicas {
-            let options = submit::Options { dev_engine: dev_engine.clone() };
+            let options = submit::Options { dev_engine: engine.clone() };
             scheduler::serve(node.clone(), own()).await?;
             lease_keeper::serve(node.clone(), own()).await?;
-            artifact::serve(node.clone(), own(), blobs.clone()).await?;
+            artifact::serve(node.clone(), own(), blobs.clone(), keep.clone()).await?;
             submit::serve(node.clone(), own(), options).await?;
         }
         Ok(Self { node })

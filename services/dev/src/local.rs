@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use blob::Blobs;
+use artifact::Retention;
 use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
 use gateway::{HostName, LocalToken, NotOpened};
@@ -12,7 +12,7 @@ use ledger::{Ledger, Terms};
 use node::open::{self, BusChoice, Making, Process, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
 
-use crate::{BlobsAt, Fleet, Home};
+use crate::{BlobsAt, Fleet, Home, Serving};
 
 /// Where records are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Options {
     pub data: Data,
     /// The bytes of artifacts.
     pub blobs: BlobsAt,
+    /// How long they are kept.
+    pub keep: Retention,
     pub address: SocketAddr,
     pub product: ProductId,
     pub token: LocalToken,
@@ -105,18 +107,11 @@ impl Local {
             (Arc::clone(&node.bus), Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, bus, clock, ids, options.terms);
         let blobs = options.blobs.open(Arc::clone(&node.ids))?;
-        let engine = Some(options.engine);
-        let fleet = Fleet::start(node.clone(), &ledger, &blobs, engine).await?;
+        let terms = Serving { engine: Some(options.engine), keep: options.keep };
+        let fleet = Fleet::start(node.clone(), &ledger, &blobs, terms).await?;
         let door = Tasks::default();
         let front = Node { tasks: door.clone(), ..node.clone() };
-        let blobs = match &options.data {
-            Data::Memory | Data::Nats(_) => Blobs::memory(Arc::clone(&node.ids)),
-            Data::Folder(folder) => {
-                Blobs::disk(&folder.with_file_name("blobs"), Arc::clone(&node.ids))?
-            }
-        };
         let opened = gateway::Options {
-            blobs,
             address: options.address,
             product: options.product.clone(),
             token: options.token,

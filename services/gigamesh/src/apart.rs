@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use ::dev::{Fleet, Home};
+use ::dev::{Fleet, Home, Serving};
 use blob::Blobs;
 use bus::Bus;
 use clock::{Clock, Ids, System};
@@ -71,7 +71,7 @@ async fn start(
     around: &Surroundings,
 ) -> Result<(Running, Value), Trouble> {
     let mut running = opened(serve, &bus, &store).await?;
-    serve_role(serve.role, &running).await?;
+    serve_role(serve, &running).await?;
     let mut said = json!({ "apiVersion": "fleet/v1", "role": name(serve.role) });
     if let Some((_, kept)) = &running.records {
         said["durability"] = json!(kept.durability.to_string());
@@ -117,21 +117,22 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
     Ok(Running { node, records, blobs, tally, door: Tasks::default(), home })
 }
 
-async fn serve_role(role: Role, running: &Running) -> Result<(), Trouble> {
+async fn serve_role(serve: &Serve, running: &Running) -> Result<(), Trouble> {
     let Some((ledger, _)) = running.records.clone() else { return Ok(()) };
     let (node, engine) = (running.node.clone(), Some(crate::dev::shell()));
-    match role {
+    match serve.role {
         Role::Submit => submit::serve(node, ledger, submit::Options { dev_engine: engine }).await?,
         Role::Scheduler => scheduler::serve(node, ledger).await?,
         Role::LeaseKeeper => lease_keeper::serve(node, ledger).await?,
         Role::Artifact => {
             if let Some(blobs) = running.blobs.clone() {
-                artifact::serve(node, ledger, blobs).await?;
+                artifact::serve(node, ledger, blobs, serve.retention()).await?;
             }
         }
         Role::All => {
             if let Some(blobs) = &running.blobs {
-                drop(Fleet::start(node, &ledger, blobs, engine).await?);
+                let terms = Serving { engine, keep: serve.retention() };
+                drop(Fleet::start(node, &ledger, blobs, terms).await?);
             }
         }
         Role::Gateway => {}

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::dev::{BlobsAt, Data, Home, Local, Options};
+use artifact::Retention;
 use clap::Args;
 use client::{OverBus, OverHttp};
 use clock::System;
@@ -117,6 +118,7 @@ impl Dev {
         Ok(Options {
             data,
             blobs,
+            keep: Retention::default(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
             product: product.clone(),
             token: home.token(&System::start())?,

@@ -44,6 +44,9 @@ pub(crate) struct Serve {
     /// share; by default blobs in the data folder
     #[arg(long, env = "GIGAMESH_BLOBS", value_name = "memory|DIR")]
     blobs: Option<BlobsAt>,
+    /// How long artifacts of a kind are kept, like log=30d (repeatable); by default for ever
+    #[arg(long, env = "GIGAMESH_KEEP", value_name = "KIND=SPAN", value_delimiter = ',')]
+    keep: Vec<artifact::Rule>,
     #[command(flatten)]
     pub(crate) trust: Trust,
     /// Port of /healthz, /readyz and /metrics on 127.0.0.1; 0 takes any that is free
@@ -154,6 +157,7 @@ impl Serve {
         Ok(Options {
             data: self.store_at(home)?,
             blobs: self.blobs(),
+            keep: self.retention(),
             address: self.listen,
             product,
             token: secret.token.clone(),
@@ -178,6 +182,10 @@ impl Serve {
             StoreName::Embedded => Ok(Data::of(home)),
             StoreName::Nats | StoreName::Cosmos => Err(no_such_store()),
         }
+    }
+
+    pub(crate) fn retention(&self) -> artifact::Retention {
+        self.keep.iter().copied().collect()
     }
 
     pub(crate) fn blobs(&self) -> BlobsAt {

@@ -8,7 +8,7 @@ use bus::Bus;
 use client::{CallError, OverBus, Patience};
 use clock::{Clock, Ids, Seeded, Virtual};
 use dev::Fleet;
-use fleet::{Disposition, OpId, RequestId, StageName, Timestamp};
+use fleet::{ArtifactId, Disposition, OpId, RequestId, StageName, Timestamp};
 use ledger::{Ledger, Terms};
 use node::{Node, Tasks};
 use protocol::{
@@ -29,6 +29,11 @@ pub(crate) struct Town {
 
 impl Town {
     pub(crate) async fn on(bus: Arc<dyn Bus>) -> Self {
+        Self::with(bus, None).await
+    }
+
+    /// With blobs in another place than in memory.
+    pub(crate) async fn with(bus: Arc<dyn Bus>, blobs: Option<Blobs>) -> Self {
         let clock: Arc<dyn Clock> =
             Arc::new(Virtual::starting_at(Timestamp::from_millis(1_767_323_045_678)));
         let ids: Arc<dyn Ids> = Arc::new(Seeded::new(11, Arc::clone(&clock)));
@@ -37,7 +42,7 @@ impl Town {
         let ledger = Ledger::new(&store, Arc::clone(&bus), time, chance, Terms::default());
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
         let echo = Some("echo".parse().unwrap());
-        let blobs = Blobs::memory(Arc::clone(&node.ids));
+        let blobs = blobs.unwrap_or_else(|| Blobs::memory(Arc::clone(&node.ids)));
         let shape = super::shape();
         let fleet = Fleet::shaped(shape, node.clone(), &ledger, &blobs, echo).await.unwrap();
         let link = OverBus::new(bus, "acme".parse().unwrap());
@@ -110,6 +115,15 @@ impl Town {
     }
 
     pub(crate) async fn ship(&self, factory: &str, held: &Granted) -> Result<JobView, CallError> {
+        self.ship_with(factory, held, Vec::new()).await
+    }
+
+    pub(crate) async fn ship_with(
+        &self,
+        factory: &str,
+        held: &Granted,
+        artifacts: Vec<ArtifactId>,
+    ) -> Result<JobView, CallError> {
         self.ask(&ReleaseJob {
             job_id: held.job.id,
             factory_id: factory.parse().unwrap(),
@@ -123,7 +137,7 @@ impl Town {
             insights: None,
             checkpoint: None,
             reason: None,
-            artifacts: Vec::new(),
+            artifacts,
         })
         .await
     }

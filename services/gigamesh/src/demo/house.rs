@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ::dev::{BlobsAt, Data, Home, Local, Options};
+use artifact::Retention;
 use client::{CallError, OverHttp, Patience};
 use clock::{Clock, Ids, System};
 use ledger::Terms;
@@ -34,6 +35,7 @@ impl House {
         let local = Local::open(Options {
             data: Data::of(&home),
             blobs: BlobsAt::Folder(home.blobs()),
+            keep: Retention::default(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             product: "demo".parse().map_err(|error| Trouble::defect(&error))?,
             token,

@@ -199,3 +199,6 @@ impl Telling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,12 @@
 //! die. Knows nothing of who may claim what. Stateless: any number of replicas answer the same.
 
 mod bring;
+mod close;
+mod log;
 mod remove;
 mod show;
+
+use std::sync::Arc;
 
 use blob::Blobs;
 use ledger::Ledger;
@@ -18,6 +22,7 @@ pub(crate) struct Keeper {
     node: Node,
     ledger: Ledger,
     blobs: Blobs,
+    logs: Arc<log::Logs>,
 }
 
 /// Listens on every subject of this service; returns once it does.
@@ -25,7 +30,7 @@ pub(crate) struct Keeper {
 /// # Errors
 /// The bus is away.
 pub async fn serve(node: Node, ledger: Ledger, blobs: Blobs) -> Result<(), BusAway> {
-    let keeper = Keeper { node: node.clone(), ledger, blobs };
+    let keeper = Keeper { node: node.clone(), ledger, blobs, logs: Arc::default() };
     for row in [Row::Custody(Custody::Begin), Row::Spoken(Word::ArtifactBegin)] {
         let begin = keeper.clone();
         node.serve(row, GROUP, move |asked| begin.clone().begin(asked)).await?;
@@ -46,6 +51,10 @@ pub async fn serve(node: Node, ledger: Ledger, blobs: Blobs) -> Result<(), BusAw
     let list = keeper.clone();
     let row = Row::Query(Query::Artifacts);
     node.serve(row, GROUP, move |asked| list.clone().list(asked)).await?;
+    let append = keeper.clone();
+    let row = Row::Spoken(Word::Log);
+    node.serve(row, GROUP, move |asked| append.clone().append(asked)).await?;
+    keeper.close_logs().await?;
     node.follow(&keeper.ledger);
     Ok(())
 }

@@ -109,17 +109,12 @@ impl Local {
         let fleet = Fleet::start(node.clone(), &ledger, &blobs, engine).await?;
         let door = Tasks::default();
         let front = Node { tasks: door.clone(), ..node.clone() };
-        let blobs = match &options.data {
-            Data::Memory | Data::Nats(_) => Blobs::memory(Arc::clone(&node.ids)),
-            Data::Folder(folder) => Blobs::disk(&folder.with_file_name("blobs"), Arc::clone(&node.ids))?,
-        };
         let opened = gateway::Options {
             blobs,
             address: options.address,
             product: options.product.clone(),
             token: options.token,
             hosts: options.hosts,
-            blobs,
         };
         let address = gateway::serve(front, opened).await?;
         Ok(Self { fleet, door, address, product: options.product, node })

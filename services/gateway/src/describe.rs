@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use fleet::{ArtifactId, ArtifactKind, EventType, FactoryId, JobId, Key, Priority, StageName, Timestamp};
+use fleet::{
+    ArtifactId, ArtifactKind, EventType, FactoryId, JobId, Key, Priority, StageName, Timestamp,
+};
 use protocol::{Code, Envelope, JobAction};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -220,9 +222,8 @@ fn response((status, verb): (u16, Verb), said: Said, schemas: &mut SchemaGenerat
 }
 
 fn texts(description: &str, media: &[&str]) -> Value {
-    let content = media.iter().map(|media| {
-        ((*media).to_owned(), json!({ "schema": { "type": "string" } }))
-    });
+    let content =
+        media.iter().map(|media| ((*media).to_owned(), json!({ "schema": { "type": "string" } })));
     json!({ "description": description, "content": content.collect::<Map<_, _>>() })
 }
 

@@ -58,10 +58,7 @@ impl FromRequest<Door> for Heard {
 
 impl Heard {
     /// All but the body, which is left to whoever reads it as it comes.
-    pub(crate) async fn headed(
-        mut request: Request,
-        door: &Door,
-    ) -> Result<(Self, Body), Refusal> {
+    pub(crate) async fn headed(mut request: Request, door: &Door) -> Result<(Self, Body), Refusal> {
         let named = request.extensions().get::<Named>().copied();
         let Named(request_id) = named.unwrap_or_else(|| Named(door.node.ids.mint()));
         let path = request.extract_parts::<RawPathParams>().await;
@@ -231,8 +228,7 @@ impl Heard {
             return Ok(Bytes::new());
         }
         let read = tokio::time::timeout(BODY_WITHIN, collected(body, most)).await;
-        let refused =
-            |message: &str| self.refused(Code::Validation).at("", "malformed", message).0;
+        let refused = |message: &str| self.refused(Code::Validation).at("", "malformed", message).0;
         match read {
             Ok(Ok(bytes)) if bytes.len() <= most => Ok(bytes),
             Ok(Ok(bytes)) => {

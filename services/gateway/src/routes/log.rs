@@ -47,7 +47,11 @@ pub(crate) async fn read(heard: Heard) -> Answer {
     let job = heard.job_meant().await?;
     heard.exists(job).await?;
     let shelf = heard.door.tails.shelf(job);
-    if asked.follow { follow(&heard, job, &shelf, &asked).await } else { whole(&heard, &shelf, &asked).await }
+    if asked.follow {
+        follow(&heard, job, &shelf, &asked).await
+    } else {
+        whole(&heard, &shelf, &asked).await
+    }
 }
 
 /// What is stored, as it was said.

@@ -70,9 +70,7 @@ impl Reader {
         let place = self.wanted.from;
         match self.seat.after(place) {
             (Next::Frame(frame), _) if self.is_beyond(frame.from.epoch) => Ok(Some(self.end())),
-            (Next::Frame(frame), _) if frame.from < place => {
-                Ok(Some(self.say(&frame.rest(place))))
-            }
+            (Next::Frame(frame), _) if frame.from < place => Ok(Some(self.say(&frame.rest(place)))),
             (Next::Frame(frame), _) => Ok(Some(self.say(&frame))),
             (Next::Behind(start), _) => self.read_up_to(start).await,
             (Next::Ended, _) => Ok(Some(self.end())),

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::bring::OwnDoor;
 use crate::{CallError, Patience};
-pub use follow::{Follow, News};
+pub use follow::{Follow, LogBytes, LogPart, News};
 pub use freight::{FetchError, Fetched, Freight};
 use route::{Call, Shape};
 use wire::Wire;

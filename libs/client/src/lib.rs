@@ -18,7 +18,9 @@ use uuid::Uuid;
 
 pub use bring::{NotBrought, Parcel};
 pub use coordinator::{Coordinator, Told, Unanswered};
-pub use http::{BadAddress, FetchError, Fetched, Follow, Freight, News, OverHttp};
+pub use http::{
+    BadAddress, FetchError, Fetched, Follow, Freight, LogBytes, LogPart, News, OverHttp,
+};
 
 /// One product's coordinator, reached over a bus.
 #[derive(Clone, Debug)]

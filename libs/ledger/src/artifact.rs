@@ -243,7 +243,7 @@ impl Ledger {
         Ok(())
     }
 
-    async fn tell(
+    pub(crate) async fn tell(
         &self,
         (product, job): (&ProductId, JobId),
         (by, holding): (&Actor, Option<&Holding>),
@@ -260,14 +260,14 @@ impl Ledger {
     }
 
     /// The job's own guard: the three by which every word of a holder is judged.
-    fn hear(&self, job: &Job, holding: &Holding) -> Result<(), Rejection> {
+    pub(crate) fn hear(&self, job: &Job, holding: &Holding) -> Result<(), Rejection> {
         let by = Actor::factory(&holding.factory_id);
         let wish = Wish::Renew(holding.clone());
         let asked = Command { by, given: Circumstances::default(), wish };
         job.decide(&asked, self.clock.now()).map(|_| ())
     }
 
-    async fn refused<T>(
+    pub(crate) async fn refused<T>(
         &self,
         (product, job): (&ProductId, JobId),
         caller: &Holding,
@@ -279,7 +279,7 @@ impl Ledger {
     }
 
     /// An id that was never used: whoever finds it taken after a doubt finds its own.
-    async fn make(&self, artifact: &Artifact) -> Result<(), LedgerError> {
+    pub(crate) async fn make(&self, artifact: &Artifact) -> Result<(), LedgerError> {
         let mut patience = Patience::short();
         loop {
             match self.artifacts.create(artifact).await? {
@@ -290,7 +290,11 @@ impl Ledger {
     }
 
     /// Only the pointer that is there: one that is gone stays gone.
-    async fn ready(&self, id: ArtifactId, counted: &ArtifactCommand) -> Result<(), LedgerError> {
+    pub(crate) async fn ready(
+        &self,
+        id: ArtifactId,
+        counted: &ArtifactCommand,
+    ) -> Result<(), LedgerError> {
         let mut patience = Patience::long();
         loop {
             let Some(found) = self.artifacts.get(id.job(), id).await? else { return Ok(()) };

@@ -3,10 +3,14 @@
 
 mod audit;
 mod bring;
+mod close;
+mod log;
 mod remove;
 mod retention;
 mod show;
 mod sweep;
+
+use std::sync::Arc;
 
 use blob::Blobs;
 use ledger::Ledger;
@@ -24,6 +28,7 @@ pub(crate) struct Keeper {
     ledger: Ledger,
     blobs: Blobs,
     keep: Retention,
+    logs: Arc<log::Logs>,
 }
 
 /// Listens on every subject of this service and starts its sweeps; returns once it does.
@@ -36,7 +41,7 @@ pub async fn serve(
     blobs: Blobs,
     keep: Retention,
 ) -> Result<(), BusAway> {
-    let keeper = Keeper { node: node.clone(), ledger, blobs, keep };
+    let keeper = Keeper { node: node.clone(), ledger, blobs, keep, logs: Arc::default() };
     for row in [Row::Custody(Custody::Begin), Row::Spoken(Word::ArtifactBegin)] {
         let begin = keeper.clone();
         node.serve(row, GROUP, move |asked| begin.clone().begin(asked)).await?;
@@ -63,6 +68,10 @@ pub async fn serve(
     let sweep = keeper.clone();
     let row = Row::Custody(Custody::Sweep);
     node.serve(row, GROUP, move |asked| sweep.clone().sweep(asked)).await?;
+    let append = keeper.clone();
+    let row = Row::Spoken(Word::Log);
+    node.serve(row, GROUP, move |asked| append.clone().append(asked)).await?;
+    keeper.close_logs().await?;
     node.follow(&keeper.ledger);
     keeper.sweep_hourly();
     Ok(())

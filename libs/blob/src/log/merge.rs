@@ -1,12 +1,8 @@
 //! Fewer and longer pieces. The longer one is written before the short ones go, so that a crash
 //! leaves bytes twice and never none; whoever merges next clears away what lies within another.
 
-use std::io;
-
-use futures_util::{TryStreamExt, stream};
-
 use super::{LogError, Piece, Pieces, RunLog};
-use crate::flow::{ReadError, WriteError};
+use crate::flow::WriteError;
 
 /// A piece of so many bytes is left alone.
 const LONG: u64 = 64 << 20;
@@ -38,19 +34,9 @@ impl RunLog {
     }
 
     pub(super) async fn join(&self, merged: Piece) -> Result<(), LogError> {
-        let source = (self.read(merged.from..merged.end()), merged.length);
         // A log that is removed meanwhile breaks off, and then nothing of this is written.
-        let whole = stream::try_unfold(source, |(mut bytes, left)| async move {
-            match bytes.try_next().await.map_err(io::Error::other)? {
-                Some(next) => {
-                    let left = left.saturating_sub(next.len() as u64);
-                    Ok(Some((next, (bytes, left))))
-                }
-                None if left > 0 => Err(io::Error::other(ReadError::Missing)),
-                None => Ok(None),
-            }
-        });
-        match self.blobs.write(&self.key(merged), Box::pin(whole), merged.length).await {
+        let whole = self.exactly(merged.from..merged.end());
+        match self.blobs.write(&self.key(merged), whole, merged.length).await {
             Ok(_) | Err(WriteError::Taken) => Ok(()),
             Err(error) => Err(error.into()),
         }

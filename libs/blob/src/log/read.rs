@@ -1,5 +1,6 @@
 //! Reading a log out of its pieces while they are written, merged and removed by others.
 
+use std::io;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -41,6 +42,23 @@ impl RunLog {
             Ok(bytes.map(|bytes| (bytes, reader)))
         })
         .boxed()
+    }
+
+    /// The same for whoever writes it elsewhere: it breaks off where a byte of it is missing.
+    pub fn exactly(&self, part: Range<u64>) -> BoxStream<'static, io::Result<Bytes>> {
+        let left = part.end.saturating_sub(part.start);
+        let source = (self.read(part), left);
+        let whole = stream::try_unfold(source, |(mut bytes, left)| async move {
+            match bytes.try_next().await.map_err(io::Error::other)? {
+                Some(next) => {
+                    let left = left.saturating_sub(next.len() as u64);
+                    Ok(Some((next, (bytes, left))))
+                }
+                None if left > 0 => Err(io::Error::other(ReadError::Missing)),
+                None => Ok(None),
+            }
+        });
+        whole.boxed()
     }
 }
 

@@ -11,7 +11,7 @@ use fleet::{Disposition, OpId, RequestId, StageName};
 use gateway::Options;
 use ledger::{Ledger, Terms};
 use node::{Node, Tasks};
-use protocol::{ClaimWork, Granted, PatchJob, ReleaseJob};
+use protocol::{AppendLog, ClaimWork, Granted, PatchJob, ReleaseJob};
 use store::{Memory, Store};
 
 use crate::place::Place;
@@ -93,6 +93,19 @@ impl Town {
         };
         self.http.call(&patch, self.patience()).await.unwrap();
         held
+    }
+
+    /// The holder says something behind so many bytes.
+    pub(crate) async fn say(&self, held: &Granted, from: u64, text: &str) {
+        let word = AppendLog {
+            job_id: held.job.id,
+            factory_id: "f1".parse().unwrap(),
+            lease_epoch: held.lease_epoch,
+            claim_nonce: held.claim_nonce,
+            from,
+            text: text.to_owned(),
+        };
+        self.http.call(&word, self.patience()).await.unwrap();
     }
 
     pub(crate) async fn end(&self, held: &Granted, disposition: Disposition) {

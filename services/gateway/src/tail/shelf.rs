@@ -186,7 +186,8 @@ impl Shelf {
             let begin = end.saturating_sub(window);
             let Some(bytes) = self.open(Place { epoch, offset: begin }).await? else { break };
             let found = newest(bytes, end - begin, lines).await?;
-            if let Some(back) = found.whole.or((begin == 0).then_some(end)) {
+            let all = (begin == 0).then_some(end);
+            if let Some(back) = found.whole.or(all) {
                 return Ok(Place { epoch, offset: end - back });
             }
             offset = end - found.most;

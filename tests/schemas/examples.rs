@@ -7,12 +7,13 @@ use fleet::{
     Lock, Nonce, OpId, Priority, RequestId, StageName, Suits, SuitsCode, Timestamp, Why, WhyCode,
 };
 use protocol::{
-    AboutJob, AboutProduct, AddChildren, Added, Beat, Beaten, BoardNumbers, BudgetView, ClaimWork,
-    Code, DeadLetter, Deregister, Envelope, FactoryAction, FactoryNumbers, FactoryView, Finding,
-    Granted, JobAction, JobName, JobView, Kick, ListJobs, Listed, LockHolder, LockView, OfJob,
-    OfProduct, Offer, OfferSeen, Operate, OperateFactory, OperateProduct, Operated, PatchJob,
-    PlanJob, Planned, Problem, ProductAction, Receipt, ReleaseJob, RenewAnswer, RenewLeases,
-    RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob, Verified,
+    AboutJob, AboutProduct, AddChildren, Added, AppendLog, Beat, Beaten, BoardNumbers, BudgetView,
+    ClaimWork, Code, DeadLetter, Deregister, Envelope, FactoryAction, FactoryNumbers, FactoryView,
+    Finding, Granted, JobAction, JobName, JobView, Kick, ListJobs, Listed, LockHolder, LockView,
+    LogPiece, OfJob, OfProduct, Offer, OfferSeen, Operate, OperateFactory, OperateProduct,
+    Operated, PatchJob, PlanJob, Planned, Problem, ProductAction, Receipt, ReleaseJob, RenewAnswer,
+    RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob,
+    Verified,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -198,7 +199,7 @@ pub(crate) fn verified() -> Verified {
         invariant: "I4".to_owned(),
         detail: "event 3 is missing".to_owned(),
     };
-    Verified { jobs: 12, events: 96, violations: vec![finding] }
+    Verified { jobs: 12, events: 96, artifacts: Some(3), violations: vec![finding] }
 }
 
 pub(crate) fn claim() -> ClaimWork {
@@ -294,6 +295,7 @@ pub(crate) fn release() -> ReleaseJob {
         insights: None,
         checkpoint: Some(checkpoint()),
         reason: Some("two tests failed".to_owned()),
+        artifacts: Vec::new(),
     }
 }
 
@@ -339,6 +341,21 @@ pub(crate) fn stop_work() -> StopWork {
         claim_nonce: nonce(),
         reason: StopReason::Cancel,
     }
+}
+
+pub(crate) fn append_log() -> AppendLog {
+    AppendLog {
+        job_id: job(),
+        factory_id: factory(),
+        lease_epoch: Epoch::new(1),
+        claim_nonce: nonce(),
+        from: 1024,
+        text: "compiling\n".to_owned(),
+    }
+}
+
+pub(crate) fn log_piece() -> LogPiece {
+    LogPiece { epoch: Epoch::new(1), from: 1024, text: "compiling\n".to_owned() }
 }
 
 pub(crate) fn kick() -> Kick {

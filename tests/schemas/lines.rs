@@ -64,7 +64,8 @@ pub(crate) fn line(row: Row, of: &mut SchemaGenerator) -> Option<Line> {
         Row::Kick => told(row, of, &examples::kick()),
         Row::DeadLetter => told(row, of, &examples::dead_letter()),
         Row::Command => asked(row, of, &examples::stop_work(), &()),
-        Row::Custody(_) | Row::Log => return None,
+        Row::Log => told(row, of, &examples::log_piece()),
+        Row::Custody(_) => return None,
     })
 }
 
@@ -127,8 +128,7 @@ fn spoken(word: Word, of: &mut SchemaGenerator) -> Option<Line> {
         Word::Release => asked(row, of, &examples::release(), &examples::job_view()),
         Word::Heartbeat => asked(row, of, &examples::beat(), &examples::beaten()),
         Word::Deregister => asked(row, of, &examples::deregister(), &()),
-        Word::Get | Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink | Word::Log => {
-            return None;
-        }
+        Word::Log => asked(row, of, &examples::append_log(), &()),
+        Word::Get | Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink => return None,
     })
 }

@@ -2,18 +2,28 @@
 
 use std::io;
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart};
+use object_store::{
+    Attribute, Attributes, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions,
+    PutOptions, WriteMultipart,
+};
 use sha2::{Digest, Sha256};
+
+use crate::shown::Label;
 
 /// What one part of a long blob holds, and the most that is kept of a short one.
 const PART: usize = 4 << 20;
 /// Parts on their way at once.
 const ABREAST: usize = 2;
+
+/// A copy within one account is whole at once, but for rare ones that take a while.
+const LOOKS: u32 = 300;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// Bytes that come in, or break off.
 pub trait Flow: Stream<Item = io::Result<Bytes>> + Send + Unpin {}
@@ -65,6 +75,12 @@ pub enum ReadError {
     Failed(#[source] object_store::Error),
 }
 
+impl ReadError {
+    pub(crate) fn of_folder(error: io::Error) -> Self {
+        Self::Failed(object_store::Error::Generic { store: "folder", source: error.into() })
+    }
+}
+
 impl From<object_store::Error> for ReadError {
     fn from(error: object_store::Error) -> Self {
         if matches!(error, object_store::Error::NotFound { .. }) {
@@ -106,10 +122,19 @@ impl Tape {
     }
 }
 
+/// Where a blob goes, and by which way.
+pub(crate) struct Target<'a> {
+    pub(crate) store: &'a dyn ObjectStore,
+    /// Where a long one lies until it is whole.
+    pub(crate) staged: Path,
+    pub(crate) key: Path,
+    /// For a store that keeps it.
+    pub(crate) label: Option<&'a Label>,
+}
+
 /// A short blob is one write; a long one comes in parts under another name and is moved at its end.
 pub(crate) async fn write(
-    store: &dyn ObjectStore,
-    (staged, key): (&Path, &Path),
+    target: &Target<'_>,
     mut bytes: impl Flow,
     most: u64,
 ) -> Result<Counted, WriteError> {
@@ -117,26 +142,96 @@ pub(crate) async fn write(
     let mut head = BytesMut::new();
     while head.len() < PART {
         let Some(next) = bytes.next().await else {
-            store.put_opts(key, head.freeze().into(), create()).await?;
+            let options = PutOptions { mode: PutMode::Create, ..target.put_options() };
+            target.store.put_opts(&target.key, head.freeze().into(), options).await?;
             return Ok(tape.counted());
         };
         let next = next.map_err(WriteError::Broken)?;
         tape.pass(&next)?;
         head.extend_from_slice(&next);
     }
-    let mut parts = WriteMultipart::new_with_chunk_size(store.put_multipart(staged).await?, PART);
+    let upload = target.store.put_multipart_opts(&target.staged, target.parts_options()).await?;
+    let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
     parts.put(head.freeze());
     if let Err(error) = fill(&mut parts, &mut tape, &mut bytes).await {
-        // What breaks off is invisible either way; what is left of it the store clears away.
+        // What breaks off is invisible either way; what is left of it the sweep clears away.
         drop(parts.abort().await);
         return Err(error);
     }
     parts.finish().await?;
-    if let Err(error) = store.rename_if_not_exists(staged, key).await {
-        drop(store.delete(staged).await);
+    if let Err(error) = moved(target.store, (&target.staged, &target.key), tape.size).await {
+        drop(target.store.delete(&target.staged).await);
         return Err(error.into());
     }
     Ok(tape.counted())
+}
+
+impl Target<'_> {
+    fn put_options(&self) -> PutOptions {
+        PutOptions { attributes: self.attributes(), ..PutOptions::default() }
+    }
+
+    fn parts_options(&self) -> PutMultipartOptions {
+        PutMultipartOptions { attributes: self.attributes(), ..PutMultipartOptions::default() }
+    }
+
+    fn attributes(&self) -> Attributes {
+        let Some(label) = self.label else { return Attributes::new() };
+        Attributes::from_iter([
+            (Attribute::ContentType, label.content_type.clone()),
+            (Attribute::ContentDisposition, label.disposition()),
+        ])
+    }
+}
+
+/// Puts what a link brought under its key, unless something is there already. Nothing was brought,
+/// or it was put there before: both are fine, and told by what is under the key.
+pub(crate) async fn settle(
+    store: &dyn ObjectStore,
+    brought: &Path,
+    key: &Path,
+) -> Result<(), ReadError> {
+    let size = match store.head(brought).await {
+        Ok(meta) => meta.size,
+        Err(object_store::Error::NotFound { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    match moved(store, (brought, key), size).await {
+        Ok(()) => Ok(()),
+        Err(object_store::Error::AlreadyExists { .. }) => {
+            drop(store.delete(brought).await);
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Moves a whole blob to where none is. What it came from goes only when it has arrived; where it
+/// does not go, the sweep takes it.
+async fn moved(
+    store: &dyn ObjectStore,
+    (from, to): (&Path, &Path),
+    size: u64,
+) -> object_store::Result<()> {
+    store.copy_if_not_exists(from, to).await?;
+    if let Err(error) = arrived(store, to, size).await {
+        drop(store.delete(to).await);
+        return Err(error);
+    }
+    drop(store.delete(from).await);
+    Ok(())
+}
+
+/// A store elsewhere may go on copying after it has answered.
+async fn arrived(store: &dyn ObjectStore, to: &Path, size: u64) -> object_store::Result<()> {
+    for _ in 0..LOOKS {
+        if store.head(to).await?.size == size {
+            return Ok(());
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    let source = "the copy did not become whole in time".into();
+    Err(object_store::Error::Generic { store: "blob", source })
 }
 
 async fn fill(
@@ -151,10 +246,6 @@ async fn fill(
         parts.put(next);
     }
     Ok(())
-}
-
-fn create() -> PutOptions {
-    PutOptions::from(PutMode::Create)
 }
 
 pub(crate) async fn read(

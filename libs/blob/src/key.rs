@@ -7,6 +7,8 @@ use std::str::FromStr;
 use fleet::{Artifact, Epoch, JobId, ProductId};
 
 const LONGEST: usize = 512;
+/// Below which lies what is no blob yet.
+pub(crate) const STAGED: &str = "staged";
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobKey(Box<str>);
@@ -49,7 +51,8 @@ impl FromStr for BlobKey {
     type Err = BadKey;
 
     fn from_str(text: &str) -> Result<Self, BadKey> {
-        let fits = text.len() <= LONGEST && text.split('/').all(is_segment);
+        let own = text.split('/').next() == Some(STAGED);
+        let fits = !own && text.len() <= LONGEST && text.split('/').all(is_segment);
         fits.then(|| Self(text.into())).ok_or(BadKey)
     }
 }
@@ -75,6 +78,7 @@ mod tests {
         {
             assert_eq!(text.parse::<BlobKey>(), Err(BadKey), "{text:?}");
         }
+        assert_eq!("staged/a".parse::<BlobKey>(), Err(BadKey), "what is no blob yet");
         assert!("a".repeat(LONGEST + 1).parse::<BlobKey>().is_err());
         let key: BlobKey = "fleet/acme/j_x/a_x_1-log".parse().expect("a key");
         assert_eq!(key.to_string(), "fleet/acme/j_x/a_x_1-log");

@@ -15,6 +15,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::key::BlobKey;
+use crate::shown::Label;
 
 /// The path of our door below which links lie.
 pub const DOOR: &str = "/fleet/blobs/";
@@ -37,6 +38,13 @@ pub struct Shown {
     pub name: Option<String>,
     /// The most that may be written.
     pub most: u64,
+}
+
+impl Shown {
+    #[must_use]
+    pub fn label(&self) -> Label {
+        Label { content_type: self.content_type.clone(), name: self.name.clone() }
+    }
 }
 
 /// An address that does it, the headers that go with it, and until when.
@@ -81,23 +89,27 @@ impl Key {
         Self(key.into())
     }
 
-    /// The key of this folder, made by whoever comes first.
+    /// The key of this folder, made by whoever comes first. It appears whole: it is written
+    /// beside its place, and whoever is second takes the first one's.
     pub(crate) fn kept_in(folder: &Path) -> io::Result<Self> {
         let place = folder.join(KEY_FILE);
-        let fresh = Self::fresh();
-        match private().open(&place) {
-            Ok(mut file) => {
-                file.write_all(&*fresh.0)?;
-                file.sync_all()?;
-                Ok(fresh)
+        if !place.exists() {
+            let (fresh, mark) = (Self::fresh(), Self::fresh());
+            let beside = folder.join(format!("{KEY_FILE}-{}", hex(&mark.0[..8])));
+            let mut file = private().open(&beside)?;
+            file.write_all(&*fresh.0)?;
+            file.sync_all()?;
+            let put = fs::hard_link(&beside, &place);
+            fs::remove_file(&beside)?;
+            match put {
+                Ok(()) => fs::File::open(folder)?.sync_all()?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let kept = fs::read(&place)?;
-                let unfit = |_| io::Error::other(format!("{} is not a key", place.display()));
-                Ok(Self(Arc::new(<[u8; 32]>::try_from(kept).map_err(unfit)?)))
-            }
-            Err(error) => Err(error),
         }
+        let kept = fs::read(&place)?;
+        let unfit = |_| io::Error::other(format!("{} is not a key", place.display()));
+        Ok(Self(Arc::new(<[u8; 32]>::try_from(kept).map_err(unfit)?)))
     }
 
     pub(crate) fn grant(&self, shown: Shown, expires_at: Timestamp) -> Grant {
@@ -154,7 +166,7 @@ impl Key {
             add(name);
             add(value);
         }
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&mac.finalize().into_bytes())
     }
 }
 
@@ -175,6 +187,10 @@ impl fmt::Debug for Key {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Key(hidden)")
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn private() -> fs::OpenOptions {

@@ -13,9 +13,12 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+use crate::elsewhere::Signs;
 use crate::flow::{self, Counted, Flow, ReadError, Reading, WriteError};
 use crate::key::BlobKey;
-use crate::link::{Allowed, Grant, Key, Shown, Signed, Stale};
+use crate::link::{Allowed, Deed, Grant, Key, Shown, Signed, Stale};
+use crate::shown::Label;
+use crate::staged;
 
 /// A place for blobs. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +26,20 @@ pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     key: Key,
     ids: Arc<dyn Ids>,
+    kind: Kind,
+}
+
+/// What only one kind of place can do.
+#[derive(Clone)]
+enum Kind {
+    Memory,
+    Disk(Arc<Folder>),
+    /// It signs links of its own, and keeps what a blob is shown as.
+    #[cfg_attr(
+        not(any(feature = "azure", feature = "s3")),
+        expect(dead_code, reason = "nothing elsewhere is built in")
+    )]
+    Elsewhere(Arc<dyn Signs>),
 }
 
 /// A blob that is there.
@@ -46,7 +63,7 @@ impl Blobs {
     /// In memory: they end with the process.
     #[must_use]
     pub fn memory(ids: Arc<dyn Ids>) -> Self {
-        Self { store: Arc::new(InMemory::new()), key: Key::fresh(), ids }
+        Self { store: Arc::new(InMemory::new()), key: Key::fresh(), ids, kind: Kind::Memory }
     }
 
     /// In a folder, which is made if it is missing. What was acknowledged is on the disk.
@@ -57,7 +74,30 @@ impl Blobs {
         std::fs::create_dir_all(folder).map_err(NotOpened::Folder)?;
         let key = Key::kept_in(folder).map_err(NotOpened::Folder)?;
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store.with_automatic_cleanup(true)), key, ids })
+        let store = Arc::new(store.with_automatic_cleanup(true));
+        Ok(Self { store, key, ids, kind: Kind::Disk(folder.into()) })
+    }
+
+    /// In a container of Azure's, which somebody else made.
+    ///
+    /// # Errors
+    /// What was said of it contradicts itself. Nobody is asked yet: see [`Self::reach`].
+    #[cfg(feature = "azure")]
+    pub fn azure(azure: &crate::Azure, ids: Arc<dyn Ids>) -> Result<Self, NotOpened> {
+        let store = Arc::new(azure.open()?);
+        let kind = Kind::Elsewhere(Arc::<object_store::azure::MicrosoftAzure>::clone(&store));
+        Ok(Self { store, key: Key::fresh(), ids, kind })
+    }
+
+    /// In a bucket of S3, which somebody else made.
+    ///
+    /// # Errors
+    /// As [`Self::azure`].
+    #[cfg(feature = "s3")]
+    pub fn s3(s3: &crate::S3, ids: Arc<dyn Ids>) -> Result<Self, NotOpened> {
+        let store = Arc::new(s3.open()?);
+        let kind = Kind::Elsewhere(Arc::<object_store::aws::AmazonS3>::clone(&store));
+        Ok(Self { store, key: Key::fresh(), ids, kind })
     }
 
     /// Writes what flows in, at most so many bytes, and tells what it was. Nothing is visible
@@ -71,8 +111,25 @@ impl Blobs {
         bytes: impl Flow,
         most: u64,
     ) -> Result<Counted, WriteError> {
-        let staged = Path::from(format!("staged/{}", self.ids.mint()));
-        flow::write(&*self.store, (&staged, &key.into()), bytes, most).await
+        self.write_as(key, &Label::default(), bytes, most).await
+    }
+
+    /// As [`Self::write`]. A place that signs its own links keeps the label, and shows the blob
+    /// under it to whoever reads it past us; elsewhere the link itself says it.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_as(
+        &self,
+        key: &BlobKey,
+        label: &Label,
+        bytes: impl Flow,
+        most: u64,
+    ) -> Result<Counted, WriteError> {
+        let staged = staged::on_its_way(&*self.ids);
+        let label = self.is_elsewhere().then_some(label);
+        let target = flow::Target { store: &*self.store, staged, key: key.into(), label };
+        flow::write(&target, bytes, most).await
     }
 
     /// Reads a blob, or the part of it that is asked for.
@@ -99,11 +156,15 @@ impl Blobs {
         }
     }
 
-    /// Reads a blob to its end and counts it.
+    /// Reads a blob to its end and counts it. What came by a link that led past us is put in its
+    /// place first, where that link reaches it no more: only what was counted here is the blob.
     ///
     /// # Errors
     /// It is not there, or the place failed.
     pub async fn count(&self, key: &BlobKey) -> Result<Counted, ReadError> {
+        if self.is_elsewhere() {
+            flow::settle(&*self.store, &staged::by_link(key), &key.into()).await?;
+        }
         flow::count(self.read(key, None).await?).await
     }
 
@@ -112,10 +173,49 @@ impl Blobs {
     /// # Errors
     /// The place failed.
     pub async fn remove(&self, key: &BlobKey) -> Result<(), ReadError> {
-        match self.store.delete(&key.into()).await {
+        if self.is_elsewhere() {
+            self.remove_at(&staged::by_link(key)).await?;
+        }
+        self.remove_at(&key.into()).await
+    }
+
+    async fn remove_at(&self, path: &Path) -> Result<(), ReadError> {
+        match self.store.delete(path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(ReadError::from(error)),
         }
+    }
+
+    /// Removes what crashes and broken connections left of uploads that nobody finished, if it was
+    /// last written so long ago; tells how many. Blobs are never touched.
+    ///
+    /// # Errors
+    /// The place failed.
+    pub async fn sweep_staged(
+        &self,
+        older_than: Duration,
+        now: Timestamp,
+    ) -> Result<u64, ReadError> {
+        let since = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
+        let before = Timestamp::from_millis(now.millis().saturating_sub(since));
+        let swept = staged::sweep(&*self.store, before).await?;
+        let Kind::Disk(folder) = &self.kind else { return Ok(swept) };
+        let beside = staged::sweep_folder(folder, before).await.map_err(ReadError::of_folder)?;
+        Ok(swept + beside)
+    }
+
+    /// Whether blobs can be written here now: a few bytes that are no blob come and go.
+    ///
+    /// # Errors
+    /// They cannot; the cause says why.
+    pub async fn reach(&self) -> Result<(), ReadError> {
+        let probe = staged::on_its_way(&*self.ids);
+        self.store.put(&probe, "reach".into()).await?;
+        self.remove_at(&probe).await
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        matches!(self.kind, Kind::Elsewhere(_))
     }
 
     /// Every blob whose key begins with these segments, in no order.
@@ -134,14 +234,21 @@ impl Blobs {
     ///
     /// # Errors
     /// The place could not sign.
-    #[expect(clippy::unused_async, reason = "stores elsewhere sign by asking")]
     pub async fn grant(
         &self,
         signed: Shown,
         life: Duration,
         now: Timestamp,
     ) -> Result<Grant, ReadError> {
-        Ok(self.key.grant(signed, now.plus(life)))
+        let Kind::Elsewhere(signs) = &self.kind else {
+            return Ok(self.key.grant(signed, now.plus(life)));
+        };
+        let path = match signed.deed {
+            Deed::Read => (&signed.key).into(),
+            Deed::Create => staged::by_link(&signed.key),
+        };
+        let (url, headers) = signs.sign(&signed, &path, life).await?;
+        Ok(Grant { url, headers, expires_at: now.plus(life) })
     }
 
     /// What an address of our own door allows, if it was signed here and has not died.

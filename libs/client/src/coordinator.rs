@@ -6,10 +6,12 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use bus::BusError;
 use protocol::{
-    Ask, Beat, Beaten, ClaimWork, Code, Deregister, Granted, JobView, PatchJob, Problem,
-    ReleaseJob, RenewAnswer, RenewLeases, ReportProgress,
+    AppendLog, Ask, Beat, Beaten, BeginArtifact, Begun, ClaimWork, Code, CommitArtifact,
+    Deregister, Granted, JobView, Linked, PatchJob, Problem, ReleaseJob, RenewAnswer, RenewLeases,
+    ReportProgress, Upload,
 };
 
+use crate::bring::{NotBrought, OwnDoor, Parcel, bring};
 use crate::{CallError, OverBus, OverHttp, Patience};
 
 /// The coordinator as a factory needs it. Usable from several runtimes at once, since renewals
@@ -24,6 +26,13 @@ pub trait Coordinator: Send + Sync + Debug + 'static {
     async fn release(&self, ask: &ReleaseJob, for_as_long: Patience) -> Told<JobView>;
     async fn heartbeat(&self, ask: &Beat, for_as_long: Patience) -> Told<Beaten>;
     async fn deregister(&self, ask: &Deregister, for_as_long: Patience) -> Told<()>;
+    /// The next lines of a run; said again as they are until they are answered.
+    async fn log(&self, ask: &AppendLog, for_as_long: Patience) -> Told<()>;
+    async fn begin(&self, ask: &BeginArtifact, for_as_long: Patience) -> Told<Begun>;
+    /// Sends bytes to where [`Self::begin`] said, streamed; its own patience ends when nothing
+    /// moves.
+    async fn bring(&self, to: &Upload, parcel: Parcel) -> Result<(), NotBrought>;
+    async fn commit(&self, ask: &CommitArtifact, for_as_long: Patience) -> Told<Linked>;
 }
 
 /// What came back.
@@ -92,6 +101,9 @@ trait Link: Send + Sync {
         ask: &A,
         for_as_long: Patience,
     ) -> impl Future<Output = Result<A::Reply, CallError>> + Send;
+
+    /// The door that bytes go through, if there is one.
+    fn door(&self) -> Option<OwnDoor<'_>>;
 }
 
 impl Link for OverBus {
@@ -102,6 +114,10 @@ impl Link for OverBus {
     ) -> impl Future<Output = Result<A::Reply, CallError>> + Send {
         self.call(ask, for_as_long)
     }
+
+    fn door(&self) -> Option<OwnDoor<'_>> {
+        self.door.as_ref().map(OverHttp::door)
+    }
 }
 
 impl Link for OverHttp {
@@ -111,6 +127,10 @@ impl Link for OverHttp {
         for_as_long: Patience,
     ) -> impl Future<Output = Result<A::Reply, CallError>> + Send {
         self.call(ask, for_as_long)
+    }
+
+    fn door(&self) -> Option<OwnDoor<'_>> {
+        Some(self.door())
     }
 }
 
@@ -141,6 +161,22 @@ impl<L: Link + Debug + 'static> Coordinator for L {
     }
 
     async fn deregister(&self, ask: &Deregister, for_as_long: Patience) -> Told<()> {
+        Ok(self.carry(ask, for_as_long).await?)
+    }
+
+    async fn log(&self, ask: &AppendLog, for_as_long: Patience) -> Told<()> {
+        Ok(self.carry(ask, for_as_long).await?)
+    }
+
+    async fn begin(&self, ask: &BeginArtifact, for_as_long: Patience) -> Told<Begun> {
+        Ok(self.carry(ask, for_as_long).await?)
+    }
+
+    async fn bring(&self, to: &Upload, parcel: Parcel) -> Result<(), NotBrought> {
+        bring(self.door(), to, parcel).await
+    }
+
+    async fn commit(&self, ask: &CommitArtifact, for_as_long: Patience) -> Told<Linked> {
         Ok(self.carry(ask, for_as_long).await?)
     }
 }

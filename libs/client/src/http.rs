@@ -2,6 +2,7 @@
 //! driven by the call that uses it, so that a call which is dropped leaves nothing behind.
 
 mod follow;
+mod freight;
 mod route;
 mod wire;
 
@@ -15,10 +16,13 @@ use hyper::{Request, StatusCode};
 use protocol::{Ask, Code, Envelope, Header, Problem};
 use serde_json::{Value, json};
 
+use crate::bring::OwnDoor;
 use crate::{CallError, Patience};
-pub use follow::{Follow, News};
+pub use follow::{Follow, LogBytes, LogPart, News};
+pub use freight::{FetchError, Fetched, Freight};
 use route::{Call, Shape};
 use wire::Wire;
+pub(crate) use wire::read_answer;
 
 /// One product's coordinator, reached through its HTTP door.
 #[derive(Clone)]
@@ -76,6 +80,15 @@ impl OverHttp {
         serde_json::from_value(reply).map_err(CallError::Garbled)
     }
 
+    /// Where addresses that begin with `/` belong.
+    pub(crate) fn door(&self) -> OwnDoor<'_> {
+        OwnDoor {
+            target: self.wire.target(),
+            authority: &self.authority,
+            credential: &self.credential,
+        }
+    }
+
     async fn say(&self, call: Call, patience: Patience) -> Result<Value, CallError> {
         let shape = call.shape;
         let request = self.request(call, patience);
@@ -108,7 +121,7 @@ impl OverHttp {
         if let Some(media) = call.media {
             request = request.header("content-type", media);
         }
-        request.body(wire::Outgoing::new(body)).expect("every part was made of checked text")
+        request.body(wire::whole(body)).expect("every part was made of checked text")
     }
 }
 

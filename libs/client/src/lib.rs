@@ -1,6 +1,7 @@
 //! The fleet as those outside see it: typed calls over the bus or over HTTP. Never touches a record,
 //! and never repeats a call by itself, since only the caller knows its operation id.
 
+mod bring;
 mod coordinator;
 mod http;
 mod problem;
@@ -15,14 +16,19 @@ use protocol::{Ask, Envelope, Header, Headers, Problem};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+pub use bring::{NotBrought, Parcel};
 pub use coordinator::{Coordinator, Told, Unanswered};
-pub use http::{BadAddress, Follow, News, OverHttp};
+pub use http::{
+    BadAddress, FetchError, Fetched, Follow, Freight, LogBytes, LogPart, News, OverHttp,
+};
 
 /// One product's coordinator, reached over a bus.
 #[derive(Clone, Debug)]
 pub struct OverBus {
     bus: Arc<dyn Bus>,
     product: ProductId,
+    /// Bytes never travel in messages.
+    door: Option<OverHttp>,
 }
 
 /// How long an answer is of use, and what names the request.
@@ -51,7 +57,13 @@ pub enum CallError {
 impl OverBus {
     #[must_use]
     pub fn new(bus: Arc<dyn Bus>, product: ProductId) -> Self {
-        Self { bus, product }
+        Self { bus, product, door: None }
+    }
+
+    /// Names the door that bytes go through.
+    #[must_use]
+    pub fn with_door(self, door: OverHttp) -> Self {
+        Self { door: Some(door), ..self }
     }
 
     /// Asks and waits for the answer.

@@ -343,6 +343,17 @@ impl ArtifactId {
         Self { job, number }
     }
 
+    /// The one artifact that a run's log becomes, whoever makes it.
+    #[must_use]
+    pub fn of_log(job: JobId, epoch: Epoch) -> Self {
+        let digest = sha256_hex(format!("log {job} {epoch}").as_bytes());
+        let digits = digest.get(..32).and_then(|digits| u128::from_str_radix(digits, 16).ok());
+        let number = digits.expect("a digest has more than 32 hex digits");
+        // A version 7 by its form, so that it reads back; it tells no time.
+        let number = (number & !(0xf << 76 | 0b11 << 62)) | 0x7 << 76 | 0b10 << 62;
+        Self { job, number: Uuid::from_u128(number) }
+    }
+
     #[must_use]
     pub fn job(self) -> JobId {
         self.job

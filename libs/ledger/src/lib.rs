@@ -4,6 +4,7 @@
 //! The shell owns waiting, writing, retrying and telling. It never decides what may happen: every
 //! answer here was given by `fleet`.
 
+mod artifact;
 mod census;
 mod claim;
 mod commit;
@@ -30,6 +31,7 @@ mod refusal;
 mod relay;
 mod release;
 mod renew;
+mod run_log;
 mod settings;
 mod stops;
 mod submit;
@@ -42,10 +44,11 @@ use std::sync::Arc;
 
 use bus::Bus;
 use clock::{Clock, Ids};
-use fleet::{EventRecord, Job, Lease, Run};
+use fleet::{Artifact, EventRecord, Job, Lease, Run};
 use store::Store;
 
 use crate::settings::Belief;
+pub use artifact::{Bringing, Brought, Removing};
 pub use census::{Called, Census};
 pub use claim::{ClaimRequest, Grant, is_of_a_gate};
 pub use counts::Counted;
@@ -57,6 +60,7 @@ pub use patch::ProgressReport;
 pub use plan::{Foreseen, Plan};
 pub use reap::{Reaped, Reaper};
 pub use renew::{Renewed, Stop};
+pub use run_log::LogStand;
 pub use settings::Terms;
 pub use submit::{ABSENT, Receipt, Submitter};
 pub use sweep::Swept;
@@ -70,6 +74,7 @@ pub struct Ledger {
     pub runs: Table<Run>,
     pub leases: Table<Lease>,
     pub events: Table<EventRecord>,
+    pub artifacts: Table<Artifact>,
     gates: gate::Gates,
     factories: Table<fleet::Factory>,
     products: Table<fleet::Product>,
@@ -102,6 +107,7 @@ impl Ledger {
             runs: Table::over(store),
             leases: Table::over(store),
             events: Table::over(store),
+            artifacts: Table::over(store),
             gates: gate::Gates::over(store),
             factories: Table::over(store),
             products: Table::over(store),

@@ -21,7 +21,7 @@ use clock::{Clock, Ids};
 
 pub use accept::accept;
 pub use answer::{Asked, problem_of};
-pub use news::{BusAway, Fate, News};
+pub use news::{BusAway, Ear, Fate, News};
 pub use serve::{Group, Served};
 pub use side::Side;
 pub use tally::{Tallied, Tally};

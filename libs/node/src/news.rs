@@ -1,6 +1,7 @@
 //! What is told rather than asked: hints to whoever listens, and entries that are kept until they
 //! were dealt with.
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -33,6 +34,37 @@ pub struct News {
 pub enum Fate {
     Done,
     Again(Duration),
+}
+
+/// Hears until it is dropped, for those who hear beside other things.
+pub struct Ear {
+    inbox: Inbox,
+    node: Node,
+}
+
+impl Ear {
+    /// `None` once it is time to stop, or where the bus is gone for good. Dropping the call loses
+    /// nothing.
+    pub async fn next(&mut self) -> Option<News> {
+        let delivery = self.node.next_of(&mut self.inbox).await?;
+        Some(News::of(&delivery))
+    }
+}
+
+impl fmt::Debug for Ear {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Ear")
+    }
+}
+
+impl News {
+    fn of(delivery: &Delivery) -> Self {
+        Self {
+            product: delivery.message.subject.product().clone(),
+            body: delivery.message.body.to_vec(),
+            attempt: delivery.attempt,
+        }
+    }
 }
 
 impl Node {
@@ -90,16 +122,20 @@ impl Node {
         let node = self.clone();
         self.tasks.spawn(task, async move {
             while let Some(delivery) = node.next_of(&mut inbox).await {
-                handler(News {
-                    product: delivery.message.subject.product().clone(),
-                    body: delivery.message.body.to_vec(),
-                    attempt: delivery.attempt,
-                })
-                .await;
+                handler(News::of(&delivery)).await;
             }
             Ok::<(), BusAway>(())
         });
         Ok(())
+    }
+
+    /// Hears a part of a line for as long as the answer is kept.
+    ///
+    /// # Errors
+    /// The bus is away.
+    pub async fn ear(&self, filter: &Filter) -> Result<Ear, BusAway> {
+        let inbox = self.bus.listen(filter, Audience::Everyone).await?;
+        Ok(Ear { inbox, node: self.clone() })
     }
 
     /// Takes the entries of a stream one by one; each stays until its handler is done with it, and
@@ -120,12 +156,7 @@ impl Node {
         let node = self.clone();
         self.tasks.spawn(group.0, async move {
             while let Some(delivery) = node.next_of(&mut inbox).await {
-                let entry = News {
-                    product: delivery.message.subject.product().clone(),
-                    body: delivery.message.body.to_vec(),
-                    attempt: delivery.attempt,
-                };
-                let fate = handler(entry).await;
+                let fate = handler(News::of(&delivery)).await;
                 settle(group, delivery, fate).await;
             }
             Ok::<(), BusAway>(())

@@ -2,6 +2,7 @@
 //! role stands on. Waits for a server that is not there yet and says so; never makes a stream or a
 //! bucket unless it is told to.
 
+mod blobs;
 mod durability;
 mod look;
 #[cfg(feature = "nats")]
@@ -18,6 +19,7 @@ use store_embedded::Embedded;
 
 use crate::Tasks;
 
+pub use blobs::{BlobsChoice, NoPlace, blobs};
 pub use durability::{Durability, Sync};
 pub use look::{Look, Standing};
 pub use safe::{Losses, ReadOnly, Safe};
@@ -57,6 +59,11 @@ pub struct Making {
 pub enum NotOpened {
     #[error("NATS is not built in: this binary was made without the feature `nats`")]
     NotBuiltIn,
+    /// A place for blobs that needs this feature.
+    #[error("this place for blobs is not built in: this binary was made without `{0}`")]
+    PlaceNotBuiltIn(&'static str),
+    #[error("blobs cannot be kept there")]
+    Blobs(#[from] blob::NotOpened),
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
     #[error("the store on NATS cannot be used")]

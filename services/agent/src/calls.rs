@@ -2,16 +2,17 @@
 //! the same id until it is answered. Decides nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use client::{Coordinator, Patience, Told, Unanswered};
+use client::{Coordinator, NotBrought, Parcel, Patience, Told, Unanswered};
 use fleet::{
     Disposition, Health, Incarnation, Insights, Nonce, OpId, RequestId, StageName, VerifyResult,
 };
 use node::Node;
 use protocol::{
-    Beat, Beaten, ClaimWork, Code, Deregister, Granted, OfferSeen, PatchJob, ReleaseJob,
-    ReportProgress,
+    AppendLog, Beat, Beaten, BeginArtifact, Begun, ClaimWork, Code, CommitArtifact, Deregister,
+    Granted, Hold, Linked, OfferSeen, PatchJob, Problem, ReleaseJob, ReportProgress, Upload,
 };
 use tracing::debug;
 
@@ -25,6 +26,8 @@ const CLAIM_WAITS: Duration = Duration::from_secs(4);
 /// that this is how long its death can keep a seat idle.
 const CLAIM_SPAN: Duration = Duration::from_secs(6);
 const SPAN: Duration = Duration::from_secs(5);
+/// The bytes are read again before this is answered.
+const COMMIT_SPAN: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often a claim that may have been granted is asked for again.
@@ -37,6 +40,8 @@ pub(crate) struct Calls<L> {
     pub(crate) who: Identity,
     pub(crate) seats: u32,
     pub(crate) reminders: Reminders,
+    /// Somebody keeps logs in this fleet: an answer was heard once.
+    pub(crate) logs_are_kept: AtomicBool,
 }
 
 impl<L: Coordinator> Calls<L> {
@@ -123,19 +128,8 @@ impl<L: Coordinator> Calls<L> {
         stage: StageName,
         verify: Option<VerifyResult>,
     ) -> Result<(), Code> {
-        let (grip, nonce) = held;
-        let ask = PatchJob {
-            job_id: grip.job,
-            factory_id: self.who.factory.clone(),
-            lease_epoch: grip.epoch,
-            claim_nonce: nonce,
-            op_id: self.op(),
-            stage: Some(stage),
-            checkpoint: None,
-            note: None,
-            verify_result: verify,
-            insights: None,
-        };
+        let (grip, _) = held;
+        let ask = PatchJob { stage: Some(stage), verify_result: verify, ..self.change(held) };
         let mut pause = FIRST_PAUSE;
         loop {
             match self.link.patch(&ask, self.patience(SPAN)).await {
@@ -154,12 +148,53 @@ impl<L: Coordinator> Calls<L> {
         }
     }
 
+    /// Tells the next lines of a run, once.
+    pub(crate) async fn log(&self, ask: &AppendLog) -> Told<()> {
+        let told = self.link.log(ask, self.patience(SPAN)).await;
+        if !matches!(told, Err(Unanswered::Away(_))) {
+            self.logs_are_kept.store(true, Ordering::Relaxed);
+        }
+        told
+    }
+
+    pub(crate) async fn begin(&self, ask: &BeginArtifact) -> Told<Begun> {
+        self.link.begin(ask, self.patience(SPAN)).await
+    }
+
+    pub(crate) async fn bring(&self, to: &Upload, parcel: Parcel) -> Result<(), NotBrought> {
+        self.link.bring(to, parcel).await
+    }
+
+    pub(crate) async fn commit(&self, ask: &CommitArtifact) -> Told<Linked> {
+        self.link.commit(ask, self.patience(COMMIT_SPAN)).await
+    }
+
+    /// Says something to people who look at the job, once.
+    pub(crate) async fn remark(&self, held: (Grip, Nonce), note: String) {
+        let ask = PatchJob { note: Some(note), ..self.change(held) };
+        if let Err(error) = self.link.patch(&ask, self.patience(SPAN)).await {
+            debug!(job = %ask.job_id, %error, "remark not told");
+        }
+    }
+
+    pub(crate) fn hold(&self, (grip, nonce): (Grip, Nonce)) -> Hold {
+        let factory_id = self.who.factory.clone();
+        Hold { factory_id, lease_epoch: grip.epoch, claim_nonce: nonce }
+    }
+
     /// Sends a report that is on disk until it is answered.
     pub(crate) async fn deliver(&self, desk: &Desk, report: &ReleaseJob) -> std::io::Result<()> {
         let mut pause = FIRST_PAUSE;
+        let mut report = report.clone();
         loop {
-            match self.link.release(report, self.patience(SPAN)).await {
+            match self.link.release(&report, self.patience(SPAN)).await {
                 Ok(_) => return desk.answered(report.op_id),
+                Err(Unanswered::Refused(problem)) if lacks_artifacts(&problem, &report) => {
+                    // Somebody removed one meanwhile. The result is not lost with it.
+                    report.artifacts.clear();
+                    desk.put(&report)?;
+                    continue;
+                }
                 Err(Unanswered::Refused(problem)) => {
                     let code = problem.code.as_str();
                     tracing::warn!(job = %report.job_id, code, "report refused and put aside");
@@ -168,6 +203,22 @@ impl<L: Coordinator> Calls<L> {
                 Err(error) => debug!(job = %report.job_id, %error, "report not answered yet"),
             }
             pause = self.pause(pause).await;
+        }
+    }
+
+    /// Nothing yet, in the name of its holder.
+    fn change(&self, (grip, nonce): (Grip, Nonce)) -> PatchJob {
+        PatchJob {
+            job_id: grip.job,
+            factory_id: self.who.factory.clone(),
+            lease_epoch: grip.epoch,
+            claim_nonce: nonce,
+            op_id: self.op(),
+            stage: None,
+            checkpoint: None,
+            note: None,
+            verify_result: None,
+            insights: None,
         }
     }
 
@@ -191,6 +242,7 @@ impl<L: Coordinator> Calls<L> {
             insights,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         };
         match verdict {
             Verdict::Shipped => report.disposition = Some(Disposition::Ship),
@@ -223,4 +275,8 @@ impl<L: Coordinator> Calls<L> {
         tokio::time::sleep(pause + self.node.ids.jitter(pause / 2)).await;
         (pause * 2).min(LONGEST_PAUSE)
     }
+}
+
+fn lacks_artifacts(problem: &Problem, report: &ReleaseJob) -> bool {
+    !report.artifacts.is_empty() && problem.reason.as_deref() == Some("artifacts_pending")
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleet::{Checkpoint, CommandLine, EngineName, Nonce, ProductId, ReviewPolicy};
+use fleet::{Checkpoint, CommandLine, EngineName, Glob, Nonce, ProductId, ReviewPolicy};
 use protocol::Granted;
 use serde::Deserialize;
 
@@ -21,6 +21,8 @@ pub struct Errand {
     pub command: Option<CommandLine>,
     pub verify: Option<CommandLine>,
     pub cwd: Option<String>,
+    /// Which files of its work are kept.
+    pub artifacts: Vec<Glob>,
     pub checkpoint: Option<Checkpoint>,
     timeout: Duration,
     manual: bool,
@@ -36,6 +38,8 @@ struct Shown {
     command: Option<CommandLine>,
     verify: Option<CommandLine>,
     cwd: Option<String>,
+    #[serde(default)]
+    artifact_globs: Vec<Glob>,
     timeout_sec: u64,
     review_policy: ReviewPolicy,
 }
@@ -56,6 +60,7 @@ impl Errand {
             command: shown.command,
             verify: shown.verify,
             cwd: shown.cwd,
+            artifacts: shown.artifact_globs,
             checkpoint: granted.checkpoint.clone(),
             timeout: Duration::from_secs(shown.timeout_sec),
             manual: shown.review_policy == ReviewPolicy::Manual,

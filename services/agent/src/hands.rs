@@ -3,6 +3,8 @@
 mod environment;
 mod folder;
 mod group;
+mod lines;
+mod masks;
 mod processes;
 
 use std::fmt::Debug;
@@ -13,9 +15,12 @@ use fleet::RunResult;
 use tokio::sync::{mpsc, watch};
 
 use crate::errand::Errand;
+use crate::harvest::Trail;
 use crate::hold::Ending;
+use crate::journal::Journal;
 
 pub use group::Process;
+pub use masks::Mask;
 pub use processes::{Place, Processes};
 
 /// Does errands. Two kinds: processes of this host, and scripts of a test.
@@ -25,6 +30,10 @@ pub trait Executor: Send + Sync + Debug + 'static {
     /// time, those given before it began included; when their giver is gone, it is over at once.
     /// When this returns, nothing of the run's process group is left.
     async fn run(&self, run: Run) -> Ending;
+
+    /// Where the run of an errand leaves what it says and makes, the same for all of its parts.
+    /// None where it leaves nothing.
+    fn trail(&self, errand: &Errand) -> Option<Trail>;
 
     /// Ends what an agent before this one left running.
     async fn clear_away(&self, left: &Process);
@@ -37,6 +46,8 @@ pub struct Run {
     pub part: Part,
     pub orders: watch::Receiver<Order>,
     pub tell: mpsc::Sender<Word>,
+    /// What it says goes here, if it leaves anything.
+    pub journal: Option<Arc<Journal>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,16 +2,20 @@
 //! and reports how they ended. Never touches a record; what it says is decided elsewhere, and what
 //! it does is decided by [`session`], which is pure.
 
+mod bringing;
 mod calls;
 mod desk;
 mod errand;
 mod hands;
+mod harvest;
 mod hints;
 mod hold;
+mod journal;
 mod news;
 mod renew;
 mod rounds;
 pub mod session;
+mod telling;
 pub mod tools;
 
 use std::io;
@@ -22,8 +26,10 @@ use fleet::{Capability, Descriptor, EngineName, FactoryId, Incarnation, ProductI
 use node::{BusAway, Node};
 
 pub use errand::Errand;
-pub use hands::{Executor, Order, Part, Place, Process, Processes, Run, Word};
+pub use hands::{Executor, Mask, Order, Part, Place, Process, Processes, Run, Word};
+pub use harvest::Trail;
 pub use hold::{Ending, Grant, Grip, Verdict, Why};
+pub use journal::Journal;
 pub use session::Pace;
 
 use crate::desk::Desk;

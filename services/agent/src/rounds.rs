@@ -3,14 +3,16 @@
 
 mod beat;
 mod inherit;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use client::Coordinator;
-use fleet::{Insights, Nonce, StageName, VerifyResult};
+use fleet::{ArtifactId, Insights, Nonce, StageName, VerifyResult};
 use node::Node;
 use protocol::{Granted, OfferSeen, ReleaseJob, RenewOne, ReportProgress, StopWork};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -25,6 +27,7 @@ use crate::hints::{self, Reminders, why_of};
 use crate::hold::{Ending, Grip, Verdict};
 use crate::news::News;
 use crate::renew::{Renewer, Roster};
+use crate::rounds::traces::Traces;
 use crate::session::{Action, Event, Session};
 use crate::{CannotServe, Identity, Options};
 
@@ -56,6 +59,7 @@ struct Held {
     process: Option<Process>,
     insights: Option<Insights>,
     words: u64,
+    traces: Option<Traces>,
 }
 
 pub(crate) async fn begin<L: Coordinator, H: Executor>(
@@ -86,6 +90,7 @@ pub(crate) async fn begin<L: Coordinator, H: Executor>(
             who,
             seats: options.pace.seats,
             reminders: Reminders::default(),
+            logs_are_kept: AtomicBool::new(false),
         }),
         hands: Arc::new(hands),
         desk: Arc::new(desk),
@@ -161,6 +166,7 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
             process: None,
             insights: None,
             words: 0,
+            traces: None,
         });
         Event::Granted(Box::new(grant))
     }
@@ -284,11 +290,18 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
     }
 
     /// Not cut short with the loop: once its orders are gone, a run ends its group itself.
-    fn run(&self, grip: Grip, part: Part) {
+    fn run(&mut self, grip: Grip, part: Part) {
+        let Some(errand) = self.held.get(&grip).map(|held| Arc::clone(&held.errand)) else {
+            return;
+        };
+        if part == Part::Command {
+            let traces = self.trace(&errand);
+            self.held.entry(grip).and_modify(|held| held.traces = traces);
+        }
         let Some(held) = self.held.get(&grip) else { return };
         let (tell, words) = mpsc::channel(WORDS);
-        let (errand, orders) = (Arc::clone(&held.errand), held.orders.subscribe());
-        let run = Run { errand, part, orders, tell };
+        let journal = held.traces.as_ref().map(|traces| Arc::clone(&traces.journal));
+        let run = Run { errand, part, orders: held.orders.subscribe(), tell, journal };
         let (hands, say, node) =
             (Arc::clone(&self.hands), self.say.clone(), self.calls.node.clone());
         self.spawn("words", pass_on(grip, words, say.clone()));
@@ -307,24 +320,35 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
         }
     }
 
-    fn report(&self, grip: Grip, verdict: Verdict) {
-        let Some(held) = self.held.get(&grip) else { return };
+    fn report(&mut self, grip: Grip, verdict: Verdict) {
+        let Some(held) = self.held.get_mut(&grip) else { return };
         info!(job = %grip.job, epoch = %grip.epoch, %verdict, "job let go");
-        self.send((grip, held.errand.nonce), verdict, held.insights.clone());
+        let report = self.calls.report((grip, held.errand.nonce), verdict, held.insights.clone());
+        let left = held.traces.take().map(|traces| (Arc::clone(&held.errand), traces));
+        self.deliver(grip, report, left);
     }
 
     fn send(&self, held: (Grip, Nonce), verdict: Verdict, insights: Option<Insights>) {
         let report = self.calls.report(held, verdict, insights);
-        self.deliver(held.0, report);
+        self.deliver(held.0, report, None);
     }
 
-    /// First to disk, then on its way. What is not answered before the agent ends stays there.
-    fn deliver(&self, grip: Grip, report: ReleaseJob) {
+    /// First to disk, then on its way, behind what the run left. What is not answered before the
+    /// agent ends stays there.
+    fn deliver(&self, grip: Grip, mut report: ReleaseJob, left: Option<(Arc<Errand>, Traces)>) {
         let (calls, desk, say) =
             (Arc::clone(&self.calls), Arc::clone(&self.desk), self.say.clone());
         self.calls.node.tasks.spawn("report", async move {
             // A short sync on this task: renewals have a thread of their own.
             desk.put(&report)?;
+            if let Some((errand, traces)) = left {
+                let brought = tokio::select! {
+                    biased;
+                    () = say.closed() => return Ok(()),
+                    brought = traces.close(&calls, &errand) => brought,
+                };
+                name_artifacts(&desk, &mut report, brought)?;
+            }
             tokio::select! {
                 biased;
                 () = say.closed() => {}
@@ -369,6 +393,19 @@ impl Held {
             process: self.process.clone(),
         }
     }
+}
+
+/// † Without them it is on disk already, and is sent so.
+fn name_artifacts(
+    desk: &Desk,
+    report: &mut ReleaseJob,
+    brought: Vec<ArtifactId>,
+) -> io::Result<()> {
+    if brought.is_empty() {
+        return Ok(());
+    }
+    report.artifacts = brought;
+    desk.put(report)
 }
 
 async fn pass_on(grip: Grip, mut words: mpsc::Receiver<Word>, say: mpsc::Sender<News>) {

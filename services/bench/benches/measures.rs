@@ -41,6 +41,7 @@ fn set(options: &mut Options, word: &str) {
             "contention" => What::Contention,
             "renew" => What::Renew,
             "recovery" => What::Recovery,
+            "logs" => What::Logs,
             other => panic!("no such measure: {other}"),
         }),
         Some(("store", "memory")) => options.store = StoreChoice::Memory,

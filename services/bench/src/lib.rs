@@ -12,6 +12,7 @@ mod floor;
 mod recovery;
 mod renew;
 mod spread;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -38,11 +39,20 @@ pub enum What {
     /// How soon a silent holder's job is held by somebody else. Holders fall silent by saying
     /// nothing more; killed processes are the business of the agent's own tests.
     Recovery,
+    /// Many who follow one job that says much.
+    Logs,
 }
 
 impl What {
-    pub const ALL: [Self; 6] =
-        [Self::Cycles, Self::Claims, Self::Dispatch, Self::Contention, Self::Renew, Self::Recovery];
+    pub const ALL: [Self; 7] = [
+        Self::Cycles,
+        Self::Claims,
+        Self::Dispatch,
+        Self::Contention,
+        Self::Renew,
+        Self::Recovery,
+        Self::Logs,
+    ];
 }
 
 /// Where records lie while it is measured.
@@ -67,7 +77,7 @@ pub struct Options {
     /// Other queued jobs, for [`What::Dispatch`].
     pub backlog: u64,
     /// Queued jobs of [`What::Claims`], rounds of [`What::Contention`], leases of [`What::Renew`], silent holders of
-    /// [`What::Recovery`]; with 0 each has its own usual number.
+    /// [`What::Recovery`], readers of [`What::Logs`]; with 0 each has its own usual number.
     pub jobs: u64,
     /// An embedded store lies in a folder made inside this one, and is removed afterwards.
     pub place: PathBuf,
@@ -94,7 +104,7 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Measurement {
-    /// `cycles`, `claims`, `dispatch`, `claim`, `start`, `contention`, `renew` or `recovery`.
+    /// `cycles`, `claims`, `dispatch`, `claim`, `start`, `contention`, `renew`, `recovery` or `logs`.
     pub what: &'static str,
     pub store: StoreChoice,
     /// Requests, or parked claims, at once.
@@ -104,17 +114,17 @@ pub struct Measurement {
     /// How long it was measured.
     pub seconds: f64,
     /// `cycles`: shipped jobs. `claims`, `dispatch`, `claim`: grants. `start`: jobs read. `contention`:
-    /// rounds. `renew`: renewals. `recovery`: jobs.
+    /// rounds. `renew`: renewals. `recovery`: jobs. `logs`: lines that each reader had.
     pub per_sec: f64,
     /// `cycles`: a whole cycle. `claims`: a claim. `dispatch`: from the submit's answer to the grant. `claim`,
     /// `contention`: the claim that won. `renew`: one request of many renewals. `recovery`: beyond
-    /// the term.
+    /// the term. `logs`: from a line's making to its reader.
     pub p50_ms: Option<f64>,
     pub p99_ms: Option<f64>,
     /// What the machine can do without us, in the same run.
     pub floor: Option<Floor>,
     /// `cycles`, `claims`: of the floor. `claim`: p99 as a multiple of that without a backlog. `start`:
-    /// bytes of memory gained for each job. `renew`: processor time as a share of one core.
+    /// bytes of memory gained for each job. `renew`, `logs`: processor time as a share of one core.
     pub ratio: Option<f64>,
     /// Writes of the store, followers' included.
     pub writes_per_cycle: Option<f64>,
@@ -180,6 +190,7 @@ pub async fn run(
             What::Contention => on_measurement(contention::measure(options, &mut say).await?),
             What::Renew => on_measurement(renew::measure(options, &mut say).await?),
             What::Recovery => on_measurement(recovery::measure(options, &mut say).await?),
+            What::Logs => on_measurement(tails::measure(options, &mut say).await?),
         }
     }
     Ok(())

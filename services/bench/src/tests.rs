@@ -92,3 +92,11 @@ fn a_figure_is_told_in_camel_case() {
     }
     assert_eq!(json["store"], "embedded");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_follow_a_log_are_told_every_line_once() {
+    let options = Options { jobs: 3, ..small(What::Logs, StoreChoice::Memory) };
+    let figures = measured(&options).await;
+    assert_eq!((figures[0].in_flight, figures[0].violations), (3, 0));
+    assert!(figures[0].per_sec > 0.0 && figures[0].p50_ms.is_some());
+}

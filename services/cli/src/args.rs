@@ -25,6 +25,8 @@ pub enum Verb {
     Runs(One),
     /// Show what happened to a job
     Events(Events),
+    /// Print what a job says
+    Logs(Logs),
     /// Show who holds a job
     Lease(One),
     /// Stop jobs
@@ -197,6 +199,22 @@ pub struct Events {
     /// Go on as more happens
     #[arg(short, long)]
     pub follow: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Logs {
+    /// Its id, a beginning of it, or its key
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Go on as it says more, until it ends; then exit as submit --wait does
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only this attempt; without it the latest that has said anything
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub attempt: Option<u32>,
+    /// Only so many of the last lines
+    #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub tail: Option<u32>,
 }
 
 /// An action on jobs.

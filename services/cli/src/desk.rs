@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{CallError, Follow, OverHttp, Patience, Unanswered};
+use client::{CallError, Follow, LogBytes, LogPart, OverHttp, Patience, Unanswered};
 use clock::{Clock, Ids};
 use fleet::{JobId, OpId, Timestamp};
 use protocol::{AboutJob, Ask, OfJob};
@@ -99,6 +99,15 @@ impl Desk {
 
     pub(crate) fn follow(&self, job: Option<JobId>, since: Option<String>) -> Follow {
         self.link.follow(job, since, self.patience())
+    }
+
+    pub(crate) fn follow_log(&self, job: JobId, part: LogPart) -> Follow {
+        self.link.follow_log(job, part, self.patience())
+    }
+
+    pub(crate) async fn read_log(&self, job: JobId, part: LogPart) -> Result<LogBytes, Trouble> {
+        let opened = self.link.read_log(job, part, self.patience()).await;
+        opened.map_err(|error| self.refused(error))
     }
 
     fn patience(&self) -> Patience {

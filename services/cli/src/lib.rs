@@ -9,6 +9,7 @@ mod desk;
 mod exit;
 mod house;
 mod jobs;
+mod logs;
 mod printer;
 mod settings;
 mod shape;
@@ -30,8 +31,8 @@ use clock::{Clock, Ids};
 use protocol::{AboutJob, AboutProduct, FactoryAction, JobAction, ProductAction};
 
 pub use args::{
-    Act, Cancel, Common, Config, ConfigVerb, Drain, Events, Factories, List, One, Open, Output,
-    Pause, Redrive, Resume, Ship, Stay, Submit, Verb, Watch,
+    Act, Cancel, Common, Config, ConfigVerb, Drain, Events, Factories, List, Logs, One, Open,
+    Output, Pause, Redrive, Resume, Ship, Stay, Submit, Verb, Watch,
 };
 pub use exit::Exit;
 pub use terminal::{Sink, Source, Terminal};
@@ -151,6 +152,7 @@ async fn carry_out(desk: &mut Desk, verb: Verb, folder: &Path) -> Result<Exit, T
         Verb::Events(Events { job, follow: false }) => {
             jobs::several(desk, AboutJob::Events, &job).await
         }
+        Verb::Logs(wanted) => logs::logs(desk, &wanted).await,
         Verb::Lease(one) => jobs::lease(desk, &one.job).await,
         Verb::Cancel(Cancel { act, now, no_cascade }) => {
             let manner = Manner { now, alone: no_cascade, ..plain };

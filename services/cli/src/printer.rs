@@ -168,6 +168,12 @@ impl Printer {
         Ok(self.terminal.out.line(&clean::line(text))?)
     }
 
+    /// What a job said, as it said it.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        self.settle();
+        Ok(self.terminal.out.bytes(bytes)?)
+    }
+
     /// Says something beside the data. That nobody can hear it is no failure.
     pub(crate) fn talk(&mut self, text: &str) {
         if !self.quiet {

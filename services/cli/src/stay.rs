@@ -110,7 +110,7 @@ impl Watch {
                 Ok(["shipped", "failed", "dead_letter", "cancelled", "rejected"].contains(&&*kind))
             }
             Ok(News::Gap) => self.read_up(desk).await.map(|()| true),
-            Ok(News::Here | News::Away) => Ok(false),
+            Ok(News::Here | News::Away | News::End) => Ok(false),
             Err(error) => {
                 let trouble = desk.refused(error);
                 desk.printer.talk(&format!("events are not told: {}", trouble.what));
@@ -142,7 +142,7 @@ pub(crate) fn is_ended(job: &Value) -> bool {
     ["shipped", "failed", "dead_letter"].contains(&job["stage"].as_str().unwrap_or_default())
 }
 
-fn told(desk: &mut Desk, job: &Value) -> Exit {
+pub(crate) fn told(desk: &mut Desk, job: &Value) -> Exit {
     let stage = shape::text(&job["stage"]);
     let reason = shape::text(&job["failureReason"]);
     let of = if reason.is_empty() { String::new() } else { format!(": {reason}") };
@@ -151,7 +151,7 @@ fn told(desk: &mut Desk, job: &Value) -> Exit {
 }
 
 /// The wait is over, the job is not: whether anything could run it decides what is told.
-async fn gave_up(desk: &mut Desk, id: JobId) -> Exit {
+pub(crate) async fn gave_up(desk: &mut Desk, id: JobId) -> Exit {
     let id = id.to_string();
     let why = desk.of_job(AboutJob::Why, &id).await.ok().and_then(|mut found| found.pop());
     let why = why.unwrap_or_default();

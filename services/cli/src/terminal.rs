@@ -39,7 +39,12 @@ impl Sink {
 
     /// Text that ends where it ends, at once.
     pub(crate) fn raw(&mut self, text: &str) -> io::Result<()> {
-        self.writer.write_all(text.as_bytes())?;
+        self.bytes(text.as_bytes())
+    }
+
+    /// Bytes as they are, at once.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes)?;
         self.writer.flush()
     }
 }

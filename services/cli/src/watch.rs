@@ -82,7 +82,7 @@ async fn lines(desk: &mut Desk) -> Result<Exit, Trouble> {
         match follow.next().await {
             Ok(News::Event(event)) => desk.printer.event(&event)?,
             Ok(News::Gap) => desk.printer.talk("some events were missed: gigamesh list"),
-            Ok(News::Here) => {}
+            Ok(News::Here | News::End) => {}
             Ok(News::Away) => desk.printer.talk("the fleet is away; trying again"),
             Err(error) => return Err(desk.refused(error)),
         }

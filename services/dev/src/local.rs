@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use artifact::Retention;
 use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
 use gateway::{HostName, LocalToken, NotOpened};
@@ -11,7 +12,7 @@ use ledger::{Ledger, Terms};
 use node::open::{self, BusChoice, Making, Process, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
 
-use crate::{Fleet, Home};
+use crate::{BlobsAt, Fleet, Home, Serving};
 
 /// Where records are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,10 @@ impl Data {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub data: Data,
+    /// The bytes of artifacts.
+    pub blobs: BlobsAt,
+    /// How long they are kept.
+    pub keep: Retention,
     pub address: SocketAddr,
     pub product: ProductId,
     pub token: LocalToken,
@@ -62,6 +67,8 @@ pub struct Options {
 pub enum NotStarted {
     #[error(transparent)]
     Provider(#[from] open::NotOpened),
+    #[error(transparent)]
+    Blobs(#[from] blob::NotOpened),
     #[error(transparent)]
     Door(#[from] NotOpened),
     #[error(transparent)]
@@ -99,7 +106,9 @@ impl Local {
         let (bus, clock, ids) =
             (Arc::clone(&node.bus), Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, bus, clock, ids, options.terms);
-        let fleet = Fleet::start(node.clone(), &ledger, Some(options.engine)).await?;
+        let blobs = options.blobs.open(Arc::clone(&node.ids))?;
+        let terms = Serving { engine: Some(options.engine), keep: options.keep };
+        let fleet = Fleet::start(node.clone(), &ledger, &blobs, terms).await?;
         let door = Tasks::default();
         let front = Node { tasks: door.clone(), ..node.clone() };
         let opened = gateway::Options {
@@ -107,6 +116,7 @@ impl Local {
             product: options.product.clone(),
             token: options.token,
             hosts: options.hosts,
+            blobs,
         };
         let address = gateway::serve(front, opened).await?;
         Ok(Self { fleet, door, address, product: options.product, node })

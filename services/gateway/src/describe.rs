@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use fleet::{EventType, FactoryId, JobId, Key, Priority, StageName, Timestamp};
+use fleet::{
+    ArtifactId, ArtifactKind, EventType, FactoryId, JobId, Key, Priority, StageName, Timestamp,
+};
 use protocol::{Code, Envelope, JobAction};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::routes::log;
 use crate::routes::table::{self, Body, Route, Said, Verb};
 
 /// The whole description, made once.
@@ -60,7 +63,7 @@ fn document() -> Value {
 fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     let mut responses = Map::new();
     for (status, said) in &route.said {
-        responses.insert(status.to_string(), response(*status, *said, schemas));
+        responses.insert(status.to_string(), response((*status, route.verb), *said, schemas));
     }
     responses.insert("default".into(), json!({ "$ref": "#/components/responses/Refused" }));
     let mut told = json!({
@@ -76,11 +79,15 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     if route.is_open() {
         told["security"] = json!([]);
     }
+    if let Some(role) = route.role {
+        told["description"] = json!(format!("For {role}."));
+    }
     told
 }
 
 fn parameters(route: &Route, schemas: &mut SchemaGenerator) -> Vec<Value> {
     let in_path = route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    let in_path = in_path.map(|name| name.trim_start_matches('*'));
     let mut all: Vec<Value> = in_path.map(|name| path_parameter(name, schemas)).collect();
     all.extend(route.query.iter().map(|name| query_parameter(name, schemas)));
     if matches!(route.body, Body::Action) {
@@ -89,8 +96,14 @@ fn parameters(route: &Route, schemas: &mut SchemaGenerator) -> Vec<Value> {
     if route.name == "getJob" {
         all.push(header("If-None-Match", "An ETag that is known already."));
     }
+    if route.name == "readBlob" {
+        all.push(header("Range", "One range of bytes."));
+    }
     if route.name == "followEvents" {
         all.push(header("Last-Event-ID", "The cursor of the last event that was seen."));
+    }
+    if route.name == "readLog" {
+        all.push(header("Last-Event-ID", "Where the reader is, as the last frame's id says."));
     }
     all
 }
@@ -98,6 +111,8 @@ fn parameters(route: &Route, schemas: &mut SchemaGenerator) -> Vec<Value> {
 fn path_parameter(name: &str, schemas: &mut SchemaGenerator) -> Value {
     let (schema, description) = match name {
         "factory" => (of::<FactoryId>(schemas), "The name of a factory."),
+        "artifact" => (of::<ArtifactId>(schemas), "An artifact."),
+        "key" => (json!({ "type": "string" }), "As it stands in the link, with its query."),
         "action" => (of::<JobAction>(schemas), "What is done."),
         _ => {
             let schema = json!({ "type": "string" });
@@ -118,6 +133,11 @@ fn query_parameter(name: &str, schemas: &mut SchemaGenerator) -> Value {
         "parentId" | "jobId" => of::<JobId>(schemas),
         "factoryId" => of::<FactoryId>(schemas),
         "createdAfter" | "createdBefore" => of::<Timestamp>(schemas),
+        "kind" => of::<ArtifactKind>(schemas),
+        "attempt" => json!({ "type": "integer", "minimum": 1 }),
+        "follow" => json!({ "enum": ["0", "1"], "default": "0" }),
+        "tail" => json!({ "type": "integer", "minimum": 0, "maximum": log::MOST_LINES }),
+        "quarantine" => json!({ "enum": ["0", "1"], "default": "0" }),
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 50 }),
         "admitted" => json!({ "enum": ["true", "any"], "default": "true" }),
         _ => json!({ "type": "string" }),
@@ -153,6 +173,14 @@ fn taken(body: Body, schemas: &mut SchemaGenerator) -> Option<Value> {
             } },
             "application/json": { "schema": { "$ref": "#/components/schemas/Submission" } },
         }),
+        Body::Upload => {
+            let (form, inline) = table::artifacts::uploads(schemas);
+            json!({
+                "multipart/form-data": { "schema": form },
+                "application/json": { "schema": inline },
+            })
+        }
+        Body::Bytes => json!({ "application/octet-stream": {} }),
     })
 }
 
@@ -167,10 +195,13 @@ fn without(mut schema: Value, in_path: &[&str]) -> Value {
     schema
 }
 
-fn response(status: u16, said: Said, schemas: &mut SchemaGenerator) -> Value {
+fn response((status, verb): (u16, Verb), said: Said, schemas: &mut SchemaGenerator) -> Value {
+    let deletes = verb == Verb::Delete;
     let description = match status {
         201 => "Made.",
+        204 if deletes => "Gone.",
         204 => "Nothing now; come back after Retry-After seconds.",
+        206 => "A part of it.",
         304 => "It is as it was.",
         _ => "Done.",
     };
@@ -184,11 +215,16 @@ fn response(status: u16, said: Said, schemas: &mut SchemaGenerator) -> Value {
             "description": description,
             "content": { "application/json": { "schema": { "type": "object" } } },
         }),
-        Said::Text(media) => json!({
-            "description": description,
-            "content": { media: { "schema": { "type": "string" } } },
-        }),
+        Said::Bytes => json!({ "description": description, "content": { "*/*": {} } }),
+        Said::Text(media) => texts(description, &[media]),
+        Said::Texts(media) => texts(description, media),
     }
+}
+
+fn texts(description: &str, media: &[&str]) -> Value {
+    let content =
+        media.iter().map(|media| ((*media).to_owned(), json!({ "schema": { "type": "string" } })));
+    json!({ "description": description, "content": content.collect::<Map<_, _>>() })
 }
 
 /// The one error table, for people.
@@ -209,7 +245,9 @@ fn word(verb: Verb) -> &'static str {
     match verb {
         Verb::Get => "get",
         Verb::Post => "post",
+        Verb::Put => "put",
         Verb::Patch => "patch",
+        Verb::Delete => "delete",
     }
 }
 

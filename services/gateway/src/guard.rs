@@ -19,9 +19,17 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("fleet-request-id");
 const PRODUCT: HeaderName = HeaderName::from_static("fleet-product");
 const API: HeaderName = HeaderName::from_static("fleet-api");
 /// What may be asked by anybody: that the process is there, whether it can work, and what holds
-/// nothing of any fleet.
-pub(crate) const OPEN: [&str; 7] =
-    ["/", "/app.css", "/app.js", "/healthz", "/metrics", "/openapi.json", "/readyz"];
+/// nothing of any fleet. A blob is opened by the signature in its link.
+pub(crate) const OPEN: [&str; 8] = [
+    "/",
+    "/app.css",
+    "/app.js",
+    "/fleet/blobs/{*key}",
+    "/healthz",
+    "/metrics",
+    "/openapi.json",
+    "/readyz",
+];
 
 /// The name of the request that is being answered.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +41,7 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
     let request_id = named.unwrap_or_else(|| door.node.ids.mint());
     request.extensions_mut().insert(Named(request_id));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let open = OPEN.contains(&path.as_str());
+    let open = OPEN.contains(&path.as_str()) || path.starts_with(blob::DOOR);
     if !host::is_ours(&door.options.hosts, request.uri(), request.headers()) {
         debug!(%request_id, "asked under a foreign name");
         let refusal = Refusal::new(Code::Forbidden, request_id).because("host");

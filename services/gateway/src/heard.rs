@@ -27,7 +27,7 @@ use crate::query;
 /// The largest body of JSON.
 const LARGEST_BODY: usize = 8 << 20;
 /// What is read and thrown away of a body that is too large, so that its sender hears the answer.
-const THROWN_AWAY: usize = 16 << 20;
+pub(crate) const THROWN_AWAY: usize = 16 << 20;
 /// For a body to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
 /// For a service to answer.
@@ -37,6 +37,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Heard {
     pub(crate) door: Door,
     pub(crate) request_id: Uuid,
+    pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) query: String,
     /// The names in the path, decoded.
@@ -48,23 +49,36 @@ pub(crate) struct Heard {
 impl FromRequest<Door> for Heard {
     type Rejection = Refusal;
 
-    async fn from_request(mut request: Request, door: &Door) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, door: &Door) -> Result<Self, Refusal> {
+        let (mut heard, body) = Self::headed(request, door).await?;
+        heard.body = heard.body_of(body, LARGEST_BODY).await;
+        Ok(heard)
+    }
+}
+
+impl Heard {
+    /// All but the body, which is left to whoever reads it as it comes.
+    pub(crate) async fn headed(mut request: Request, door: &Door) -> Result<(Self, Body), Refusal> {
         let named = request.extensions().get::<Named>().copied();
         let Named(request_id) = named.unwrap_or_else(|| Named(door.node.ids.mint()));
         let path = request.extract_parts::<RawPathParams>().await;
         let path = path.map_err(|_| Refusal::new(Code::NotFound, request_id))?;
         let path = path.iter().map(|(_, name)| name.to_owned()).collect();
         let (parts, body) = request.into_parts();
-        let body = body_of(&parts, body, request_id).await;
         let deadline = parts.headers.get(Header::Deadline.as_str());
         let deadline = deadline.and_then(|at| at.to_str().ok()).and_then(|at| at.parse().ok());
         let query = parts.uri.query().unwrap_or_default().to_owned();
-        let headers = parts.headers;
-        Ok(Self { door: door.clone(), request_id, headers, query, path, deadline, body })
+        let Parts { method, headers, .. } = parts;
+        let (door, none) = (door.clone(), Ok(Bytes::new()));
+        Ok((Self { door, request_id, method, headers, query, path, deadline, body: none }, body))
     }
-}
 
-impl Heard {
+    /// Reads the body after all, up to this bound of its own.
+    pub(crate) async fn with_body(mut self, body: Body, most: usize) -> Self {
+        self.body = self.body_of(body, most).await;
+        self
+    }
+
     pub(crate) fn refused(&self, code: Code) -> Refusal {
         Refusal::new(code, self.request_id)
     }
@@ -125,15 +139,29 @@ impl Heard {
 
     /// What the body says it is.
     pub(crate) fn media(&self) -> Result<Media, Refusal> {
-        if let Some(encoding) = self.headers.get(CONTENT_ENCODING) {
-            let hint = format!("send it without Content-Encoding, not as {encoding:?}");
-            return Err(self.refused(Code::UnsupportedMedia).hint(hint));
-        }
+        self.uncoded()?;
         let named = self.headers.get(CONTENT_TYPE).and_then(|named| named.to_str().ok());
         named.and_then(Media::named).ok_or_else(|| {
             let hint = "application/json; for a job file text/markdown; both in UTF-8";
             self.refused(Code::UnsupportedMedia).hint(hint)
         })
+    }
+
+    /// Whether the body stands there as it is meant.
+    pub(crate) fn uncoded(&self) -> Result<(), Refusal> {
+        let Some(encoding) = self.headers.get(CONTENT_ENCODING) else { return Ok(()) };
+        let hint = format!("send it without Content-Encoding, not as {encoding:?}");
+        Err(self.refused(Code::UnsupportedMedia).hint(hint))
+    }
+
+    /// Takes out a product, which has to be ours.
+    pub(crate) fn ours(&self, object: &mut Map<String, Value>) -> Result<(), Refusal> {
+        match object.remove("productId") {
+            Some(product) if product.as_str() != Some(self.door.options.product.as_str()) => {
+                Err(self.refused(Code::OutOfScope))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The JSON object of the body, without a product that is ours.
@@ -146,11 +174,7 @@ impl Heard {
             let refusal = self.refused(Code::Validation);
             return Err(refusal.at("", "malformed", "the body is a JSON object"));
         };
-        if let Some(product) = object.remove("productId")
-            && product.as_str() != Some(self.door.options.product.as_str())
-        {
-            return Err(self.refused(Code::OutOfScope));
-        }
+        self.ours(&mut object)?;
         Ok(object)
     }
 
@@ -191,6 +215,35 @@ impl Heard {
     pub(crate) async fn exists(&self, job: JobId) -> Result<(), Refusal> {
         let get = OfJob { query: AboutJob::Get, job: job.to_string() };
         self.ask(&get).await.map(|_| ())
+    }
+
+    /// How long the body is, as it was announced.
+    pub(crate) fn announced(&self) -> Option<u64> {
+        let announced = self.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        announced.and_then(|length| length.parse().ok())
+    }
+
+    async fn body_of(&self, body: Body, most: usize) -> Result<Bytes, Box<Problem>> {
+        if self.method == Method::GET || self.method == Method::HEAD {
+            return Ok(Bytes::new());
+        }
+        let read = tokio::time::timeout(BODY_WITHIN, collected(body, most)).await;
+        let refused = |message: &str| self.refused(Code::Validation).at("", "malformed", message).0;
+        match read {
+            Ok(Ok(bytes)) if bytes.len() <= most => Ok(bytes),
+            Ok(Ok(bytes)) => {
+                let actual = self.announced().or(u64::try_from(bytes.len()).ok());
+                Err(self.too_large(most as u64, actual).0)
+            }
+            Ok(Err(_)) => Err(refused("the body breaks off")),
+            Err(_) => Err(refused("the body took too long to arrive")),
+        }
+    }
+
+    pub(crate) fn too_large(&self, limit: u64, actual: Option<u64>) -> Refusal {
+        let mut refusal = self.refused(Code::TooLarge);
+        (refusal.0.limit, refusal.0.actual) = (Some(limit), actual);
+        refusal
     }
 
     pub(crate) fn completed<A: DeserializeOwned>(
@@ -243,36 +296,13 @@ fn changes(row: Row) -> bool {
     row.route().kind == Kind::Request && !reads
 }
 
-async fn body_of(parts: &Parts, body: Body, request_id: Uuid) -> Result<Bytes, Box<Problem>> {
-    if parts.method == Method::GET || parts.method == Method::HEAD {
-        return Ok(Bytes::new());
-    }
-    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    let announced: Option<usize> = announced.and_then(|length| length.parse().ok());
-    let read = tokio::time::timeout(BODY_WITHIN, collected(body)).await;
-    let refused = |reason: &str, message: &str| {
-        Refusal::new(Code::Validation, request_id).at("", reason, message).0
-    };
-    match read {
-        Ok(Ok(bytes)) if bytes.len() <= LARGEST_BODY => Ok(bytes),
-        Ok(Ok(bytes)) => {
-            let mut problem = Box::new(Problem::new(Code::TooLarge, request_id));
-            problem.limit = u64::try_from(LARGEST_BODY).ok();
-            problem.actual = u64::try_from(announced.unwrap_or(bytes.len())).ok();
-            Err(problem)
-        }
-        Ok(Err(_)) => Err(refused("malformed", "the body breaks off")),
-        Err(_) => Err(refused("malformed", "the body took too long to arrive")),
-    }
-}
-
 /// The body, or as much of it as shows that it is too large.
-async fn collected(mut body: Body) -> Result<Bytes, axum::Error> {
+async fn collected(mut body: Body, most: usize) -> Result<Bytes, axum::Error> {
     let (mut kept, mut seen) = (BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         seen += data.len();
-        if kept.len() <= LARGEST_BODY {
+        if kept.len() <= most {
             kept.extend_from_slice(&data);
         }
         if seen > THROWN_AWAY {

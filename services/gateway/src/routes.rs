@@ -1,11 +1,14 @@
 //! Which address leads where, by the one table. Every route but the open ones stands behind the
 //! guard.
 
+mod artifacts;
+mod blobs;
 mod events;
 mod factories;
 mod health;
 mod hold;
 mod jobs;
+pub(crate) mod log;
 mod operate;
 mod page;
 mod read;

@@ -54,6 +54,7 @@ enum Measured {
     Contention,
     Renew,
     Recovery,
+    Logs,
     All,
 }
 
@@ -89,6 +90,7 @@ impl Bench {
             Measured::Contention => vec![What::Contention],
             Measured::Renew => vec![What::Renew],
             Measured::Recovery => vec![What::Recovery],
+            Measured::Logs => vec![What::Logs],
             Measured::All => What::ALL.to_vec(),
         };
         let store = match self.store {

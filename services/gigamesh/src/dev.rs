@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::dev::{Data, Home, Local, Options};
+use ::dev::{BlobsAt, Data, Home, Local, Options};
+use artifact::Retention;
 use clap::Args;
-use client::OverBus;
+use client::{OverBus, OverHttp};
 use clock::System;
 use fleet::{EngineName, FactoryId, ProductId};
 use ledger::Terms;
@@ -112,8 +113,12 @@ impl Dev {
             None if self.ephemeral => Data::Memory,
             None => Data::of(home),
         };
+        let in_memory = data == Data::Memory;
+        let blobs = if in_memory { BlobsAt::Memory } else { BlobsAt::Folder(home.blobs()) };
         Ok(Options {
             data,
+            blobs,
+            keep: Retention::default(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
             product: product.clone(),
             token: home.token(&System::start())?,
@@ -129,11 +134,15 @@ impl Dev {
         home: &Home,
         (crew, host): (&Tasks, &Host),
     ) -> Result<(), Trouble> {
+        let token = std::fs::read_to_string(home.token_file())?;
+        let door = OverHttp::new(&format!("http://{}", local.address()), token.trim());
+        let door = door.expect("our own address and token").of_product(local.product());
         for number in 1..=self.factories {
             let factory: FactoryId = format!("local-{number}").parse().expect("a name");
             let folder = home.folder().join("factories").join(factory.as_str());
             let node = local.beside(crew.clone());
-            let link = OverBus::new(Arc::clone(&node.bus), local.product().clone());
+            let link = OverBus::new(Arc::clone(&node.bus), local.product().clone())
+                .with_door(door.clone());
             let options = self.equipment.options(factory, &folder, host).await;
             agent::serve(node, link, self.equipment.hands(&folder, host), options).await?;
         }

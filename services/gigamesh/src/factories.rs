@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use agent::{Options, Pace, Place, Processes};
+use agent::{Mask, Options, Pace, Place, Processes};
 use clap::Args;
 use fleet::{Capability, Descriptor, EngineName, FactoryId, ProductId};
 
@@ -28,6 +28,11 @@ pub(crate) struct Equipment {
     /// An environment variable that jobs may see (repeatable)
     #[arg(long = "pass-env", value_name = "NAME")]
     pub(crate) pass_env: Vec<String>,
+    /// A pattern of what no log may show, as a regular expression (repeatable); in the environment
+    /// one a line. Values of variables that jobs may see are hidden without it where their names
+    /// end in TOKEN, KEY, SECRET or PASSWORD
+    #[arg(long = "mask", value_name = "REGEX", env = "GIGAMESH_MASK", value_delimiter = '\n')]
+    pub(crate) masks: Vec<Mask>,
     /// Take jobs whose manifest says yolo
     #[arg(long)]
     pub(crate) allow_yolo: bool,
@@ -92,6 +97,7 @@ impl Equipment {
             roots: self.roots.clone(),
             environment: host.environment.clone(),
             pass_env: self.pass_env.clone(),
+            masks: self.masks.clone(),
             url: host.url.clone(),
         })
     }

@@ -65,9 +65,13 @@ impl Factory {
             () = interrupts.next() => return Err(Trouble::interrupted()),
             bus = open::outside(nats, &process) => bus?,
         };
-        let link = OverBus::new(Arc::clone(&bus), product.clone());
-        // Programs of a job may still want the door, if there is one.
-        let url = around.door().ok().map(|door| door.url);
+        let mut link = OverBus::new(Arc::clone(&bus), product.clone());
+        // Bytes go through the door, and programs of a job may want it, if there is one.
+        let door = around.door().ok();
+        if let Some(door) = &door {
+            link = link.with_door(door.link.clone());
+        }
+        let url = door.map(|door| door.url);
         let host = Host::of(around, url).on_a_bus(product);
         let way = Way { node: node_on(bus, &process), link, host, to: nats.clone() };
         self.work(way, interrupts, say).await

@@ -51,6 +51,8 @@ impl Trouble {
                 "another configuration: nats-server 2.12 or later, max_payload: 2MB, sync_interval: always"
             }
             NotOpened::NotBuiltIn => "--store embedded and --bus memory, or another build",
+            NotOpened::PlaceNotBuiltIn(_) => "--blobs disk:DIR, or another build",
+            NotOpened::Blobs(_) => "--blobs disk:DIR, a folder that can be written",
             NotOpened::Store(_) => "gigamesh doctor",
         };
         Self::failed("what this stands on cannot be opened").caused_by(error).next(next)
@@ -104,6 +106,9 @@ impl From<NotStarted> for Trouble {
             NotStarted::Door(NoDoor::Failed(_) | NoDoor::BusAway(_)) => {
                 Self::failed("the door cannot be opened").caused_by(&error)
             }
+            NotStarted::Blobs(_) => Self::failed("the bytes of artifacts cannot be kept")
+                .caused_by(&error)
+                .next("name a folder that can be written, with --blobs"),
             NotStarted::Bus(_) => Self::failed("the services cannot start").caused_by(&error),
         }
     }

@@ -6,14 +6,14 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bus::BusError;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use fleet::JobId;
 use hyper::Request;
 use protocol::Header;
 use serde_json::Value;
 use tokio::time::Sleep;
 
-use super::wire::{Outgoing, Streamed};
+use super::wire::{self, Streamed};
 use super::{OverHttp, refusal};
 use crate::{CallError, Patience};
 
@@ -34,12 +34,14 @@ pub enum News {
     Gap,
     /// The stream broke and is taken up again after a pause.
     Away,
+    /// All was said; nothing more comes.
+    End,
 }
 
 /// One listener. Dropping a call of [`Follow::next`] loses nothing.
 pub struct Follow {
     link: OverHttp,
-    job: Option<JobId>,
+    path: String,
     last: Option<String>,
     patience: Patience,
     stream: Option<Streamed>,
@@ -53,15 +55,79 @@ impl OverHttp {
     /// `patience` names every try to open the stream, its span bounds it.
     #[must_use]
     pub fn follow(&self, job: Option<JobId>, since: Option<String>, patience: Patience) -> Follow {
+        let query = job.map(|job| format!("?jobId={job}")).unwrap_or_default();
+        self.follow_at(format!("/fleet/events{query}"), since, patience)
+    }
+
+    /// Follows what a job says, from the beginning of a run or its last lines, over all of its
+    /// later runs unless one is named. Each event is a [`protocol::LogPiece`].
+    #[must_use]
+    pub fn follow_log(&self, job: JobId, part: LogPart, patience: Patience) -> Follow {
+        let path = format!("/fleet/jobs/{job}/log?follow=1{}", part.query());
+        self.follow_at(path, None, patience)
+    }
+
+    fn follow_at(&self, path: String, last: Option<String>, patience: Patience) -> Follow {
         Follow {
             link: self.clone(),
-            job,
-            last: since,
+            path,
+            last,
             patience,
             stream: None,
             heard: BytesMut::new(),
             pause: None,
             failures: 0,
+        }
+    }
+
+    /// Opens what is stored of a job's log, as it was said.
+    ///
+    /// # Errors
+    /// As [`CallError`] tells.
+    pub async fn read_log(
+        &self,
+        job: JobId,
+        part: LogPart,
+        patience: Patience,
+    ) -> Result<LogBytes, CallError> {
+        let query = part.query();
+        let path = format!("/fleet/jobs/{job}/log?{}", query.trim_start_matches('&'));
+        let way = self.follow_at(path, None, patience);
+        let opened = tokio::time::timeout(patience.span, way.open());
+        Ok(LogBytes(opened.await.map_err(|_| BusError::TimedOut)??))
+    }
+}
+
+/// Which part of a job's log is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogPart {
+    /// Of this attempt alone; without it, of the latest that has said anything.
+    pub attempt: Option<u32>,
+    /// Only so many of its last lines.
+    pub tail: Option<u32>,
+}
+
+impl LogPart {
+    fn query(self) -> String {
+        let attempt = self.attempt.map(|attempt| format!("&attempt={attempt}"));
+        let tail = self.tail.map(|tail| format!("&tail={tail}"));
+        attempt.unwrap_or_default() + &tail.unwrap_or_default()
+    }
+}
+
+/// A log on its way here.
+#[derive(Debug)]
+pub struct LogBytes(Streamed);
+
+impl LogBytes {
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// It broke off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        match tokio::time::timeout(SILENCE, self.0.next()).await {
+            Ok(piece) => Ok(piece?),
+            Err(_) => Err(BusError::TimedOut.into()),
         }
     }
 }
@@ -106,9 +172,8 @@ impl Follow {
     }
 
     async fn open(&self) -> Result<Streamed, CallError> {
-        let query = self.job.map(|job| format!("?jobId={job}")).unwrap_or_default();
         let mut request = Request::builder()
-            .uri(format!("/fleet/events{query}"))
+            .uri(&self.path)
             .header("host", &*self.link.authority)
             .header("authorization", &*self.link.credential)
             .header("accept", "text/event-stream");
@@ -118,9 +183,10 @@ impl Follow {
         if let Some(last) = &self.last {
             request = request.header("last-event-id", last);
         }
-        let request = request.body(Outgoing::default());
+        let request = request.body(wire::whole(Bytes::new()));
         let request = request.map_err(|why| BusError::Unavailable(why.to_string().into()))?;
-        let (status, mut stream) = self.link.wire.stream(request).await?;
+        let (head, mut stream) = self.link.wire.stream(request).await?;
+        let status = head.status;
         if status.is_success() {
             return Ok(stream);
         }
@@ -151,8 +217,10 @@ impl Follow {
             let field = |name: &str| {
                 frame.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start)
             };
-            if field("event:") == Some("gap") {
-                return Some(News::Gap);
+            match field("event:") {
+                Some("gap") => return Some(News::Gap),
+                Some("end") => return Some(News::End),
+                Some(_) | None => {}
             }
             let Some(data) = field("data:").and_then(|data| serde_json::from_str(data).ok()) else {
                 continue;

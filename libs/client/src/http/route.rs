@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use protocol::{Code, Operation, Problem, Query, Row, Word};
+use protocol::{Code, Custody, Operation, Problem, Query, Row, Word};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -56,10 +56,10 @@ pub(crate) fn of(row: Row, said: Value) -> Result<Call, Unsaid> {
         Row::Spoken(word) => spoken(word, said),
         Row::Plan => submission("/fleet/jobs/plan", &said),
         Row::Children => Ok(children(said)),
+        Row::Custody(custody) => of_artifacts(custody, said),
         Row::Intake
         | Row::Offer
         | Row::OfferAny
-        | Row::Custody(_)
         | Row::Log
         | Row::Command
         | Row::Event
@@ -105,18 +105,23 @@ fn read(query: Query, said: &Value) -> Result<Call, Unsaid> {
         },
         Query::Locks => (String::from("/fleet/locks"), Shape::Whole),
         Query::Budgets => (String::from("/fleet/budgets"), Shape::Whole),
-        Query::List => (format!("/fleet/jobs?{}", filters(said)), Shape::Whole),
-        Query::Artifacts | Query::Dag | Query::Profiles | Query::DeadLetters => {
+        Query::List => (format!("/fleet/jobs?{}", filters(said, &[])), Shape::Whole),
+        Query::Artifacts => {
+            let filters = filters(said, &["job"]);
+            (format!("/fleet/jobs/{}/artifacts?{filters}", job()), Shape::Whole)
+        }
+        Query::Dag | Query::Profiles | Query::DeadLetters => {
             return Err(Unsaid::NoRoute);
         }
     };
     Ok(Call { method: Method::GET, path, media: None, body: None, shape })
 }
 
-/// Every filter of the list as the address writes it.
-fn filters(said: &Value) -> String {
+/// Every filter of the list as the address writes it, but for what its path says.
+fn filters(said: &Value, in_path: &[&str]) -> String {
     let mut pairs = Vec::new();
-    for (name, value) in said.as_object().into_iter().flatten() {
+    let members = said.as_object().into_iter().flatten();
+    for (name, value) in members.filter(|(name, _)| !in_path.contains(&name.as_str())) {
         match value {
             Value::Array(several) => {
                 let each = several.iter().filter_map(Value::as_str);
@@ -176,9 +181,35 @@ fn spoken(word: Word, mut said: Value) -> Result<Call, Unsaid> {
             Ok(said_to(Method::POST, path, &said))
         }
         Word::Get => Err(Unsaid::NoRoute),
-        Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink | Word::Log => {
-            Err(Unsaid::NoRoute)
+        Word::ArtifactBegin => of_artifacts(Custody::Begin, said),
+        Word::ArtifactCommit => of_artifacts(Custody::Commit, said),
+        Word::ArtifactLink => of_artifacts(Custody::Link, said),
+        Word::Log => Ok(of_job(Method::POST, "/log")),
+    }
+}
+
+fn of_artifacts(custody: Custody, mut said: Value) -> Result<Call, Unsaid> {
+    let artifact =
+        |said: &mut Value| format!("/fleet/artifacts/{}", encoded(&taken(said, "artifactId")));
+    match custody {
+        Custody::Begin => {
+            let job = encoded(&taken(&mut said, "jobId"));
+            taken(&mut said, "direct");
+            Ok(said_to(Method::POST, format!("/fleet/jobs/{job}/artifacts/begin"), &said))
         }
+        Custody::Commit => {
+            let path = artifact(&mut said) + "/commit";
+            Ok(said_to(Method::POST, path, &said))
+        }
+        Custody::Link => {
+            let (path, shape) = (artifact(&mut said), Shape::Whole);
+            Ok(Call { method: Method::GET, path, media: None, body: None, shape })
+        }
+        Custody::Remove => {
+            let path = artifact(&mut said);
+            Ok(said_to(Method::DELETE, path, &said))
+        }
+        Custody::Keep | Custody::Audit | Custody::Sweep => Err(Unsaid::NoRoute),
     }
 }
 

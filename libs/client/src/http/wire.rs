@@ -1,19 +1,23 @@
 //! Connections to one door: made when none is idle, driven by the call that uses them, kept when
 //! they may be used again. Never sends a request twice that may have been heard.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bus::BusError;
 use bytes::{Bytes, BytesMut};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper::http::response::Parts;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-pub(crate) type Outgoing = Full<Bytes>;
+/// What a request brings: a few bytes, or many as they come.
+pub(crate) type Outgoing = UnsyncBoxBody<Bytes, io::Error>;
 
 type Driven = Pin<Box<Connection<TokioIo<TcpStream>, Outgoing>>>;
 
@@ -21,6 +25,10 @@ type Driven = Pin<Box<Connection<TokioIo<TcpStream>, Outgoing>>>;
 const IDLE: usize = 16;
 /// The largest answer that is read: a page of jobs.
 const LARGEST_ANSWER: usize = 64 << 20;
+
+pub(crate) fn whole(bytes: Bytes) -> Outgoing {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
 
 #[derive(Debug)]
 pub(crate) struct Wire {
@@ -37,6 +45,10 @@ struct Line {
 impl Wire {
     pub(crate) fn to(target: String) -> Self {
         Self { target, idle: Mutex::default() }
+    }
+
+    pub(crate) fn target(&self) -> &str {
+        &self.target
     }
 
     pub(crate) async fn send(
@@ -59,7 +71,7 @@ impl Wire {
     pub(crate) async fn stream(
         &self,
         request: Request<Outgoing>,
-    ) -> Result<(StatusCode, Streamed), BusError> {
+    ) -> Result<(Parts, Streamed), BusError> {
         let opened = async {
             let Line { mut sender, mut connection } = Line::open(&self.target).await?;
             let mut answered = std::pin::pin!(sender.send_request(request));
@@ -71,7 +83,8 @@ impl Wire {
                     (answered.await?, None)
                 }
             };
-            Ok((response.status(), Streamed { connection, body: response.into_body() }))
+            let (head, body) = response.into_parts();
+            Ok((head, Streamed { connection, body }))
         };
         opened.await.map_err(|error: Broken| away(&error))
     }
@@ -102,6 +115,11 @@ pub(crate) struct Streamed {
 impl Streamed {
     /// The next bytes; `None` once it ended or broke.
     pub(crate) async fn more(&mut self) -> Option<Bytes> {
+        self.next().await.ok()?
+    }
+
+    /// The next bytes, where an end is not a break.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, BusError> {
         loop {
             let frame = match &mut self.connection {
                 None => self.body.frame().await,
@@ -114,8 +132,10 @@ impl Streamed {
                     }
                 },
             };
-            if let Ok(data) = frame?.ok()?.into_data() {
-                return Some(data);
+            let Some(frame) = frame else { return Ok(None) };
+            let frame = frame.map_err(|error| away(&Broken::Cut(error)))?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
             }
         }
     }
@@ -123,9 +143,9 @@ impl Streamed {
 
 /// Why no answer came.
 #[derive(Debug, thiserror::Error)]
-enum Broken {
+pub(crate) enum Broken {
     #[error("cannot connect: {0}")]
-    Shut(#[from] std::io::Error),
+    Shut(#[from] io::Error),
     #[error("the connection broke: {0}")]
     Cut(#[from] hyper::Error),
     #[error("the answer is too large")]
@@ -156,7 +176,7 @@ impl Line {
         &mut self,
         request: Request<Outgoing>,
     ) -> Result<(StatusCode, Bytes, bool), Broken> {
-        let answered = async { read(self.sender.send_request(request).await?).await };
+        let answered = async { read_answer(self.sender.send_request(request).await?).await };
         let mut answered = std::pin::pin!(answered);
         tokio::select! {
             biased;
@@ -176,7 +196,9 @@ impl Line {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Result<(StatusCode, Bytes), Broken> {
+pub(crate) async fn read_answer(
+    response: Response<Incoming>,
+) -> Result<(StatusCode, Bytes), Broken> {
     let status = response.status();
     let mut body = response.into_body();
     let mut whole = BytesMut::new();

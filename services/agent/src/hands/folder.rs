@@ -1,4 +1,4 @@
-//! A run's own folder: instructions, log, work, and what the process reports by file.
+//! A run's own folder: instructions, log, work, artifacts, and what the process reports by file.
 
 use std::fs;
 use std::io;
@@ -8,6 +8,7 @@ use fleet::{Insights, RunResult};
 
 use crate::errand::Errand;
 use crate::hands::{CannotStart, Word};
+use crate::harvest::Trail;
 
 /// More of a report file is not read.
 const MOST_REPORTED: usize = 64 << 10;
@@ -15,7 +16,6 @@ const MOST_REPORTED: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     pub(crate) body: PathBuf,
-    pub(crate) log: PathBuf,
     pub(crate) work: PathBuf,
     pub(crate) artifacts: PathBuf,
     pub(crate) progress: PathBuf,
@@ -32,9 +32,9 @@ impl Folder {
         roots: &[PathBuf],
         errand: &Errand,
     ) -> Result<Self, CannotStart> {
-        let name = format!("{}-{}", errand.grip.job, errand.attempt);
-        let work = work_folder(&runs.join(&name), roots, errand)?;
-        Self::make(&runs.join(name), work, errand).map_err(|error| CannotStart {
+        let home = home_of(runs, errand);
+        let work = work_folder(&home, roots, errand)?;
+        Self::make(&home, work, errand).map_err(|error| CannotStart {
             result: RunResult::Failed,
             why: format!("the run's folder cannot be written: {error}"),
         })
@@ -43,8 +43,7 @@ impl Folder {
     fn make(home: &Path, work: PathBuf, errand: &Errand) -> io::Result<Self> {
         let folder = Self {
             body: home.join("body.md"),
-            log: home.join("log.txt"),
-            artifacts: home.join("artifacts"),
+            artifacts: artifacts_of(home, errand),
             progress: home.join("progress"),
             insights: home.join("insights.json"),
             work,
@@ -53,6 +52,16 @@ impl Folder {
         fs::create_dir_all(&folder.work)?;
         fs::write(&folder.body, &errand.body)?;
         Ok(folder)
+    }
+
+    /// Where this run leaves what is kept of it.
+    pub(crate) fn trail(runs: &Path, roots: &[PathBuf], errand: &Errand) -> Trail {
+        let home = home_of(runs, errand);
+        Trail {
+            log: home.join(format!("log-{}.txt", errand.grip.epoch)),
+            artifacts: artifacts_of(&home, errand),
+            work: work_folder(&home, roots, errand).ok(),
+        }
     }
 
     /// What the process says that it has used; what cannot be read was not said.
@@ -67,6 +76,16 @@ impl Folder {
         let (whole, _) = text.rsplit_once('\n')?;
         whole.lines().rev().find_map(progress_of)
     }
+}
+
+fn home_of(runs: &Path, errand: &Errand) -> PathBuf {
+    runs.join(format!("{}-{}", errand.grip.job, errand.attempt))
+}
+
+/// Each epoch has its own, as each has its own log: nothing that another left passes for this
+/// one's.
+fn artifacts_of(home: &Path, errand: &Errand) -> PathBuf {
+    home.join(format!("artifacts-{}", errand.grip.epoch))
 }
 
 /// `percent[ TAB message]`

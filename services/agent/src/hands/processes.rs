@@ -2,11 +2,12 @@
 //! about the job; whatever happens to it is told as an [`Ending`].
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,12 +23,14 @@ use crate::errand::Errand;
 use crate::hands::environment::{allowed, of_run};
 use crate::hands::folder::Folder;
 use crate::hands::group::{Process, signal};
+use crate::hands::lines::Lines;
+use crate::hands::masks::{Mask, Masks};
 use crate::hands::{CannotStart, Executor, Order, Part, Run, Word};
+use crate::harvest::Trail;
 use crate::hold::Ending;
+use crate::journal::Journal;
 
 const LOOK_FOR_PROGRESS_EVERY: Duration = Duration::from_secs(1);
-/// What a run writes beyond this is dropped, so that no job fills the disk.
-const LONGEST_LOG: usize = 64 << 20;
 /// How long the last words of a group that has ended may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 const CLEAR_PATIENCE: Duration = Duration::from_secs(2);
@@ -44,6 +47,8 @@ pub struct Place {
     pub environment: BTreeMap<String, String>,
     /// Names that are allowed besides.
     pub pass_env: Vec<String>,
+    /// What no log shows, beside the values of allowed variables whose names tell of secrets.
+    pub masks: Vec<Mask>,
     /// Where people and programs reach the coordinator.
     pub url: Option<String>,
 }
@@ -56,7 +61,9 @@ pub struct Processes {
 
 impl Processes {
     #[must_use]
-    pub fn at(place: Place) -> Self {
+    pub fn at(mut place: Place) -> Self {
+        // Processes have another working directory than their agent.
+        place.runs = std::path::absolute(&place.runs).unwrap_or(place.runs);
         Self { place }
     }
 
@@ -65,11 +72,13 @@ impl Processes {
         let words = words_of(errand, run.part)?;
         let folder = Folder::open(&self.place.runs, &self.place.roots, errand)?;
         let mut environment = allowed(&self.place.environment, &self.place.pass_env);
+        let masks = Masks::of(&self.place.masks, &environment);
         environment.extend(of_run(errand, &folder));
         if let Some(url) = &self.place.url {
             environment.insert(String::from("GIGAMESH_URL"), url.clone());
         }
-        let group = Group::start(&words, &folder, &environment);
+        let log = Log { lines: Lines::hiding(masks), journal: run.journal.clone() };
+        let group = Group::start(&words, &folder, &environment, log);
         let group = group.map_err(|error| CannotStart {
             result: RunResult::Failed,
             why: format!("{} cannot be started: {error}", words.join(" ")),
@@ -98,6 +107,10 @@ impl Executor for Processes {
                 why: format!("the process was lost sight of: {error}"),
             },
         }
+    }
+
+    fn trail(&self, errand: &Errand) -> Option<Trail> {
+        Some(Folder::trail(&self.place.runs, &self.place.roots, errand))
     }
 
     async fn clear_away(&self, left: &Process) {
@@ -166,6 +179,7 @@ impl Group {
         words: &[String],
         folder: &Folder,
         environment: &BTreeMap<String, String>,
+        log: Log,
     ) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
@@ -185,7 +199,7 @@ impl Group {
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
         let leader = Process::of(pid.ok_or(io::ErrorKind::NotFound)?);
         let output = pipe::Receiver::from_owned_fd(reader.into())?;
-        Ok(Self { leader, child, output, log: Log::open(folder)? })
+        Ok(Self { leader, child, output, log })
     }
 
     /// Until the leader has ended.
@@ -230,31 +244,32 @@ impl Group {
         };
         // Somebody who left the group may hold the pipe for ever.
         let _late = timeout(LAST_WORDS, rest).await;
+        self.log.end();
     }
 }
 
-/// The run's log file, with a bound.
+/// What the group writes, on its way to the run's journal.
 struct Log {
-    file: File,
-    room: usize,
+    lines: Lines,
+    journal: Option<Arc<Journal>>,
 }
 
 impl Log {
-    fn open(folder: &Folder) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(&folder.log)?;
-        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-        Ok(Self { file, room: LONGEST_LOG.saturating_sub(length) })
-    }
-
     /// False at the end of the output.
     fn take(&mut self, page: &[u8], length: usize) -> bool {
-        let kept = page.get(..length.min(self.room)).unwrap_or_default();
-        self.room -= kept.len();
-        // A full disk costs the log, not the run.
-        let _lost = self.file.write_all(kept);
-        if self.room == 0 && !kept.is_empty() {
-            let _lost = self.file.write_all(b"\n[the log ends here: it is as long as it may be]\n");
-        }
+        let lines = self.lines.take(page.get(..length).unwrap_or_default());
+        self.add(&lines);
         length > 0
+    }
+
+    fn end(&mut self) {
+        let lines = self.lines.end();
+        self.add(&lines);
+    }
+
+    fn add(&self, lines: &str) {
+        if let Some(journal) = &self.journal {
+            journal.add(lines);
+        }
     }
 }

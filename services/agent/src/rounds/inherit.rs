@@ -24,7 +24,7 @@ impl<L: Coordinator, H: Executor> Agent<L, H> {
         }
         for report in reports {
             let grip = Grip { job: report.job_id, epoch: report.lease_epoch };
-            self.deliver(grip, report);
+            self.deliver(grip, report, None);
         }
         Ok(())
     }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::{Bus, Memory, Message};
-use client::{Coordinator, Patience, Told};
+use client::{Coordinator, NotBrought, Parcel, Patience, Told};
 use clock::{Clock, System};
 use fleet::{Epoch, JobId, ProductId, Timestamp};
 use node::{Node, Tasks};
 use protocol::{
-    Beat, Beaten, ClaimWork, Deregister, Granted, JobView, Offer, OfferSeen, PatchJob, ReleaseJob,
-    RenewAnswer, RenewLeases, ReportProgress, Subject, Topic,
+    AppendLog, Beat, Beaten, BeginArtifact, Begun, ClaimWork, CommitArtifact, Deregister, Granted,
+    JobView, Linked, Offer, OfferSeen, PatchJob, ReleaseJob, RenewAnswer, RenewLeases,
+    ReportProgress, Subject, Topic, Upload,
 };
 
 use crate::scripted::Scripted;
@@ -57,6 +58,22 @@ impl Coordinator for Idle {
     }
 
     async fn release(&self, _: &ReleaseJob, _: Patience) -> Told<JobView> {
+        unreachable!("nothing is held")
+    }
+
+    async fn log(&self, _: &AppendLog, _: Patience) -> Told<()> {
+        unreachable!("nothing is held")
+    }
+
+    async fn begin(&self, _: &BeginArtifact, _: Patience) -> Told<Begun> {
+        unreachable!("nothing is held")
+    }
+
+    async fn bring(&self, _: &Upload, _: Parcel) -> Result<(), NotBrought> {
+        unreachable!("nothing is held")
+    }
+
+    async fn commit(&self, _: &CommitArtifact, _: Patience) -> Told<Linked> {
         unreachable!("nothing is held")
     }
 }

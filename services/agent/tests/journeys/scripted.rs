@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use agent::{Ending, Executor, Process, Run};
+use agent::{Ending, Errand, Executor, Process, Run, Trail};
 use async_trait::async_trait;
 use bus::BusError;
-use client::{CallError, Coordinator, OverBus, Patience, Told};
+use client::{CallError, Coordinator, NotBrought, OverBus, Parcel, Patience, Told};
 use fleet::Exit;
 use protocol::{
-    Beat, Beaten, ClaimWork, Deregister, Granted, JobView, PatchJob, ReleaseJob, RenewAnswer,
-    RenewLeases, ReportProgress,
+    AppendLog, Beat, Beaten, BeginArtifact, Begun, ClaimWork, CommitArtifact, Deregister, Granted,
+    JobView, Linked, PatchJob, ReleaseJob, RenewAnswer, RenewLeases, ReportProgress, Upload,
 };
 
 /// Succeeds at everything at once, and counts.
@@ -24,6 +24,10 @@ impl Executor for Scripted {
     async fn run(&self, _run: Run) -> Ending {
         self.runs.fetch_add(1, Ordering::SeqCst);
         Ending::Exited { exit: Exit { code: Some(0), signal: None }, insights: None }
+    }
+
+    fn trail(&self, _errand: &Errand) -> Option<Trail> {
+        None
     }
 
     async fn clear_away(&self, _left: &Process) {}
@@ -80,5 +84,21 @@ impl Coordinator for Cut {
 
     async fn deregister(&self, ask: &Deregister, patience: Patience) -> Told<()> {
         self.link.deregister(ask, patience).await
+    }
+
+    async fn log(&self, ask: &AppendLog, patience: Patience) -> Told<()> {
+        self.link.log(ask, patience).await
+    }
+
+    async fn begin(&self, ask: &BeginArtifact, patience: Patience) -> Told<Begun> {
+        self.link.begin(ask, patience).await
+    }
+
+    async fn bring(&self, to: &Upload, parcel: Parcel) -> Result<(), NotBrought> {
+        self.link.bring(to, parcel).await
+    }
+
+    async fn commit(&self, ask: &CommitArtifact, patience: Patience) -> Told<Linked> {
+        self.link.commit(ask, patience).await
     }
 }

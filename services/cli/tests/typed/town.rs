@@ -11,7 +11,7 @@ use fleet::{Disposition, OpId, RequestId, StageName};
 use gateway::Options;
 use ledger::{Ledger, Terms};
 use node::{Node, Tasks};
-use protocol::{ClaimWork, Granted, PatchJob, ReleaseJob};
+use protocol::{AppendLog, ClaimWork, Granted, PatchJob, ReleaseJob};
 use store::{Memory, Store};
 
 use crate::place::Place;
@@ -41,13 +41,16 @@ impl Town {
             tasks,
         };
         let echo = Some("echo".parse().unwrap());
-        let fleet = Fleet::start(node(Tasks::default()), &ledger, echo).await.unwrap();
+        let blobs = blob::Blobs::memory(Arc::clone(&ids));
+        let inner = node(Tasks::default());
+        let fleet = Fleet::start(inner, &ledger, &blobs, echo).await.unwrap();
         let node = node(Tasks::default());
         let options = Options {
             address: "127.0.0.1:0".parse().unwrap(),
             product: "acme".parse().unwrap(),
             token: TOKEN.parse().unwrap(),
             hosts: Vec::new(),
+            blobs,
         };
         let address = gateway::serve(node.clone(), options).await.unwrap();
         let url = format!("http://{address}");
@@ -92,6 +95,19 @@ impl Town {
         held
     }
 
+    /// The holder says something behind so many bytes.
+    pub(crate) async fn say(&self, held: &Granted, from: u64, text: &str) {
+        let word = AppendLog {
+            job_id: held.job.id,
+            factory_id: "f1".parse().unwrap(),
+            lease_epoch: held.lease_epoch,
+            claim_nonce: held.claim_nonce,
+            from,
+            text: text.to_owned(),
+        };
+        self.http.call(&word, self.patience()).await.unwrap();
+    }
+
     pub(crate) async fn end(&self, held: &Granted, disposition: Disposition) {
         let release = ReleaseJob {
             job_id: held.job.id,
@@ -106,6 +122,7 @@ impl Town {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         };
         self.http.call(&release, self.patience()).await.unwrap();
     }

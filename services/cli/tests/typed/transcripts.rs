@@ -127,3 +127,48 @@ async fn colours_are_of_stages_only_and_only_where_allowed() {
     assert!(!town.place.on_a_terminal("list").await.out.contains('\u{1b}'));
     town.close().await;
 }
+
+#[tokio::test]
+async fn what_a_job_says_is_printed_as_it_said_it() {
+    let town = Town::open().await;
+    town.place.file("one.md", ONE);
+    town.place.in_a_pipe("submit one.md").await;
+    let held = town.build().await;
+    let mut told = both(&town, "logs nightly").await;
+    town.say(&held, 0, "first\n\u{1b}[31msecond\u{1b}[0m\n").await;
+    town.say(&held, 22, "third\n").await;
+    for words in ["logs nightly", "logs nightly --tail 1", "logs nightly --tail 2 -o json"] {
+        told += &both(&town, words).await;
+    }
+    town.end(&held, Disposition::Ship).await;
+    for words in
+        ["logs nightly -f", "logs nightly --attempt 1 --tail 1", "logs nightly -f --tail 1"]
+    {
+        told += &town.place.told(words, false).await;
+    }
+    for words in ["logs nightly --attempt 2", "logs missing"] {
+        told += &town.place.told(words, false).await;
+    }
+    expect_file!["../golden/logs.txt"].assert_eq(&told);
+    town.close().await;
+}
+
+#[tokio::test]
+async fn following_a_log_ends_with_its_job_and_tells_how() {
+    let town = Town::open().await;
+    town.place.file("job.md", "---\nidempotencyKey: nightly\nretry: 1\n---\nWork.\n");
+    town.place.in_a_pipe("submit job.md").await;
+    let held = town.build().await;
+    let speaking = async {
+        for number in 0..20 {
+            let from = (0..number).map(|n: u64| format!("line {n}\n").len() as u64).sum();
+            town.say(&held, from, &format!("line {number}\n")).await;
+        }
+        town.end(&held, Disposition::Fail).await;
+    };
+    let (typed, ()) = tokio::join!(town.place.in_a_pipe("logs nightly --follow"), speaking);
+    let said: String = (0..20).map(|number| format!("line {number}\n")).collect();
+    assert_eq!((typed.exit, typed.out), (Exit::Failed, said));
+    assert!(typed.err.starts_with("nightly dead_letter"), "{}", typed.err);
+    town.close().await;
+}

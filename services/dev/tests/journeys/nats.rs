@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use blob::Blobs;
 use clock::{Clock, Ids, System};
 use dev::Fleet;
 use ledger::{Ledger, Terms};
@@ -27,8 +28,9 @@ impl Scene {
         let (node, store) = on(&server.url()).await;
         let (time, chance) = (Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, Arc::clone(&node.bus), time, chance, Terms::default());
+        let blobs = Blobs::memory(Arc::clone(&node.ids));
         let echo = Some("echo".parse().unwrap());
-        let fleet = Fleet::start(node.clone(), &ledger, echo).await.unwrap();
+        let fleet = Fleet::start(node.clone(), &ledger, &blobs, echo).await.unwrap();
         Self { fleet, node, store, _server: server }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use blob::Blobs;
 use bus::Bus;
 use clock::{Clock, Ids, Seeded, Virtual};
 use dev::{Fleet, Shape};
@@ -14,6 +15,7 @@ pub(crate) struct Scene {
     fleet: Fleet,
     node: Node,
     store: Arc<dyn Store>,
+    blobs: Blobs,
 }
 
 impl Scene {
@@ -22,15 +24,26 @@ impl Scene {
         Self::over(name, |bus| bus).await
     }
 
+    /// The same, with blobs in another place than in memory.
+    pub(crate) async fn beside(name: &str, blobs: Blobs) -> Self {
+        let (node, store) = in_memory();
+        Self::of(name, (node, store, blobs)).await
+    }
+
     /// The same, with every message passing over what `over` makes of the bus.
     pub(crate) async fn over(name: &str, over: impl FnOnce(Arc<dyn Bus>) -> Arc<dyn Bus>) -> Self {
         let (mut node, store) = in_memory();
         node.bus = over(node.bus);
+        let blobs = Blobs::memory(Arc::clone(&node.ids));
+        Self::of(name, (node, store, blobs)).await
+    }
+
+    async fn of(name: &str, (node, store, blobs): (Node, Arc<dyn Store>, Blobs)) -> Self {
         let (time, chance) = (Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, Arc::clone(&node.bus), time, chance, Terms::default());
         let echo = Some("echo".parse().unwrap());
-        let fleet = Fleet::shaped(shape(name), node.clone(), &ledger, echo).await.unwrap();
-        Self { fleet, node, store }
+        let fleet = Fleet::shaped(shape(name), node.clone(), &ledger, &blobs, echo).await.unwrap();
+        Self { fleet, node, store, blobs }
     }
 
     pub(crate) fn node(&self) -> Node {
@@ -39,6 +52,10 @@ impl Scene {
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
+    }
+
+    pub(crate) fn blobs(&self) -> Blobs {
+        self.blobs.clone()
     }
 
     pub(crate) async fn strike(self) {

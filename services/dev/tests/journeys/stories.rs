@@ -3,6 +3,7 @@
 mod deaf;
 mod town;
 
+mod artifacts;
 mod hintless;
 mod list;
 mod offers;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::{CallError, OverBus, Patience};
-use fleet::{Disposition, OpId, RequestId, StageName, Why};
+use fleet::{ArtifactId, Disposition, OpId, RequestId, StageName, Why};
 use ledger::{Ledger, Terms};
 use node::Node;
 use protocol::{
@@ -17,7 +17,7 @@ use store::Store;
 use crate::scene::Scene;
 
 pub(crate) struct Town {
-    scene: Scene,
+    pub(crate) scene: Scene,
     pub(crate) link: OverBus,
     pub(crate) node: Node,
     pub(crate) ledger: Ledger,
@@ -108,6 +108,15 @@ impl Town {
     }
 
     pub(crate) async fn ship(&self, factory: &str, held: &Granted) -> Result<JobView, CallError> {
+        self.ship_with(factory, held, Vec::new()).await
+    }
+
+    pub(crate) async fn ship_with(
+        &self,
+        factory: &str,
+        held: &Granted,
+        artifacts: Vec<ArtifactId>,
+    ) -> Result<JobView, CallError> {
         self.ask(&ReleaseJob {
             job_id: held.job.id,
             factory_id: factory.parse().unwrap(),
@@ -121,6 +130,7 @@ impl Town {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts,
         })
         .await
     }

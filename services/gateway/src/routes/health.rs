@@ -17,6 +17,9 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// A key that nobody need have: that it is not found took the bus, a service and the store.
 const PROBE: &str = "readyz";
 
+/// Anybody may ask whether the door is ready; the blob store is asked no oftener than this.
+const REACHED_FOR: Duration = Duration::from_secs(2);
+
 pub(crate) fn alive() -> Response {
     ok(&json!({ "alive": true }))
 }
@@ -40,6 +43,9 @@ pub(crate) async fn ready(heard: Heard) -> Result<Response, Refusal> {
     if heard.door.node.tasks.is_stopping() {
         return Err(heard.refused(Code::Unavailable).because("shutting_down"));
     }
+    if !reaches_blobs(&heard.door).await {
+        return Err(heard.refused(Code::Unavailable).because("blobs"));
+    }
     let ask = OfJob { query: AboutJob::Get, job: PROBE.to_owned() };
     match heard.ask_within(&ask, WITHIN).await {
         Ok(_) => Ok(ok(&json!({ "ready": true }))),
@@ -49,4 +55,16 @@ pub(crate) async fn ready(heard: Heard) -> Result<Response, Refusal> {
             Err(heard.refused(Code::Unavailable).because(&part))
         }
     }
+}
+
+/// Whether bytes can be written, or could a moment ago.
+async fn reaches_blobs(door: &Door) -> bool {
+    let mut reached = door.reached.lock().await;
+    let now = door.node.clock.uptime();
+    if reached.is_some_and(|at| now.saturating_sub(at) < REACHED_FOR) {
+        return true;
+    }
+    let found = tokio::time::timeout(WITHIN, door.options.blobs.reach()).await;
+    *reached = matches!(found, Ok(Ok(()))).then_some(now);
+    reached.is_some()
 }

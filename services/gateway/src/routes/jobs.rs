@@ -100,11 +100,7 @@ fn filter(heard: &Heard, ask: &mut ListJobs, (name, value): (&str, &str)) -> Res
         "createdBefore" => ask.created_before = Some(read(heard, name, value)?),
         "q" => ask.q = Some(text(heard, name, value)?),
         "cursor" => ask.cursor = Some(text(heard, name, value)?),
-        "limit" => {
-            let limit = value.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
-            let why = format!("limit is 1 to {LARGEST_PAGE}");
-            ask.limit = Some(limit.ok_or_else(|| wrong(heard, name, "out_of_range", &why))?);
-        }
+        "limit" => ask.limit = Some(limit(heard, value)?),
         _ => {
             ask.unadmitted = match value {
                 "true" => false,
@@ -116,8 +112,18 @@ fn filter(heard: &Heard, ask: &mut ListJobs, (name, value): (&str, &str)) -> Res
     Ok(())
 }
 
+pub(crate) fn limit(heard: &Heard, value: &str) -> Result<usize, Refusal> {
+    let limit = value.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
+    let why = format!("limit is 1 to {LARGEST_PAGE}");
+    limit.ok_or_else(|| wrong(heard, "limit", "out_of_range", &why))
+}
+
 /// A value of the query, read as it would be read in a body.
-fn read<T: DeserializeOwned>(heard: &Heard, name: &str, value: &str) -> Result<T, Refusal> {
+pub(crate) fn read<T: DeserializeOwned>(
+    heard: &Heard,
+    name: &str,
+    value: &str,
+) -> Result<T, Refusal> {
     node::shape::typed(Value::from(value), heard.request_id).map_err(|mut fault| {
         fault.field = Some(name.to_owned());
         fault.details.iter_mut().for_each(|detail| name.clone_into(&mut detail.field));
@@ -125,7 +131,7 @@ fn read<T: DeserializeOwned>(heard: &Heard, name: &str, value: &str) -> Result<T
     })
 }
 
-fn text(heard: &Heard, name: &str, value: &str) -> Result<String, Refusal> {
+pub(crate) fn text(heard: &Heard, name: &str, value: &str) -> Result<String, Refusal> {
     if (1..=LONGEST_TEXT).contains(&value.len()) && !value.chars().any(char::is_control) {
         return Ok(value.to_owned());
     }

@@ -1,6 +1,9 @@
 //! The one table of routes: from it the router is made, and from it the description that
 //! `/openapi.json` answers. A route that is not here is not there.
 
+pub(crate) mod artifacts;
+mod logs;
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -13,19 +16,30 @@ use protocol::{
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::Door;
+use crate::flowing::Flowing;
 use crate::guard;
 use crate::heard::Heard;
 use crate::problem::Answer;
 use crate::routes::{events, factories, health, hold, jobs, operate, page, read};
 
-type Answering = fn(Heard) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+type Answered = Pin<Box<dyn Future<Output = Answer> + Send>>;
 type Shaped = fn(&mut SchemaGenerator) -> Schema;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Get,
     Post,
+    Put,
     Patch,
+    Delete,
+}
+
+/// How much of a request is there when it is answered.
+#[derive(Clone, Copy, Debug)]
+enum Answering {
+    Whole(fn(Heard) -> Answered),
+    /// Its body comes as it is read.
+    Flowing(fn(Flowing) -> Answered),
 }
 
 /// What a request brings.
@@ -38,6 +52,10 @@ pub(crate) enum Body {
     Action,
     /// A job file or the keys of one.
     Submission,
+    /// An artifact: a form with its file, or JSON with its bytes.
+    Upload,
+    /// Bytes, as they are.
+    Bytes,
 }
 
 /// What is answered.
@@ -49,6 +67,10 @@ pub(crate) enum Said {
     Nothing,
     /// Text of this media type.
     Text(&'static str),
+    /// Text of one of these.
+    Texts(&'static [&'static str]),
+    /// Bytes of whatever type they were stored with.
+    Bytes,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +80,8 @@ pub(crate) struct Route {
     /// The name of the operation, for programs that are made from the description.
     pub(crate) name: &'static str,
     pub(crate) summary: &'static str,
+    /// Who may ask, once there are roles; until then one token may do everything.
+    pub(crate) role: Option<&'static str>,
     pub(crate) query: &'static [&'static str],
     pub(crate) body: Body,
     pub(crate) said: Vec<(u16, Said)>,
@@ -66,12 +90,34 @@ pub(crate) struct Route {
 
 impl Route {
     fn new(
+        at: (Verb, &'static str),
+        told: (&'static str, &'static str),
+        answering: fn(Heard) -> Answered,
+    ) -> Self {
+        Self::answering(at, told, Answering::Whole(answering))
+    }
+
+    /// The body is handed over unread.
+    fn flowing(
+        at: (Verb, &'static str),
+        told: (&'static str, &'static str),
+        answering: fn(Flowing) -> Answered,
+    ) -> Self {
+        Self::answering(at, told, Answering::Flowing(answering))
+    }
+
+    fn answering(
         (verb, path): (Verb, &'static str),
         (name, summary): (&'static str, &'static str),
         answering: Answering,
     ) -> Self {
-        let (query, body, said) = (&[], Body::Nothing, Vec::new());
-        Self { verb, path, name, summary, query, body, said, answering }
+        let (query, body, said, role) = (&[], Body::Nothing, Vec::new(), None);
+        Self { verb, path, name, summary, role, query, body, said, answering }
+    }
+
+    fn for_role(mut self, role: &'static str) -> Self {
+        self.role = Some(role);
+        self
     }
 
     fn asked(mut self, query: &'static [&'static str]) -> Self {
@@ -107,10 +153,17 @@ impl Route {
         let filter = match self.verb {
             Verb::Get => MethodFilter::GET,
             Verb::Post => MethodFilter::POST,
+            Verb::Put => MethodFilter::PUT,
             Verb::Patch => MethodFilter::PATCH,
+            Verb::Delete => MethodFilter::DELETE,
         };
         let strict = self.query.is_empty() && !self.path.contains('{') && !self.is_open();
-        let answering = self.answering;
+        let answering = match self.answering {
+            Answering::Whole(answering) => answering,
+            Answering::Flowing(answering) => {
+                return on(filter, move |flowing: Flowing| answering(flowing));
+            }
+        };
         on(filter, move |heard: Heard| async move {
             if strict {
                 heard.pairs(&[])?;
@@ -122,8 +175,16 @@ impl Route {
 
 /// Every route of the door.
 pub(crate) fn routes() -> Vec<Route> {
-    let parts =
-        [of_jobs(), about_one_job(), on_jobs(), of_holders(), of_factories(), of_products()];
+    let parts = [
+        of_jobs(),
+        about_one_job(),
+        on_jobs(),
+        of_holders(),
+        artifacts::routes(),
+        logs::routes(),
+        of_factories(),
+        of_products(),
+    ];
     parts.into_iter().flatten().chain(open()).collect()
 }
 

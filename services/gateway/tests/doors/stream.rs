@@ -140,7 +140,7 @@ async fn heard(follow: &mut client::Follow) -> News {
 async fn event(follow: &mut client::Follow) -> Value {
     match heard(follow).await {
         News::Event(event) => event,
-        other @ (News::Gap | News::Here | News::Away) => panic!("no event: {other:?}"),
+        other @ (News::Gap | News::Here | News::Away | News::End) => panic!("no event: {other:?}"),
     }
 }
 

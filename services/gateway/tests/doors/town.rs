@@ -7,7 +7,7 @@ use std::time::Duration;
 use bus::{Audience, Bus, Inbox, Message};
 use client::{CallError, OverBus, OverHttp, Patience};
 use clock::{Clock, Ids, System};
-use dev::Fleet;
+use dev::{Fleet, Shape};
 use fleet::{Disposition, JobId, OpId, RequestId, StageName};
 use gateway::Options;
 use ledger::{Ledger, Terms};
@@ -24,6 +24,8 @@ pub(crate) const TOKEN: &str = "gm_a-token-for-tests-and-nothing-else";
 pub(crate) struct Town {
     /// Ends the services; the door has tasks of its own.
     fleet: Fleet,
+    ledger: Ledger,
+    pub(crate) blobs: blob::Blobs,
     pub(crate) node: Node,
     pub(crate) address: SocketAddr,
     pub(crate) http: OverHttp,
@@ -36,12 +38,16 @@ pub(crate) fn options(address: &str) -> Options {
         product: "acme".parse().unwrap(),
         token: TOKEN.parse().unwrap(),
         hosts: Vec::new(),
+        blobs: blob::Blobs::memory(Arc::new(System::start())),
     }
 }
 
 impl Town {
     pub(crate) async fn open() -> Self {
-        let bus: Arc<dyn Bus> = Arc::new(bus::Memory::default());
+        Self::over(Arc::new(bus::Memory::default()), Shape::Together).await
+    }
+
+    pub(crate) async fn over(bus: Arc<dyn Bus>, shape: Shape) -> Self {
         let system = Arc::new(System::start());
         let clock: Arc<dyn Clock> = Arc::<System>::clone(&system);
         let ids: Arc<dyn Ids> = system;
@@ -55,12 +61,23 @@ impl Town {
             tasks: Tasks::default(),
         };
         let echo = Some("echo".parse().unwrap());
-        let fleet = Fleet::start(inner, &ledger, echo).await.unwrap();
+        let opened = options("127.0.0.1:0");
+        let blobs = opened.blobs.clone();
+        let fleet = Fleet::shaped(shape, inner, &ledger, &blobs, echo).await.unwrap();
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
-        let address = gateway::serve(node.clone(), options("127.0.0.1:0")).await.unwrap();
+        let address = gateway::serve(node.clone(), opened).await.unwrap();
         let http = OverHttp::new(&format!("http://{address}"), TOKEN).unwrap();
         let bus = OverBus::new(bus, "acme".parse().unwrap());
-        Self { fleet, node, address, http, bus }
+        Self { fleet, ledger, blobs, node, address, http, bus }
+    }
+
+    /// Ends the services and starts others that remember nothing; the door stays open.
+    pub(crate) async fn restart_services(&mut self) {
+        let inner = Node { tasks: Tasks::default(), ..self.node.clone() };
+        let ledger = self.ledger.apart();
+        let echo = Some("echo".parse().unwrap());
+        let next = Fleet::start(inner, &ledger, &self.blobs, echo).await.unwrap();
+        std::mem::replace(&mut self.fleet, next).stop().await.unwrap();
     }
 
     /// Shuts the door, then the fleet; nothing may have failed.
@@ -170,6 +187,7 @@ impl Town {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         }
     }
 

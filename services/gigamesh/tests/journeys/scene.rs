@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-const ROLES: [&str; 4] = ["scheduler", "scheduler", "lease-keeper", "submit"];
+const ROLES: [&str; 5] = ["scheduler", "scheduler", "lease-keeper", "artifact", "submit"];
 /// Longer than a start takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 

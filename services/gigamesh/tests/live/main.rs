@@ -21,3 +21,5 @@ mod over_nats;
 mod stack;
 #[cfg(test)]
 mod start;
+#[cfg(test)]
+mod traces;

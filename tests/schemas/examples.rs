@@ -371,7 +371,7 @@ fn checkpoint() -> Checkpoint {
     }
 }
 
-fn job() -> JobId {
+pub(crate) fn job() -> JobId {
     JobId::of(&"acme".parse().unwrap(), &key())
 }
 
@@ -379,11 +379,11 @@ fn key() -> Key {
     "nightly".parse().unwrap()
 }
 
-fn factory() -> FactoryId {
+pub(crate) fn factory() -> FactoryId {
     "f1".parse().unwrap()
 }
 
-fn nonce() -> Nonce {
+pub(crate) fn nonce() -> Nonce {
     ID.parse().unwrap()
 }
 
@@ -395,6 +395,6 @@ fn incarnation() -> Incarnation {
     ID.parse().unwrap()
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     NOW.parse().unwrap()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use artifact::{Retention, Rule};
 use blob::{Blobs, Deed, Signed};
 use bytes::Bytes;
 use clock::System;
@@ -59,7 +60,7 @@ async fn towns() -> Vec<(Town, Option<tempfile::TempDir>)> {
     let disk = Blobs::disk(folder.path(), Arc::new(System::start())).unwrap();
     let bus = || Arc::new(bus::Memory::default());
     let memory = (Town::on(bus()).await, None);
-    vec![memory, (Town::with(bus(), Some(disk)).await, Some(folder))]
+    vec![memory, (Town::with(bus(), Some(disk), Retention::default()).await, Some(folder))]
 }
 
 impl Town {
@@ -526,4 +527,52 @@ async fn verify_names_a_pointer_whose_bytes_are_gone() {
         assert!(found[0].detail.contains(&artifact.id.to_string()), "{}", found[0].detail);
         town.close().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_older_than_its_kind_is_kept_goes() {
+    let keep: Retention = ["log=2h".parse::<Rule>().unwrap()].into_iter().collect();
+    let town = Town::with(Arc::new(bus::Memory::default()), None, keep).await;
+    let job = town.submit("---\nidempotencyKey: a\n---\nx\n").await.job.id;
+    let log = town.uploaded(job, TEXT, None).await.artifact.id;
+    let build = BeginArtifact { kind: ArtifactKind::Build, ..wanted(job, None) };
+    let build = town.ask(&build).await.unwrap().artifact;
+    town.bring(&build, TEXT).await;
+    town.ask(&keeping(build.id, TEXT, None)).await.unwrap();
+    let ids =
+        async || town.listed(job).await.into_iter().map(|artifact| artifact.id).collect::<Vec<_>>();
+    tokio::time::sleep(Duration::from_mins(90)).await;
+    assert_eq!(ids().await, [build.id, log], "one sweep went by");
+    // By itself, with nobody's word: two replicas of it get in nobody's way.
+    tokio::time::sleep(Duration::from_mins(100)).await;
+    assert_eq!(ids().await, [build.id]);
+    assert_eq!(town.blobs_under("fleet").await, 1);
+    let told = town.told(job).await;
+    assert_eq!(told.iter().filter(|(kind, _)| *kind == EventType::ArtifactDeleted).count(), 1);
+    town.close().await;
+}
+
+#[tokio::test]
+async fn a_thousand_artifacts_are_listed_at_once() {
+    let town = Town::on(Arc::new(bus::Memory::default())).await;
+    let job = town.submit("---\nidempotencyKey: a\n---\nx\n").await.job.id;
+    for _ in 0..1000 {
+        town.uploaded(job, TEXT, None).await;
+    }
+    let page = ListArtifacts { limit: Some(500), ..listing(job) };
+    let list = async || {
+        let first = town.ask(&page).await.unwrap();
+        let next = ListArtifacts { cursor: first.next_cursor, ..page.clone() };
+        let second = town.ask(&next).await.unwrap();
+        assert_eq!((first.items.len(), second.items.len()), (500, 500));
+        assert_eq!(second.next_cursor, None);
+    };
+    let clock = System::start();
+    list().await;
+    let began = clock::Clock::uptime(&clock);
+    list().await;
+    println!("a thousand listed in {:?}", clock::Clock::uptime(&clock).saturating_sub(began));
+    let no = problem(town.ask(&wanted(job, None)).await);
+    assert_eq!((no.code, no.reason.as_deref()), (Code::Conflict, Some("too_many")));
+    town.close().await;
 }

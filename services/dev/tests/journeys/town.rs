@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use artifact::Retention;
 use blob::Blobs;
 use bus::Bus;
 use client::{CallError, OverBus, Patience};
 use clock::{Clock, Ids, Seeded, Virtual};
-use dev::Fleet;
+use dev::{Fleet, Serving};
 use fleet::{ArtifactId, Disposition, OpId, RequestId, StageName, Timestamp};
 use ledger::{Ledger, Terms};
 use node::{Node, Tasks};
@@ -29,11 +30,11 @@ pub(crate) struct Town {
 
 impl Town {
     pub(crate) async fn on(bus: Arc<dyn Bus>) -> Self {
-        Self::with(bus, None).await
+        Self::with(bus, None, Retention::default()).await
     }
 
     /// With blobs in another place than in memory.
-    pub(crate) async fn with(bus: Arc<dyn Bus>, blobs: Option<Blobs>) -> Self {
+    pub(crate) async fn with(bus: Arc<dyn Bus>, blobs: Option<Blobs>, keep: Retention) -> Self {
         let clock: Arc<dyn Clock> =
             Arc::new(Virtual::starting_at(Timestamp::from_millis(1_767_323_045_678)));
         let ids: Arc<dyn Ids> = Arc::new(Seeded::new(11, Arc::clone(&clock)));
@@ -43,8 +44,8 @@ impl Town {
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
         let echo = Some("echo".parse().unwrap());
         let blobs = blobs.unwrap_or_else(|| Blobs::memory(Arc::clone(&node.ids)));
-        let shape = super::shape();
-        let fleet = Fleet::shaped(shape, node.clone(), &ledger, &blobs, echo).await.unwrap();
+        let (shape, terms) = (super::shape(), Serving { engine: echo, keep });
+        let fleet = Fleet::shaped(shape, node.clone(), &ledger, &blobs, terms).await.unwrap();
         let link = OverBus::new(bus, "acme".parse().unwrap());
         Self { fleet, link, node, ledger, store, blobs }
     }

@@ -6,6 +6,7 @@ mod deaf;
 mod town;
 
 mod artifacts;
+mod leftovers;
 mod list;
 mod offers;
 mod plan;

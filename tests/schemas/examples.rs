@@ -7,13 +7,12 @@ use fleet::{
     Lock, Nonce, OpId, Priority, RequestId, StageName, Suits, SuitsCode, Timestamp, Why, WhyCode,
 };
 use protocol::{
-    AboutJob, AboutProduct, AddChildren, Added, AppendLog, Beat, Beaten, BoardNumbers, BudgetView,
-    ClaimWork, Code, DeadLetter, Deregister, Envelope, FactoryAction, FactoryNumbers, FactoryView,
-    Finding, Granted, JobAction, JobName, JobView, Kick, ListJobs, Listed, LockHolder, LockView,
-    LogPiece, OfJob, OfProduct, Offer, OfferSeen, Operate, OperateFactory, OperateProduct,
-    Operated, PatchJob, PlanJob, Planned, Problem, ProductAction, Receipt, ReleaseJob, RenewAnswer,
-    RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob,
-    Verified,
+    AboutJob, AboutProduct, AddChildren, Added, Beat, Beaten, BoardNumbers, BudgetView, ClaimWork,
+    Code, DeadLetter, Deregister, Envelope, FactoryAction, FactoryNumbers, FactoryView, Finding,
+    Granted, JobAction, JobName, JobView, Kick, ListJobs, Listed, LockHolder, LockView, OfJob,
+    OfProduct, Offer, OfferSeen, Operate, OperateFactory, OperateProduct, Operated, PatchJob,
+    PlanJob, Planned, Problem, ProductAction, Receipt, ReleaseJob, RenewAnswer, RenewLeases,
+    RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob, Verified,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -343,21 +342,6 @@ pub(crate) fn stop_work() -> StopWork {
     }
 }
 
-pub(crate) fn append_log() -> AppendLog {
-    AppendLog {
-        job_id: job(),
-        factory_id: factory(),
-        lease_epoch: Epoch::new(1),
-        claim_nonce: nonce(),
-        from: 1024,
-        text: "compiling\n".to_owned(),
-    }
-}
-
-pub(crate) fn log_piece() -> LogPiece {
-    LogPiece { epoch: Epoch::new(1), from: 1024, text: "compiling\n".to_owned() }
-}
-
 pub(crate) fn kick() -> Kick {
     Kick { job_id: Some(job()) }
 }
@@ -387,7 +371,7 @@ fn checkpoint() -> Checkpoint {
     }
 }
 
-fn job() -> JobId {
+pub(crate) fn job() -> JobId {
     JobId::of(&"acme".parse().unwrap(), &key())
 }
 
@@ -395,11 +379,11 @@ fn key() -> Key {
     "nightly".parse().unwrap()
 }
 
-fn factory() -> FactoryId {
+pub(crate) fn factory() -> FactoryId {
     "f1".parse().unwrap()
 }
 
-fn nonce() -> Nonce {
+pub(crate) fn nonce() -> Nonce {
     ID.parse().unwrap()
 }
 
@@ -411,6 +395,6 @@ fn incarnation() -> Incarnation {
     ID.parse().unwrap()
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     NOW.parse().unwrap()
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use fleet::{EventRecord, Factory, Lease, Product, Run};
 use protocol::{
-    AboutJob, AboutProduct, Envelope, FactoryAction, Found, Granted, JobAction, Operation,
-    ProductAction, Query, Row, SubmitJob, Word,
+    AboutJob, AboutProduct, AuditArtifacts, Custody, Envelope, FactoryAction, Found, Granted,
+    JobAction, Operation, ProductAction, Query, Row, SubmitJob, Word,
 };
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
+use crate::artifacts;
 use crate::examples;
 use crate::said::{Line, Message, asked, changed, found, message, told};
 
@@ -64,8 +65,8 @@ pub(crate) fn line(row: Row, of: &mut SchemaGenerator) -> Option<Line> {
         Row::Kick => told(row, of, &examples::kick()),
         Row::DeadLetter => told(row, of, &examples::dead_letter()),
         Row::Command => asked(row, of, &examples::stop_work(), &()),
-        Row::Log => told(row, of, &examples::log_piece()),
-        Row::Custody(_) => return None,
+        Row::Custody(custody) => custodian(custody, of),
+        Row::Log => told(row, of, &artifacts::piece()),
     })
 }
 
@@ -86,7 +87,8 @@ fn about(query: Query, of: &mut SchemaGenerator) -> Option<Line> {
         }
         Query::Locks => found(row, of, &product(AboutProduct::Locks), &examples::lock_view()),
         Query::Budgets => found(row, of, &product(AboutProduct::Budgets), &examples::budget_view()),
-        Query::Artifacts | Query::Dag | Query::Profiles | Query::DeadLetters => return None,
+        Query::Artifacts => asked(row, of, &artifacts::list(), &artifacts::page()),
+        Query::Dag | Query::Profiles | Query::DeadLetters => return None,
     })
 }
 
@@ -118,6 +120,19 @@ fn on_factory(row: Row, of: &mut SchemaGenerator, action: FactoryAction) -> Line
     changed(row, of, &examples::operate_factory(action), &examples::stored::<Factory>("factory"))
 }
 
+fn custodian(custody: Custody, of: &mut SchemaGenerator) -> Line {
+    let row = Row::Custody(custody);
+    match custody {
+        Custody::Begin => asked(row, of, &artifacts::begin(false), &artifacts::begun()),
+        Custody::Commit => asked(row, of, &artifacts::commit(false), &artifacts::linked()),
+        Custody::Keep => asked(row, of, &artifacts::keep(), &artifacts::linked()),
+        Custody::Link => asked(row, of, &artifacts::link(false), &artifacts::linked()),
+        Custody::Remove => asked(row, of, &artifacts::remove(), &()),
+        Custody::Audit => asked(row, of, &AuditArtifacts {}, &artifacts::audited()),
+        Custody::Sweep => asked(row, of, &artifacts::sweep(), &artifacts::swept()),
+    }
+}
+
 fn spoken(word: Word, of: &mut SchemaGenerator) -> Option<Line> {
     let row = Row::Spoken(word);
     Some(match word {
@@ -128,7 +143,10 @@ fn spoken(word: Word, of: &mut SchemaGenerator) -> Option<Line> {
         Word::Release => asked(row, of, &examples::release(), &examples::job_view()),
         Word::Heartbeat => asked(row, of, &examples::beat(), &examples::beaten()),
         Word::Deregister => asked(row, of, &examples::deregister(), &()),
-        Word::Log => asked(row, of, &examples::append_log(), &()),
-        Word::Get | Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink => return None,
+        Word::ArtifactBegin => asked(row, of, &artifacts::begin(true), &artifacts::begun()),
+        Word::ArtifactCommit => asked(row, of, &artifacts::commit(true), &artifacts::linked()),
+        Word::ArtifactLink => asked(row, of, &artifacts::link(true), &artifacts::linked()),
+        Word::Log => asked(row, of, &artifacts::append(), &()),
+        Word::Get => return None,
     })
 }

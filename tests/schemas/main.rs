@@ -3,6 +3,7 @@
 //! stricter than the code that reads.
 #![cfg(test)]
 
+mod artifacts;
 #[path = "../../libs/fleet/tests/support/changes.rs"]
 mod changes;
 mod channels;

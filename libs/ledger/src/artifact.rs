@@ -76,7 +76,10 @@ impl Ledger {
                 Err(refused) if may_be_apart && is_stale(&refused) => {
                     artifact = artifact.set_apart();
                 }
-                Err(refused) => return Ok(self.refused((product, job), holding, refused).await),
+                Err(refused) => {
+                    let noted = self.noted((product, job), holding, refused).await;
+                    return Ok(Outcome::Rejected(noted));
+                }
             }
         }
         self.make(&artifact).await?;
@@ -108,10 +111,11 @@ impl Ledger {
             Ok(_) => {}
             Err(rejection) => return Ok(Outcome::Rejected(rejection)),
         }
-        if let Err(refused) = self.may_bring(&pointer, holding.as_ref()).await? {
-            return Ok(Outcome::Rejected(refused));
-        }
-        if !pointer.is_apart() {
+        let is_told = match self.may_bring(&pointer, holding.as_ref()).await? {
+            Ok(is_told) => is_told,
+            Err(refused) => return Ok(Outcome::Rejected(refused)),
+        };
+        if !is_told && !pointer.is_apart() {
             let (size_bytes, digest) = (Some(size_bytes), Some(sha256));
             let mention = fleet::Mention { size_bytes, sha256: digest, ..pointer.mention() };
             let wish = Wish::Keep(Box::new(Keep { mention, holding: holding.clone() }));
@@ -169,7 +173,8 @@ impl Ledger {
         Ok(found.filter(|found| found.record.head.product_id == *product))
     }
 
-    /// Whether bytes may be brought to this pointer in this name, as the job stands now.
+    /// Whether bytes may be brought to this pointer in this name, as the job stands now: true where
+    /// the job told of them before, by a word that counted then, and only the pointer is behind.
     ///
     /// # Errors
     /// The store is away.
@@ -177,7 +182,7 @@ impl Ledger {
         &self,
         pointer: &Artifact,
         holding: Option<&Holding>,
-    ) -> Result<Result<(), Rejection>, LedgerError> {
+    ) -> Result<Result<bool, Rejection>, LedgerError> {
         let (product, id) = (&pointer.head.product_id, pointer.job_id);
         let found = self.jobs.get(product, id).await?.filter(|found| !found.record.purged);
         let Some(found) = found else { return Ok(Err(Rejection::new(Code::NotFound))) };
@@ -185,17 +190,13 @@ impl Ledger {
         if !pointer.is_of(holding) {
             return Ok(Err(Rejection::new(Code::Fenced).about(job.current())));
         }
-        let Some(holding) = holding.filter(|_| !pointer.is_apart()) else { return Ok(Ok(())) };
-        // It was told before, by a word that counted then; what is left is the pointer's.
         if job.last_word_of(pointer.id) == Some(EventType::ArtifactAdded) {
-            return Ok(Ok(()));
+            return Ok(Ok(true));
         }
+        let Some(holding) = holding.filter(|_| !pointer.is_apart()) else { return Ok(Ok(false)) };
         match self.hear(job, holding) {
-            Ok(()) => Ok(Ok(())),
-            Err(refused) => match self.refused((product, id), holding, refused).await {
-                Outcome::Done(()) => Ok(Ok(())),
-                Outcome::Rejected(rejection) => Ok(Err(rejection)),
-            },
+            Ok(()) => Ok(Ok(false)),
+            Err(refused) => Ok(Err(self.noted((product, id), holding, refused).await)),
         }
     }
 
@@ -253,7 +254,7 @@ impl Ledger {
         let outcome = Box::pin(self.change(&ask, Patience::long())).await?;
         match (outcome, holding) {
             (Outcome::Rejected(refused), Some(holding)) => {
-                Ok(self.refused((product, job), holding, refused).await)
+                Ok(Outcome::Rejected(self.noted((product, job), holding, refused).await))
             }
             (outcome, _) => Ok(outcome.map(|_| ())),
         }
@@ -267,15 +268,15 @@ impl Ledger {
         job.decide(&asked, self.clock.now()).map(|_| ())
     }
 
-    pub(crate) async fn refused<T>(
+    pub(crate) async fn noted(
         &self,
         (product, job): (&ProductId, JobId),
         caller: &Holding,
         rejection: Rejection,
-    ) -> Outcome<T> {
+    ) -> Rejection {
         let word = Word { op: "artifact", product, job, caller };
         self.note_refusal(word, &rejection).await;
-        Outcome::Rejected(rejection)
+        rejection
     }
 
     /// An id that was never used: whoever finds it taken after a doubt finds its own.

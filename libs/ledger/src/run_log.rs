@@ -38,7 +38,9 @@ impl Ledger {
         let Some(found) = found else { return Ok(not_found()) };
         match self.hear(&found.record, holding) {
             Ok(()) => Ok(Outcome::Done(())),
-            Err(refused) => Ok(self.refused((product, job), holding, refused).await),
+            Err(refused) => {
+                Ok(Outcome::Rejected(self.noted((product, job), holding, refused).await))
+            }
         }
     }
 

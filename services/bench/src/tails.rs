@@ -95,7 +95,7 @@ async fn opened(options: &Options, place: &std::path::Path) -> Result<Local, Ben
         hosts: Vec::new(),
         terms: Terms::default(),
         engine: "echo".parse().expect("a name"),
-        keep: dev::Retention::default(),
+        keep: Default::default(),
     };
     Local::open(options).await.map_err(|_| BenchError::Went("the door stays shut"))
 }

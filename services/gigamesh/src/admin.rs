@@ -1,15 +1,20 @@
 //! `gigamesh admin`: what an operator does once, and no service ever does by itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use client::{OverBus, Patience};
 use clock::System;
+use fleet::Span;
 use node::Tasks;
 use node::open::{self, Durability, Making, Process};
+use protocol::{ArtifactsSwept, SweepArtifacts};
 use serde_json::json;
 
 use crate::say::Say;
 use crate::serve::NATS;
+use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 use crate::trust::Trust;
 
@@ -24,6 +29,8 @@ pub(crate) struct Admin {
 enum Verb {
     /// Make the streams and buckets of a fleet on new servers; repeated, it changes nothing
     Init(Init),
+    /// Remove uploads that were given up and bytes that nobody points to, now
+    Sweep(Sweep),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -44,11 +51,58 @@ struct Init {
     new_generation: bool,
 }
 
+#[derive(Args, Clone, Debug)]
+struct Sweep {
+    /// Where NATS is: one address or several with commas between
+    #[arg(long, env = "GIGAMESH_NATS", value_name = "URL", default_value = NATS)]
+    nats: String,
+    /// What is younger is spared: it may be on its way
+    #[arg(long, value_name = "SPAN", default_value = "24h")]
+    older_than: Span,
+}
+
+/// Blobs may be many, and far away.
+const PATIENCE: Duration = Duration::from_mins(10);
+
 impl Admin {
-    pub(crate) async fn run(self, say: Say) -> Result<(), Trouble> {
-        let Verb::Init(init) = self.verb;
+    pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
+        match self.verb {
+            Verb::Init(init) => init.run(say).await,
+            Verb::Sweep(sweep) => sweep.run(around, say).await,
+        }
+    }
+}
+
+impl Sweep {
+    async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
+        let product = around.product()?;
         let process = process("gigamesh-admin");
-        let Init { nats, replicas, partitions, new_generation, trust } = init;
+        let bus = open::outside(&self.nats, &process).await?;
+        let patience = Patience {
+            request_id: process.ids.mint(),
+            until: process.clock.now().plus(PATIENCE),
+            span: PATIENCE,
+        };
+        let ask = SweepArtifacts { older_than_sec: self.older_than.duration().as_secs() };
+        let link = OverBus::new(bus, product.clone());
+        let swept = link
+            .call(&ask, patience)
+            .await
+            .map_err(|error| Trouble::failed("the artifacts were not swept").caused_by(&error))?;
+        say.data(&json!(swept));
+        let ArtifactsSwept { blobs, pending, expired, logs } = swept;
+        say.talk(&format!(
+            "swept product {product}: {pending} uploads given up, {expired} artifacts past their \
+             time, {blobs} blobs without a pointer, {logs} logs of runs that ended"
+        ));
+        Ok(())
+    }
+}
+
+impl Init {
+    async fn run(self, say: Say) -> Result<(), Trouble> {
+        let process = process("gigamesh-admin");
+        let Self { nats, replicas, partitions, new_generation, trust } = self;
         let making = Making { replicas, partitions, new_generation };
         let durability = Durability::of(&open::syncs(&nats, &trust.monitors).await, replicas);
         trust.admit(durability)?;

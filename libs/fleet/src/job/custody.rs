@@ -24,7 +24,7 @@ impl Job {
     pub(crate) fn keep(&self, keep: &Keep, pointer: Pointer) -> Result<Option<Change>, Rejection> {
         match (self.last_word_of(keep.mention.artifact_id), pointer) {
             (Some(EventType::ArtifactAdded), _) => Ok(None),
-            (Some(_), _) | (None, Pointer::Missing) => Err(Rejection::new(Code::NotFound)),
+            (Some(_), _) | (None, Pointer::Missing) => Err(self.reject(Code::NotFound)),
             (None, Pointer::Ready) => Ok(None),
             (None, Pointer::Pending) => Ok(Some(Change::Added(keep.mention.clone()))),
         }

@@ -153,6 +153,7 @@ impl World {
             paused: self.paused,
             max_reaps: self.max_reaps,
             jitter: Jitter::NONE,
+            pointer: fleet::Pointer::Ready,
         }
     }
 

@@ -9,6 +9,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod artifacts;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod claim;

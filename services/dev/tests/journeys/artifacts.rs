@@ -12,7 +12,7 @@ use fleet::{Artifact, ArtifactId, ArtifactKind, EventType, JobId, sha256_hex};
 use futures_util::stream;
 use protocol::{
     BeginArtifact, Begun, Code, CommitArtifact, Granted, Hold, JobAction, KeepArtifact,
-    LinkArtifact, Linked, ListArtifacts, Operate, RemoveArtifact, SweepArtifacts, Verify,
+    LinkArtifact, Linked, ListArtifacts, Operate, RemoveArtifact,
 };
 use serde_json::json;
 
@@ -20,7 +20,7 @@ use super::town::{Town, problem, refusal};
 use crate::scene::Scene;
 
 const WAIT: Duration = Duration::from_secs(10);
-const TEXT: &[u8] = b"one\ntwo\n";
+pub(crate) const TEXT: &[u8] = b"one\ntwo\n";
 
 fn hold(factory: &str, held: &Granted) -> Hold {
     Hold {
@@ -30,7 +30,7 @@ fn hold(factory: &str, held: &Granted) -> Hold {
     }
 }
 
-fn wanted(job: JobId, hold: Option<Hold>) -> BeginArtifact {
+pub(crate) fn wanted(job: JobId, hold: Option<Hold>) -> BeginArtifact {
     BeginArtifact {
         job_id: job,
         kind: ArtifactKind::Log,
@@ -44,7 +44,7 @@ fn wanted(job: JobId, hold: Option<Hold>) -> BeginArtifact {
     }
 }
 
-fn keeping(id: ArtifactId, bytes: &[u8], hold: Option<Hold>) -> KeepArtifact {
+pub(crate) fn keeping(id: ArtifactId, bytes: &[u8], hold: Option<Hold>) -> KeepArtifact {
     let size_bytes = bytes.len() as u64;
     KeepArtifact { artifact_id: id, hold, size_bytes, sha256: sha256_hex(bytes) }
 }
@@ -55,7 +55,7 @@ fn committing(id: ArtifactId, bytes: &[u8], hold: Option<Hold>) -> CommitArtifac
 }
 
 /// A town for each place where blobs may lie, and what keeps the place there.
-async fn towns() -> Vec<(Town, Option<tempfile::TempDir>)> {
+pub(crate) async fn towns() -> Vec<(Town, Option<tempfile::TempDir>)> {
     let folder = tempfile::tempdir().unwrap();
     let disk = Blobs::disk(folder.path(), Arc::new(System::start())).unwrap();
     let on_disk = Town::on(Scene::beside(super::told(), disk).await);
@@ -63,7 +63,7 @@ async fn towns() -> Vec<(Town, Option<tempfile::TempDir>)> {
 }
 
 impl Town {
-    async fn held(&self, key: &str) -> Granted {
+    pub(crate) async fn held(&self, key: &str) -> Granted {
         let file = format!("---\nidempotencyKey: {key}\n---\nWork.\n");
         self.submit(&file).await;
         self.beat("f1").await;
@@ -72,7 +72,7 @@ impl Town {
         held
     }
 
-    async fn requeue(&self, job: JobId) {
+    pub(crate) async fn requeue(&self, job: JobId) {
         let ask = Operate {
             action: JobAction::Requeue,
             job_id: job,
@@ -85,25 +85,25 @@ impl Town {
         self.ask(&ask).await.unwrap();
     }
 
-    async fn bring(&self, artifact: &Artifact, bytes: &[u8]) {
+    pub(crate) async fn bring(&self, artifact: &Artifact, bytes: &[u8]) {
         let key = artifact.blob_key.parse().unwrap();
         let flow = stream::iter([Ok(Bytes::copy_from_slice(bytes))]);
         self.scene.blobs().write(&key, flow, 1 << 30).await.unwrap();
     }
 
     /// As the door does it.
-    async fn uploaded(&self, job: JobId, bytes: &[u8], hold: Option<Hold>) -> Linked {
+    pub(crate) async fn uploaded(&self, job: JobId, bytes: &[u8], hold: Option<Hold>) -> Linked {
         let begun = self.ask(&wanted(job, hold.clone())).await.unwrap();
         self.bring(&begun.artifact, bytes).await;
         self.ask(&keeping(begun.artifact.id, bytes, hold)).await.unwrap()
     }
 
-    async fn listed(&self, job: JobId) -> Vec<Artifact> {
+    pub(crate) async fn listed(&self, job: JobId) -> Vec<Artifact> {
         self.ask(&listing(job)).await.unwrap().items
     }
 
     /// What is under that address, if it still opens anything.
-    async fn read(&self, url: &str) -> Vec<u8> {
+    pub(crate) async fn read(&self, url: &str) -> Vec<u8> {
         let signed = signed(url);
         let allowed = self.scene.blobs().allowed(&signed, self.node.clock.now()).unwrap();
         assert_eq!(allowed.shown.deed, Deed::Read);
@@ -115,14 +115,14 @@ impl Town {
         all
     }
 
-    async fn blobs_under(&self, prefix: &str) -> usize {
+    pub(crate) async fn blobs_under(&self, prefix: &str) -> usize {
         let found = self.scene.blobs().list(&prefix.parse().unwrap());
         futures_util::TryStreamExt::try_fold(found, 0, |count, _| async move { Ok(count + 1) })
             .await
             .unwrap()
     }
 
-    async fn told(&self, job: JobId) -> Vec<(EventType, ArtifactId)> {
+    pub(crate) async fn told(&self, job: JobId) -> Vec<(EventType, ArtifactId)> {
         let events = self.ledger.events_of(job).await.unwrap();
         let about = |event: &fleet::EventRecord| {
             let mention = event.data.artifact.as_ref()?;
@@ -132,7 +132,7 @@ impl Town {
     }
 }
 
-fn listing(job: JobId) -> ListArtifacts {
+pub(crate) fn listing(job: JobId) -> ListArtifacts {
     ListArtifacts { job: job.to_string(), kind: None, limit: None, cursor: None }
 }
 
@@ -477,52 +477,4 @@ async fn another_products_artifact_is_not_there() {
     assert_eq!(refusal(theirs.call(&listing(job), patience()).await), Code::NotFound);
     town.ask(&link).await.unwrap();
     town.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_sweep_removes_what_was_never_brought_and_what_nobody_points_to() {
-    for (town, place) in towns().await {
-        let job = town.submit("---\nidempotencyKey: a\n---\nx\n").await.job.id;
-        let kept = town.uploaded(job, TEXT, None).await.artifact;
-        let half = town.ask(&wanted(job, None)).await.unwrap().artifact;
-        town.bring(&half, TEXT).await;
-        let orphan = ArtifactId::new(job, town.node.ids.mint());
-        let key = format!("fleet/acme/{job}/{orphan}-build").parse().unwrap();
-        let flow = stream::iter([Ok(Bytes::from_static(TEXT))]);
-        town.scene.blobs().write(&key, flow, 99).await.unwrap();
-        let foreign = format!("fleet/acme/{job}/notes").parse().unwrap();
-        let flow = stream::iter([Ok(Bytes::from_static(TEXT))]);
-        town.scene.blobs().write(&foreign, flow, 99).await.unwrap();
-        let sweep = |hours: u64| SweepArtifacts { older_than_sec: hours * 3600 };
-        if place.is_none() {
-            let young = town.ask(&sweep(24)).await.unwrap();
-            assert_eq!((young.blobs, young.pending), (0, 0), "an upload takes its time");
-        }
-        let swept = town.ask(&sweep(0)).await.unwrap();
-        assert_eq!((swept.blobs, swept.pending, swept.expired), (1, 1, 0));
-        assert_eq!(town.blobs_under("fleet").await, 2, "what is kept, and what is not ours");
-        let late = town.ask(&keeping(half.id, TEXT, None)).await;
-        assert_eq!(refusal(late), Code::NotFound, "an upload that was given up stays so");
-        assert_eq!(town.listed(job).await, [kept]);
-        let again = town.ask(&sweep(0)).await.unwrap();
-        assert_eq!((again.blobs, again.pending), (0, 0));
-        town.stop().await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn verify_names_a_pointer_whose_bytes_are_gone() {
-    for (town, _place) in towns().await {
-        let job = town.submit("---\nidempotencyKey: a\n---\nx\n").await.job.id;
-        let artifact = town.uploaded(job, TEXT, None).await.artifact;
-        town.uploaded(job, b"other", None).await;
-        let verified = town.ask(&Verify {}).await.unwrap();
-        assert_eq!((verified.artifacts, verified.violations), (Some(2), Vec::new()));
-        town.scene.blobs().remove(&artifact.blob_key.parse().unwrap()).await.unwrap();
-        let found = town.ask(&Verify {}).await.unwrap().violations;
-        let told: Vec<&str> = found.iter().map(|finding| finding.invariant.as_str()).collect();
-        assert_eq!(told, ["I19"]);
-        assert!(found[0].detail.contains(&artifact.id.to_string()), "{}", found[0].detail);
-        town.stop().await;
-    }
 }

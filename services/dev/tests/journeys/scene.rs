@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use artifact::Retention;
 use blob::Blobs;
 use bus::Bus;
 use clock::{Clock, Ids, Seeded, Virtual};
-use dev::{Fleet, Shape};
+use dev::{Fleet, Serving, Shape};
 use fleet::Timestamp;
 use ledger::{Ledger, Terms};
 use node::{Node, Tasks};
@@ -24,10 +25,17 @@ impl Scene {
         Self::over(name, |bus| bus).await
     }
 
+    /// The same, where artifacts are kept for so long.
+    pub(crate) async fn keeping(name: &str, keep: Retention) -> Self {
+        let (node, store) = in_memory();
+        let blobs = Blobs::memory(Arc::clone(&node.ids));
+        Self::of(name, (node, store, blobs), keep).await
+    }
+
     /// The same, with blobs in another place than in memory.
     pub(crate) async fn beside(name: &str, blobs: Blobs) -> Self {
         let (node, store) = in_memory();
-        Self::of(name, (node, store, blobs)).await
+        Self::of(name, (node, store, blobs), Retention::default()).await
     }
 
     /// The same, with every message passing over what `over` makes of the bus.
@@ -35,14 +43,20 @@ impl Scene {
         let (mut node, store) = in_memory();
         node.bus = over(node.bus);
         let blobs = Blobs::memory(Arc::clone(&node.ids));
-        Self::of(name, (node, store, blobs)).await
+        Self::of(name, (node, store, blobs), Retention::default()).await
     }
 
-    async fn of(name: &str, (node, store, blobs): (Node, Arc<dyn Store>, Blobs)) -> Self {
+    async fn of(
+        name: &str,
+        (node, store, blobs): (Node, Arc<dyn Store>, Blobs),
+        keep: Retention,
+    ) -> Self {
         let (time, chance) = (Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, Arc::clone(&node.bus), time, chance, Terms::default());
         let echo = Some("echo".parse().unwrap());
-        let fleet = Fleet::shaped(shape(name), node.clone(), &ledger, &blobs, echo).await.unwrap();
+        let serving = Serving { engine: echo, keep };
+        let shape = shape(name);
+        let fleet = Fleet::shaped(shape, node.clone(), &ledger, &blobs, serving).await.unwrap();
         Self { fleet, node, store, blobs }
     }
 

@@ -5,6 +5,7 @@ mod town;
 
 mod artifacts;
 mod hintless;
+mod leftovers;
 mod list;
 mod offers;
 mod plan;

@@ -45,6 +45,10 @@
 //! | R4 renew, reap | libs/ledger `a_renewal_and_a_taking_back_never_both_win`; simulation, *reaper re-reads the revision before writing* |
 //! | R12 two documents, a crash between | libs/ledger `a_process_that_dies_after_any_write_leaves_a_job_that_others_ship`; simulation, *lease record without repair from the job* |
 //! | R13 spec, then state | no such pair: content and state are one record |
+//! | R25 deleted while uploading | libs/ledger `a_commit_and_a_delete_end_in_one_story` | `Broken`: told twice, or shown without a word |
+//! | R26, R27 pointer without bytes, bytes without pointer | libs/ledger `an_upload_that_dies_after_any_write_is_finished_or_repeated`; journeys `a_sweep_removes_what_was_never_brought_and_what_nobody_points_to` |
+//! | R28 zombie upload | libs/ledger `a_word_that_was_on_its_way_when_its_holder_was_fenced_is_refused` |
+//! | R29 complete before its artifacts | libs/ledger `a_job_ships_only_with_artifacts_that_are_there` |
 //! | R30 events lost or doubled | libs/ledger `a_relay_that_dies_after_any_write_is_finished_by_the_sweep`; simulation, *event appended after the write without outbox* |
 //! | R35 a missed message | journeys `without_a_single_hint_the_fleet_still_drains` |
 //! | R38 old and new together | libs/ledger `fields_that_are_not_known_here_outlive_a_whole_life` |

@@ -77,7 +77,9 @@ async fn each_service_in_its_own_process_over_nats_ships_a_job() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let door = ["gateway", "--listen", "127.0.0.1:0"];
     let mut roles = Vec::new();
-    for words in [&["scheduler"][..], &["scheduler"], &["lease-keeper"], &["submit"], &door] {
+    for words in
+        [&["scheduler"][..], &["scheduler"], &["lease-keeper"], &["submit"], &door, &["artifact"]]
+    {
         roles.push(Role::start(folder, (&nats, &server.monitor()), words).await);
     }
     let known = "durability durable, single: synced before every answer, on one disk\n";
@@ -109,6 +111,10 @@ async fn each_service_in_its_own_process_over_nats_ships_a_job() {
     assert!(
         counted.contains("gigamesh_answers_total{line=\"fleet.v1.*.submit\",status=\"200\"} 1\n")
     );
+    let swept = ran(folder, &["admin", "sweep", "--nats", &nats, "-o", "json"]).await;
+    assert!(swept.status.success(), "{}", String::from_utf8_lossy(&swept.stderr));
+    let told: Value = serde_json::from_slice(&swept.stdout).unwrap();
+    assert_eq!(told, json!({ "blobs": 0, "pending": 0, "expired": 0, "logs": 0 }));
     server.freeze().unwrap();
     let failing = roles[0].side("/readyz").await;
     server.thaw().unwrap();

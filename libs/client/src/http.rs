@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::bring::OwnDoor;
 use crate::{CallError, Patience};
 pub use follow::{Follow, News};
-pub use freight::{Fetched, FetchError, Freight};
+pub use freight::{FetchError, Fetched, Freight};
 use route::{Call, Shape};
 use wire::Wire;
 pub(crate) use wire::read_answer;

@@ -107,7 +107,9 @@ impl Local {
         let front = Node { tasks: door.clone(), ..node.clone() };
         let blobs = match &options.data {
             Data::Memory | Data::Nats(_) => Blobs::memory(Arc::clone(&node.ids)),
-            Data::Folder(folder) => Blobs::disk(&folder.with_file_name("blobs"), Arc::clone(&node.ids))?,
+            Data::Folder(folder) => {
+                Blobs::disk(&folder.with_file_name("blobs"), Arc::clone(&node.ids))?
+            }
         };
         let opened = gateway::Options {
             blobs,

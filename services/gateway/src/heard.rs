@@ -14,7 +14,7 @@ use client::Patience;
 use fleet::{JobId, Timestamp};
 use http_body_util::BodyExt;
 use node::shape;
-use protocol::{AboutJob, Ask, Code, Header, Kind, OfJob, Operation, Problem, Row};
+use protocol::{AboutJob, Ask, Code, Custody, Header, Kind, OfJob, Operation, Problem, Row, Word};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -58,10 +58,7 @@ impl FromRequest<Door> for Heard {
 
 impl Heard {
     /// All but the body, which is left to whoever reads it as it comes.
-    pub(crate) async fn headed(
-        mut request: Request,
-        door: &Door,
-    ) -> Result<(Self, Body), Refusal> {
+    pub(crate) async fn headed(mut request: Request, door: &Door) -> Result<(Self, Body), Refusal> {
         let named = request.extensions().get::<Named>().copied();
         let Named(request_id) = named.unwrap_or_else(|| Named(door.node.ids.mint()));
         let path = request.extract_parts::<RawPathParams>().await;
@@ -231,8 +228,7 @@ impl Heard {
             return Ok(Bytes::new());
         }
         let read = tokio::time::timeout(BODY_WITHIN, collected(body, most)).await;
-        let refused =
-            |message: &str| self.refused(Code::Validation).at("", "malformed", message).0;
+        let refused = |message: &str| self.refused(Code::Validation).at("", "malformed", message).0;
         match read {
             Ok(Ok(bytes)) if bytes.len() <= most => Ok(bytes),
             Ok(Ok(bytes)) => {
@@ -296,7 +292,14 @@ impl Media {
 
 /// Whether silence leaves open what became of it.
 fn changes(row: Row) -> bool {
-    let reads = matches!(row, Row::Query(_) | Row::Plan | Row::Operate(Operation::Verify));
+    let reads = matches!(
+        row,
+        Row::Query(_)
+            | Row::Plan
+            | Row::Operate(Operation::Verify)
+            | Row::Custody(Custody::Link)
+            | Row::Spoken(Word::ArtifactLink)
+    );
     row.route().kind == Kind::Request && !reads
 }
 

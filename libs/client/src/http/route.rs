@@ -189,9 +189,8 @@ fn spoken(word: Word, mut said: Value) -> Result<Call, Unsaid> {
 }
 
 fn of_artifacts(custody: Custody, mut said: Value) -> Result<Call, Unsaid> {
-    let artifact = |said: &mut Value| {
-        format!("/fleet/artifacts/{}", encoded(&taken(said, "artifactId")))
-    };
+    let artifact =
+        |said: &mut Value| format!("/fleet/artifacts/{}", encoded(&taken(said, "artifactId")));
     match custody {
         Custody::Begin => {
             let job = encoded(&taken(&mut said, "jobId"));

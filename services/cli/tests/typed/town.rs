@@ -48,6 +48,7 @@ impl Town {
             product: "acme".parse().unwrap(),
             token: TOKEN.parse().unwrap(),
             hosts: Vec::new(),
+            blobs: blob::Blobs::memory(Arc::new(System::start())),
         };
         let address = gateway::serve(node.clone(), options).await.unwrap();
         let url = format!("http://{address}");

@@ -155,8 +155,7 @@ fn allowed(heard: &Heard, deed: Deed) -> Result<Shown, Refusal> {
 
 /// Every pair once, or it is no link of ours.
 fn query(text: &str) -> Option<BTreeMap<String, String>> {
-    let decoded =
-        |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
+    let decoded = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
     let mut pairs = BTreeMap::new();
     for part in text.split('&') {
         let (name, value) = part.split_once('=')?;

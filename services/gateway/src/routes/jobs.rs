@@ -119,7 +119,11 @@ pub(crate) fn limit(heard: &Heard, value: &str) -> Result<usize, Refusal> {
 }
 
 /// A value of the query, read as it would be read in a body.
-pub(crate) fn read<T: DeserializeOwned>(heard: &Heard, name: &str, value: &str) -> Result<T, Refusal> {
+pub(crate) fn read<T: DeserializeOwned>(
+    heard: &Heard,
+    name: &str,
+    value: &str,
+) -> Result<T, Refusal> {
     node::shape::typed(Value::from(value), heard.request_id).map_err(|mut fault| {
         fault.field = Some(name.to_owned());
         fault.details.iter_mut().for_each(|detail| name.clone_into(&mut detail.field));

@@ -36,6 +36,7 @@ pub(crate) fn options(address: &str) -> Options {
         product: "acme".parse().unwrap(),
         token: TOKEN.parse().unwrap(),
         hosts: Vec::new(),
+        blobs: blob::Blobs::memory(Arc::new(System::start())),
     }
 }
 

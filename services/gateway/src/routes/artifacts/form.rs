@@ -131,9 +131,8 @@ async fn keep(
     name: &str,
     field: Field<'_>,
 ) -> Result<(), Refusal> {
-    let refused = |reason: &str, message: String| {
-        heard.refused(Code::Validation).at(name, reason, message)
-    };
+    let refused =
+        |reason: &str, message: String| heard.refused(Code::Validation).at(name, reason, message);
     if !FIELDS.contains(&name) {
         let hint = node::shape::nearest(name, &FIELDS);
         let hint = hint.unwrap_or_else(|| format!("known fields: {} {FILE}", FIELDS.join(" ")));

@@ -198,7 +198,7 @@ pub(crate) fn verified() -> Verified {
         invariant: "I4".to_owned(),
         detail: "event 3 is missing".to_owned(),
     };
-    Verified { jobs: 12, events: 96, violations: vec![finding] }
+    Verified { jobs: 12, events: 96, artifacts: Some(3), violations: vec![finding] }
 }
 
 pub(crate) fn claim() -> ClaimWork {
@@ -294,6 +294,7 @@ pub(crate) fn release() -> ReleaseJob {
         insights: None,
         checkpoint: Some(checkpoint()),
         reason: Some("two tests failed".to_owned()),
+        artifacts: Vec::new(),
     }
 }
 

@@ -56,6 +56,8 @@ pub enum Invariant {
     I17,
     /// Everything names its product.
     I18,
+    /// The bytes of every ready pointer are there.
+    I19,
     /// No more failures than the policy allows.
     I20,
     /// Content changes only while nobody works on it.

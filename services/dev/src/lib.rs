@@ -1,13 +1,17 @@
 //! Every service in one process, over whatever store and bus it is given. The same functions that
 //! a role runs alone are run here together, so that a test of the fleet is a test of the product.
 
+mod bytes;
 mod home;
 mod local;
 
+use artifact::Retention;
+use blob::Blobs;
 use fleet::EngineName;
 use ledger::Ledger;
 use node::{BusAway, Failed, Node};
 
+pub use bytes::BlobsAt;
 pub use home::{BadHome, Home};
 pub use local::{Data, Local, NotStarted, Options};
 
@@ -15,6 +19,22 @@ pub use local::{Data, Local, NotStarted, Options};
 #[derive(Debug)]
 pub struct Fleet {
     node: Node,
+}
+
+/// What a fleet decides about its jobs and artifacts.
+#[derive(Clone, Debug, Default)]
+pub struct Serving {
+    /// Runs a job that names no engine.
+    pub engine: Option<EngineName>,
+    /// How long artifacts are kept.
+    pub keep: Retention,
+}
+
+/// Most fleets keep artifacts for ever, and say no more than their engine.
+impl From<Option<EngineName>> for Serving {
+    fn from(engine: Option<EngineName>) -> Self {
+        Self { engine, ..Self::default() }
+    }
 }
 
 /// How much memory the services of one process share.
@@ -35,9 +55,10 @@ impl Fleet {
     pub async fn start(
         node: Node,
         ledger: &Ledger,
-        dev_engine: Option<EngineName>,
+        blobs: &Blobs,
+        terms: impl Into<Serving>,
     ) -> Result<Self, BusAway> {
-        Self::shaped(Shape::Together, node, ledger, dev_engine).await
+        Self::shaped(Shape::Together, node, ledger, blobs, terms).await
     }
 
     /// The same, in that shape.
@@ -48,8 +69,10 @@ impl Fleet {
         shape: Shape,
         node: Node,
         ledger: &Ledger,
-        dev_engine: Option<EngineName>,
+        blobs: &Blobs,
+        terms: impl Into<Serving>,
     ) -> Result<Self, BusAway> {
+        let Serving { engine, keep } = terms.into();
         let replicas = match shape {
             Shape::Together => 1,
             Shape::Apart(replicas) => replicas,
@@ -59,9 +82,10 @@ impl Fleet {
             Shape::Apart(_) => ledger.apart(),
         };
         for _ in 0..replicas {
-            let options = submit::Options { dev_engine: dev_engine.clone() };
+            let options = submit::Options { dev_engine: engine.clone() };
             scheduler::serve(node.clone(), own()).await?;
             lease_keeper::serve(node.clone(), own()).await?;
+            artifact::serve(node.clone(), own(), blobs.clone(), keep.clone()).await?;
             submit::serve(node.clone(), own(), options).await?;
         }
         Ok(Self { node })

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use blob::Blobs;
+use artifact::Retention;
 use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
 use gateway::{HostName, LocalToken, NotOpened};
@@ -12,7 +12,7 @@ use ledger::{Ledger, Terms};
 use node::open::{self, BusChoice, Making, Process, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
 
-use crate::{Fleet, Home};
+use crate::{BlobsAt, Fleet, Home, Serving};
 
 /// Where records are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,10 @@ impl Data {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub data: Data,
+    /// The bytes of artifacts.
+    pub blobs: BlobsAt,
+    /// How long they are kept.
+    pub keep: Retention,
     pub address: SocketAddr,
     pub product: ProductId,
     pub token: LocalToken,
@@ -102,21 +106,17 @@ impl Local {
         let (bus, clock, ids) =
             (Arc::clone(&node.bus), Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, bus, clock, ids, options.terms);
-        let fleet = Fleet::start(node.clone(), &ledger, Some(options.engine)).await?;
+        let blobs = options.blobs.open(Arc::clone(&node.ids))?;
+        let terms = Serving { engine: Some(options.engine), keep: options.keep };
+        let fleet = Fleet::start(node.clone(), &ledger, &blobs, terms).await?;
         let door = Tasks::default();
         let front = Node { tasks: door.clone(), ..node.clone() };
-        let blobs = match &options.data {
-            Data::Memory | Data::Nats(_) => Blobs::memory(Arc::clone(&node.ids)),
-            Data::Folder(folder) => {
-                Blobs::disk(&folder.with_file_name("blobs"), Arc::clone(&node.ids))?
-            }
-        };
         let opened = gateway::Options {
-            blobs,
             address: options.address,
             product: options.product.clone(),
             token: options.token,
             hosts: options.hosts,
+            blobs,
         };
         let address = gateway::serve(front, opened).await?;
         Ok(Self { fleet, door, address, product: options.product, node })

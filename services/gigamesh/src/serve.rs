@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::dev::{Data, Home, Local, Options};
+use ::dev::{BlobsAt, Data, Home, Local, Options};
 use clap::{Args, ValueEnum};
 use fleet::ProductId;
 use gateway::HostName;
@@ -40,6 +40,13 @@ pub(crate) struct Serve {
     /// Where NATS is: one address or several with commas between
     #[arg(long, env = "GIGAMESH_NATS", value_name = "URL")]
     nats: Option<String>,
+    /// Where the bytes of artifacts are: `memory`, or a folder that the roles artifact and gateway
+    /// share; by default blobs in the data folder
+    #[arg(long, env = "GIGAMESH_BLOBS", value_name = "memory|DIR")]
+    blobs: Option<BlobsAt>,
+    /// How long artifacts of a kind are kept, like log=30d (repeatable); by default for ever
+    #[arg(long, env = "GIGAMESH_KEEP", value_name = "KIND=SPAN", value_delimiter = ',')]
+    keep: Vec<artifact::Rule>,
     #[command(flatten)]
     pub(crate) trust: Trust,
     /// Port of /healthz, /readyz and /metrics on 127.0.0.1; 0 takes any that is free
@@ -81,6 +88,7 @@ pub(crate) enum Role {
     Submit,
     Scheduler,
     LeaseKeeper,
+    Artifact,
     Gateway,
     All,
 }
@@ -96,6 +104,10 @@ enum StoreName {
 impl Role {
     pub(crate) fn has_door(self) -> bool {
         matches!(self, Self::Gateway | Self::All)
+    }
+
+    pub(crate) fn has_blobs(self) -> bool {
+        matches!(self, Self::Artifact | Self::Gateway | Self::All)
     }
 }
 
@@ -144,6 +156,8 @@ impl Serve {
     ) -> Result<Options, Trouble> {
         Ok(Options {
             data: self.store_at(home)?,
+            blobs: self.blobs(),
+            keep: self.retention(),
             address: self.listen,
             product,
             token: secret.token.clone(),
@@ -168,6 +182,20 @@ impl Serve {
             StoreName::Embedded => Ok(Data::of(home)),
             StoreName::Nats | StoreName::Cosmos => Err(no_such_store()),
         }
+    }
+
+    pub(crate) fn retention(&self) -> artifact::Retention {
+        self.keep.iter().copied().collect()
+    }
+
+    pub(crate) fn blobs(&self) -> BlobsAt {
+        let usual = match self.store_name() {
+            StoreName::Memory => BlobsAt::Memory,
+            StoreName::Embedded | StoreName::Nats | StoreName::Cosmos => {
+                BlobsAt::Folder(self.data.join("blobs"))
+            }
+        };
+        self.blobs.clone().unwrap_or(usual)
     }
 
     fn store_name(&self) -> StoreName {
@@ -212,6 +240,11 @@ impl Serve {
             return Err(Trouble::usage("one service alone needs a store that others reach too")
                 .because("this store is of one process only")
                 .next("--store nats, or gigamesh serve all"));
+        }
+        if self.role.has_blobs() && self.blobs() == BlobsAt::Memory {
+            return Err(Trouble::usage("one service alone needs blobs that others reach too")
+                .because("these end with the process, and no other sees them")
+                .next("--blobs a folder that artifact and gateway share"));
         }
         Ok((bus, store))
     }

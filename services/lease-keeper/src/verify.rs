@@ -2,12 +2,15 @@
 //! wrong while the fleet works is read again before it is told.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use fleet::{Job, JobId, ProductId, Violation, audit, audit_dependencies};
+use client::{OverBus, Patience};
+use fleet::{ArtifactId, Invariant, Job, JobId, ProductId, Violation, audit, audit_dependencies};
 use ledger::{Found, LedgerError};
 use node::{Asked, Served, problem_of};
-use protocol::{Finding, Verified, Verify};
+use protocol::{ArtifactsAudited, AuditArtifacts, Finding, Verified, Verify};
+use tracing::info;
 
 use crate::Keeper;
 
@@ -17,13 +20,37 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// Jobs that looked wrong at the first look.
 type Suspected = BTreeMap<JobId, Vec<Violation>>;
 
+/// Blobs may be many, and far away.
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Findings of one answer; who has so many reads them, mends, and asks again.
 const MOST_FINDINGS: usize = 1000;
 
 impl Keeper {
     pub(crate) async fn verify(self, asked: Asked<Verify>) -> Served<Verify> {
         let verified = self.verified(&asked.product).await;
-        verified.map_err(|error| problem_of(&error, asked.request_id))
+        let mut verified = verified.map_err(|error| problem_of(&error, asked.request_id))?;
+        if let Some(audited) = self.looked_for_bytes(&asked).await {
+            verified.artifacts = Some(audited.pointers);
+            verified.violations.extend(audited.missing.iter().map(|id| lost(*id)));
+            verified.violations.truncate(MOST_FINDINGS);
+        }
+        Ok(verified)
+    }
+
+    /// Bytes are of whoever keeps artifacts; where nobody does, nobody looked for them.
+    async fn looked_for_bytes(&self, asked: &Asked<Verify>) -> Option<ArtifactsAudited> {
+        let link = OverBus::new(Arc::clone(&self.node.bus), asked.product.clone());
+        let now = self.node.clock.now();
+        let until = asked.deadline.unwrap_or(now.plus(PATIENCE)).min(now.plus(PATIENCE));
+        let span = until.since(now);
+        let patience = Patience { request_id: asked.request_id, until, span };
+        match link.call(&AuditArtifacts {}, patience).await {
+            Ok(audited) => Some(audited),
+            Err(error) => {
+                info!(%error, "the bytes of artifacts were not looked for");
+                None
+            }
+        }
     }
 
     async fn verified(&self, product: &ProductId) -> Result<Verified, LedgerError> {
@@ -44,7 +71,7 @@ impl Keeper {
         &self,
         product: &ProductId,
     ) -> Result<(Verified, Suspected), LedgerError> {
-        let mut verified = Verified { jobs: 0, events: 0, violations: Vec::new() };
+        let mut verified = Verified { jobs: 0, events: 0, artifacts: None, violations: Vec::new() };
         let mut suspected = Suspected::new();
         let mut cursor = None;
         loop {
@@ -91,6 +118,11 @@ impl Keeper {
         violations.extend(audit_dependencies(job, &events, |id| deps.get(id)));
         Ok((events.len() as u64, violations))
     }
+}
+
+fn lost(id: ArtifactId) -> Finding {
+    let detail = format!("the bytes of {id} are not there");
+    Finding { job_id: id.job(), invariant: format!("{:?}", Invariant::I19), detail }
 }
 
 fn records<R>(found: Vec<Found<R>>) -> Vec<R> {

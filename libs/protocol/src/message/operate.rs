@@ -94,6 +94,9 @@ pub struct Verify {}
 pub struct Verified {
     pub jobs: u64,
     pub events: u64,
+    /// Artifacts whose bytes were looked for; absent where nobody who keeps them answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<u64>,
     pub violations: Vec<Finding>,
 }
 

@@ -5,6 +5,7 @@ use dev::Shape;
 mod deaf;
 mod town;
 
+mod artifacts;
 mod list;
 mod offers;
 mod plan;

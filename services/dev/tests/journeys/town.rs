@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use blob::Blobs;
 use bus::Bus;
 use client::{CallError, OverBus, Patience};
 use clock::{Clock, Ids, Seeded, Virtual};
 use dev::Fleet;
-use fleet::{Disposition, OpId, RequestId, StageName, Timestamp};
+use fleet::{ArtifactId, Disposition, OpId, RequestId, StageName, Timestamp};
 use ledger::{Ledger, Terms};
 use node::{Node, Tasks};
 use protocol::{
@@ -23,10 +24,16 @@ pub(crate) struct Town {
     pub(crate) node: Node,
     pub(crate) ledger: Ledger,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Blobs,
 }
 
 impl Town {
     pub(crate) async fn on(bus: Arc<dyn Bus>) -> Self {
+        Self::with(bus, None).await
+    }
+
+    /// With blobs in another place than in memory.
+    pub(crate) async fn with(bus: Arc<dyn Bus>, blobs: Option<Blobs>) -> Self {
         let clock: Arc<dyn Clock> =
             Arc::new(Virtual::starting_at(Timestamp::from_millis(1_767_323_045_678)));
         let ids: Arc<dyn Ids> = Arc::new(Seeded::new(11, Arc::clone(&clock)));
@@ -35,9 +42,11 @@ impl Town {
         let ledger = Ledger::new(&store, Arc::clone(&bus), time, chance, Terms::default());
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
         let echo = Some("echo".parse().unwrap());
-        let fleet = Fleet::shaped(super::shape(), node.clone(), &ledger, echo).await.unwrap();
+        let blobs = blobs.unwrap_or_else(|| Blobs::memory(Arc::clone(&node.ids)));
+        let shape = super::shape();
+        let fleet = Fleet::shaped(shape, node.clone(), &ledger, &blobs, echo).await.unwrap();
         let link = OverBus::new(bus, "acme".parse().unwrap());
-        Self { fleet, link, node, ledger, store }
+        Self { fleet, link, node, ledger, store, blobs }
     }
 
     pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, CallError> {
@@ -106,6 +115,15 @@ impl Town {
     }
 
     pub(crate) async fn ship(&self, factory: &str, held: &Granted) -> Result<JobView, CallError> {
+        self.ship_with(factory, held, Vec::new()).await
+    }
+
+    pub(crate) async fn ship_with(
+        &self,
+        factory: &str,
+        held: &Granted,
+        artifacts: Vec<ArtifactId>,
+    ) -> Result<JobView, CallError> {
         self.ask(&ReleaseJob {
             job_id: held.job.id,
             factory_id: factory.parse().unwrap(),
@@ -119,6 +137,7 @@ impl Town {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts,
         })
         .await
     }

@@ -166,6 +166,11 @@ pub(crate) async fn verify(desk: &mut Desk) -> Result<Exit, Trouble> {
         desk.printer.one(&shape::FINDING, &json!(verified), now)?;
     }
     let (jobs, events) = (verified.jobs, verified.events);
-    desk.printer.talk(&format!("{jobs} jobs and {events} events looked at, {count} violations"));
+    let bytes = match verified.artifacts {
+        Some(artifacts) => format!("{artifacts} artifacts"),
+        None => "no artifacts (nobody who keeps them answered)".to_owned(),
+    };
+    desk.printer
+        .talk(&format!("{jobs} jobs, {events} events and {bytes} looked at, {count} violations"));
     Ok(if count == 0 { Exit::Done } else { Exit::Failed })
 }

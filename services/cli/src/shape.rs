@@ -27,6 +27,8 @@ pub(crate) struct Column {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Read {
     Text(&'static str),
+    /// A text that is of no use unless all of it is there: a row that has one is not cut.
+    Whole(&'static str),
     Stage(&'static str),
     /// How long ago it was.
     Age(&'static str),
@@ -239,7 +241,7 @@ pub(crate) const LEASE: Shape = Shape {
 pub(crate) const ARTIFACT: Shape = Shape {
     id: "id",
     columns: &[
-        thin("ID", Read::Text("id")),
+        thin("ID", Read::Whole("id")),
         thin("KIND", Read::Text("kind")),
         thin("NAME", Read::Text("name")),
         thin("SIZE", Read::Bytes("sizeBytes")),
@@ -385,7 +387,7 @@ pub(crate) const WHY: Shape = Shape {
 impl Read {
     pub(crate) fn cell(self, item: &Value, now: Timestamp) -> String {
         match self {
-            Self::Text(path) | Self::Stage(path) => text(at(item, path)),
+            Self::Text(path) | Self::Whole(path) | Self::Stage(path) => text(at(item, path)),
             Self::Age(path) => at(item, path)
                 .as_str()
                 .and_then(|said| said.parse::<Timestamp>().ok())

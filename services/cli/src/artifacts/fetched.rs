@@ -126,12 +126,17 @@ pub(crate) fn file_name(artifact: &Artifact) -> String {
 
 #[cfg(test)]
 mod tests {
+    use fleet::Description;
+
     use super::*;
 
     fn artifact(name: Option<&str>) -> Artifact {
         let id = "a_aaaaaaaaaaaaaaaaaaaaaaaaaa_01890a5dac96774bbcceb302099a8057".parse().unwrap();
-        let (product, kind) = ("acme".parse().unwrap(), fleet::ArtifactKind::Log);
-        let mut artifact = Artifact::pending(id, product, kind, 5, fleet::Timestamp::EPOCH);
+        let (kind, size_bytes) = (fleet::ArtifactKind::Log, Some(5));
+        let described =
+            Description { kind, content_type: None, name: None, size_bytes, sha256: None };
+        let (product, described) = ("acme".parse().unwrap(), described.judged().unwrap());
+        let mut artifact = Artifact::pending(id, product, described, fleet::Timestamp::EPOCH);
         artifact.name = name.map(str::to_owned);
         artifact
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use blob::{BlobKey, Blobs, Deed, Shown};
 use client::{OverHttp, Patience};
-use fleet::{Artifact, ArtifactCommand, ArtifactId, JobId, Record};
+use fleet::{Artifact, ArtifactCommand, ArtifactId, Description, JobId, Record};
 use futures_util::TryStreamExt;
 use gateway::Options;
 use node::{Asked, Group, Node};
@@ -97,9 +97,9 @@ impl Custodian {
             return Err(no(Code::Fenced, asked.request_id));
         }
         let (id, now) = (ArtifactId::new(job_id, self.node.ids.mint()), self.node.clock.now());
-        let mut artifact = Artifact::pending(id, asked.product, kind, 0, now);
-        artifact.name = name;
-        artifact.content_type = content_type.unwrap_or(artifact.content_type);
+        let (size_bytes, sha256) = (asked.ask.size_bytes, asked.ask.sha256.clone());
+        let described = Description { kind, content_type, name, size_bytes, sha256 };
+        let mut artifact = Artifact::pending(id, asked.product, described.judged().unwrap(), now);
         artifact.quarantined = quarantine.then_some(true);
         self.kept.lock().unwrap().insert(id, artifact.clone());
         let upload = match asked.ask.direct {
@@ -116,10 +116,9 @@ impl Custodian {
             return Err(no(code, asked.request_id));
         }
         let KeepArtifact { artifact_id, size_bytes, sha256, .. } = asked.ask;
-        let Some(mut artifact) = self.pointer(artifact_id) else {
+        let Some(artifact) = self.pointer(artifact_id) else {
             return Err(no(Code::NotFound, asked.request_id));
         };
-        artifact.size_bytes = size_bytes;
         let commit = ArtifactCommand::Commit { size_bytes, sha256 };
         let events = artifact.decide(&commit, self.node.clock.now()).unwrap();
         let artifact = events.iter().fold(artifact, Record::evolve);

@@ -1,6 +1,7 @@
 //! Measures a whole fleet in one process, through the very services, doors and stores that serve:
 //! every figure is of acknowledged work. Prints nothing and judges nothing; callers do.
 
+mod artifacts;
 mod backlog;
 mod claims;
 mod contention;
@@ -38,11 +39,20 @@ pub enum What {
     /// How soon a silent holder's job is held by somebody else. Holders fall silent by saying
     /// nothing more; killed processes are the business of the agent's own tests.
     Recovery,
+    /// One file up and down beside a plain copy, and the list of a full job.
+    Artifacts,
 }
 
 impl What {
-    pub const ALL: [Self; 6] =
-        [Self::Cycles, Self::Claims, Self::Dispatch, Self::Contention, Self::Renew, Self::Recovery];
+    pub const ALL: [Self; 7] = [
+        Self::Cycles,
+        Self::Claims,
+        Self::Dispatch,
+        Self::Contention,
+        Self::Renew,
+        Self::Recovery,
+        Self::Artifacts,
+    ];
 }
 
 /// Where records lie while it is measured.
@@ -67,7 +77,7 @@ pub struct Options {
     /// Other queued jobs, for [`What::Dispatch`].
     pub backlog: u64,
     /// Queued jobs of [`What::Claims`], rounds of [`What::Contention`], leases of [`What::Renew`], silent holders of
-    /// [`What::Recovery`]; with 0 each has its own usual number.
+    /// [`What::Recovery`], MiB of the file of [`What::Artifacts`]; with 0 each has its own usual number.
     pub jobs: u64,
     /// An embedded store lies in a folder made inside this one, and is removed afterwards.
     pub place: PathBuf,
@@ -94,7 +104,7 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Measurement {
-    /// `cycles`, `claims`, `dispatch`, `claim`, `start`, `contention`, `renew` or `recovery`.
+    /// `cycles`, `claims`, `dispatch`, `claim`, `start`, `contention`, `renew`, `recovery`, `upload`, `download` or `list`.
     pub what: &'static str,
     pub store: StoreChoice,
     /// Requests, or parked claims, at once.
@@ -104,7 +114,7 @@ pub struct Measurement {
     /// How long it was measured.
     pub seconds: f64,
     /// `cycles`: shipped jobs. `claims`, `dispatch`, `claim`: grants. `start`: jobs read. `contention`:
-    /// rounds. `renew`: renewals. `recovery`: jobs.
+    /// rounds. `renew`: renewals. `recovery`: jobs. `upload`, `download`: MiB. `list`: lists of 1,000.
     pub per_sec: f64,
     /// `cycles`: a whole cycle. `claims`: a claim. `dispatch`: from the submit's answer to the grant. `claim`,
     /// `contention`: the claim that won. `renew`: one request of many renewals. `recovery`: beyond
@@ -180,6 +190,10 @@ pub async fn run(
             What::Contention => on_measurement(contention::measure(options, &mut say).await?),
             What::Renew => on_measurement(renew::measure(options, &mut say).await?),
             What::Recovery => on_measurement(recovery::measure(options, &mut say).await?),
+            What::Artifacts => {
+                let on_measurement = &mut on_measurement;
+                Box::pin(artifacts::measure(options, on_measurement, &mut say)).await?;
+            }
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use client::{FetchError, Freight};
-use fleet::{ArtifactId, ArtifactKind};
+use fleet::{ArtifactId, ArtifactKind, LARGEST_ARTIFACT};
 use futures_util::stream;
 use protocol::{LinkArtifact, Linked, ListArtifacts, RemoveArtifact};
 use serde_json::{Value, json};
@@ -113,6 +113,11 @@ async fn put_one(desk: &mut Desk, put: &PutArtifact, folder: &Path) -> Result<Ex
     let about = file.metadata().map_err(unread)?;
     if !about.is_file() {
         return Err(Trouble::usage(format!("{} is no file", put.file.display())));
+    }
+    if about.len() > LARGEST_ARTIFACT {
+        let what = format!("{} is too large for an artifact", put.file.display());
+        let why = format!("{} of at most {LARGEST_ARTIFACT} bytes", about.len());
+        return Err(Trouble::new(Exit::Error, what).because(why));
     }
     let named = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let freight = Freight {

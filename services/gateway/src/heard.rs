@@ -232,7 +232,7 @@ impl Heard {
         match read {
             Ok(Ok(bytes)) if bytes.len() <= most => Ok(bytes),
             Ok(Ok(bytes)) => {
-                let actual = self.announced().or(u64::try_from(bytes.len()).ok());
+                let actual = self.announced().or_else(|| u64::try_from(bytes.len()).ok());
                 Err(self.too_large(most as u64, actual).0)
             }
             Ok(Err(_)) => Err(refused("the body breaks off")),

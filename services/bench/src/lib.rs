@@ -1,6 +1,7 @@
 //! Measures a whole fleet in one process, through the very services, doors and stores that serve:
 //! every figure is of acknowledged work. Prints nothing and judges nothing; callers do.
 
+mod artifacts;
 mod backlog;
 mod claims;
 mod contention;
@@ -41,10 +42,12 @@ pub enum What {
     Recovery,
     /// Many who follow one job that says much.
     Logs,
+    /// One file up and down beside a plain copy, and the list of a full job.
+    Artifacts,
 }
 
 impl What {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Cycles,
         Self::Claims,
         Self::Dispatch,
@@ -52,6 +55,7 @@ impl What {
         Self::Renew,
         Self::Recovery,
         Self::Logs,
+        Self::Artifacts,
     ];
 }
 
@@ -77,7 +81,8 @@ pub struct Options {
     /// Other queued jobs, for [`What::Dispatch`].
     pub backlog: u64,
     /// Queued jobs of [`What::Claims`], rounds of [`What::Contention`], leases of [`What::Renew`], silent holders of
-    /// [`What::Recovery`], readers of [`What::Logs`]; with 0 each has its own usual number.
+    /// [`What::Recovery`], readers of [`What::Logs`], MiB of the file of [`What::Artifacts`]; with 0
+    /// each has its own usual number.
     pub jobs: u64,
     /// An embedded store lies in a folder made inside this one, and is removed afterwards.
     pub place: PathBuf,
@@ -104,7 +109,8 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Measurement {
-    /// `cycles`, `claims`, `dispatch`, `claim`, `start`, `contention`, `renew`, `recovery` or `logs`.
+    /// `cycles`, `claims`, `dispatch`, `claim`, `start`, `contention`, `renew`, `recovery`, `logs`,
+    /// `upload`, `download` or `list`.
     pub what: &'static str,
     pub store: StoreChoice,
     /// Requests, or parked claims, at once.
@@ -114,7 +120,8 @@ pub struct Measurement {
     /// How long it was measured.
     pub seconds: f64,
     /// `cycles`: shipped jobs. `claims`, `dispatch`, `claim`: grants. `start`: jobs read. `contention`:
-    /// rounds. `renew`: renewals. `recovery`: jobs. `logs`: lines that each reader had.
+    /// rounds. `renew`: renewals. `recovery`: jobs. `logs`: lines that each reader had. `upload`,
+    /// `download`: MiB. `list`: lists of 1,000.
     pub per_sec: f64,
     /// `cycles`: a whole cycle. `claims`: a claim. `dispatch`: from the submit's answer to the grant. `claim`,
     /// `contention`: the claim that won. `renew`: one request of many renewals. `recovery`: beyond
@@ -191,6 +198,10 @@ pub async fn run(
             What::Renew => on_measurement(renew::measure(options, &mut say).await?),
             What::Recovery => on_measurement(recovery::measure(options, &mut say).await?),
             What::Logs => on_measurement(tails::measure(options, &mut say).await?),
+            What::Artifacts => {
+                let on_measurement = &mut on_measurement;
+                Box::pin(artifacts::measure(options, on_measurement, &mut say)).await?;
+            }
         }
     }
     Ok(())

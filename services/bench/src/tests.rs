@@ -82,6 +82,15 @@ async fn every_silent_holders_job_is_taken_over_once() {
     assert!(figures[0].p99_ms.unwrap() > 0.0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn artifacts_go_up_and_down_and_are_listed() {
+    let figures = measured(&small(What::Artifacts, StoreChoice::Memory)).await;
+    let told: Vec<_> = figures.iter().map(|figure| figure.what).collect();
+    assert_eq!(told, ["upload", "download", "list"]);
+    assert!(figures.iter().all(|figure| figure.per_sec > 0.0), "{figures:?}");
+    assert_eq!(figures[0].floor.as_ref().unwrap().name, "MiB copied");
+}
+
 #[test]
 fn a_figure_is_told_in_camel_case() {
     let figure = Options::default().figure("cycles");

@@ -97,9 +97,22 @@ impl Yard {
 
     /// Every service once; again for further replicas.
     pub(crate) async fn start(&self) -> Result<Fleet, BenchError> {
-        let blobs = blob::Blobs::memory(Arc::clone(&self.node.ids));
-        let fleet = Fleet::start(self.node.clone(), &self.ledger, &blobs, None).await;
+        self.start_over(&blob::Blobs::memory(self.ids())).await
+    }
+
+    /// The same, with the bytes of artifacts at this place.
+    pub(crate) async fn start_over(&self, blobs: &blob::Blobs) -> Result<Fleet, BenchError> {
+        let fleet = Fleet::start(self.node.clone(), &self.ledger, blobs, None).await;
         fleet.map_err(|_| BenchError::Went("the bus is away"))
+    }
+
+    pub(crate) fn ids(&self) -> Arc<dyn Ids> {
+        Arc::clone(&self.node.ids)
+    }
+
+    /// Its bus and its clock, with tasks of its own.
+    pub(crate) fn beside(&self, tasks: Tasks) -> Node {
+        Node { tasks, ..self.node.clone() }
     }
 
     pub(crate) fn uptime(&self) -> Duration {

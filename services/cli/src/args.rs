@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
-use fleet::{FactoryId, JobId, Key, Priority, Span, StageName};
+use fleet::{ArtifactId, ArtifactKind, FactoryId, JobId, Key, Priority, Span, StageName};
 
 /// What a person asks of a running fleet.
 #[derive(Clone, Debug, Subcommand)]
@@ -29,6 +29,8 @@ pub enum Verb {
     Logs(Logs),
     /// Show who holds a job
     Lease(One),
+    /// List what a job left behind, or get, put or rm one artifact
+    Artifacts(Artifacts),
     /// Stop jobs
     Cancel(Cancel),
     /// Give jobs back to the queue
@@ -189,6 +191,63 @@ pub struct Watch {
     /// Only this job
     #[arg(value_name = "JOB")]
     pub job: Option<String>,
+}
+
+/// The artifacts of a job, or one of them.
+#[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Artifacts {
+    /// Its id, a beginning of it, or its key
+    #[arg(required = true, value_name = "JOB")]
+    pub job: Option<String>,
+    /// Only of this kind
+    #[arg(long, value_parser = one_of(ArtifactKind::ALL, ArtifactKind::word))]
+    pub kind: Option<ArtifactKind>,
+    #[command(subcommand)]
+    pub verb: Option<ArtifactsVerb>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ArtifactsVerb {
+    /// Fetch one: to standard output in a pipe, else to a file of its name
+    Get(GetArtifact),
+    /// Bring a file as an artifact of a job
+    Put(PutArtifact),
+    /// Remove one, and its bytes
+    Rm {
+        #[arg(value_name = "ARTIFACT")]
+        artifact: ArtifactId,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct GetArtifact {
+    #[arg(value_name = "ARTIFACT")]
+    pub artifact: ArtifactId,
+    /// Into this file; - is standard output
+    #[arg(short = 'O', long, value_name = "FILE")]
+    pub into: Option<PathBuf>,
+    /// Print a link that lives for a while, and fetch nothing
+    #[arg(long, conflicts_with = "into")]
+    pub link: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct PutArtifact {
+    /// Its id, a beginning of it, or its key
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What it is
+    #[arg(long, default_value = "other", value_parser = one_of(ArtifactKind::ALL, ArtifactKind::word))]
+    pub kind: ArtifactKind,
+    /// What it is called, instead of the file's name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Its media type, like text/plain
+    #[arg(long, value_name = "TYPE")]
+    pub content_type: Option<String>,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -24,7 +24,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 pub(crate) struct Desk {
-    link: OverHttp,
+    pub(crate) link: OverHttp,
     pub(crate) settings: Settings,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -46,6 +46,10 @@ impl Desk {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.clock.uptime()
     }
 
     pub(crate) fn op_id(&self) -> OpId {
@@ -110,7 +114,7 @@ impl Desk {
         opened.map_err(|error| self.refused(error))
     }
 
-    fn patience(&self) -> Patience {
+    pub(crate) fn patience(&self) -> Patience {
         let span = self.settings.timeout.map_or(ANSWER_WITHIN, |span| span.duration());
         let span = span.min(ANSWER_WITHIN);
         Patience { request_id: self.ids.mint(), until: self.now().plus(span), span }
@@ -124,6 +128,11 @@ impl Desk {
 
     pub(crate) fn refused(&self, error: CallError) -> Trouble {
         self.trouble(error, false, self.patience())
+    }
+
+    /// What may have been carried out all the same.
+    pub(crate) fn failed_to_change(&self, error: CallError, patience: Patience) -> Trouble {
+        self.trouble(error, true, patience)
     }
 
     fn trouble(&self, error: CallError, changes: bool, patience: Patience) -> Trouble {

@@ -4,6 +4,7 @@
 
 mod act;
 mod args;
+mod artifacts;
 mod clean;
 mod desk;
 mod exit;
@@ -31,8 +32,9 @@ use clock::{Clock, Ids};
 use protocol::{AboutJob, AboutProduct, FactoryAction, JobAction, ProductAction};
 
 pub use args::{
-    Act, Cancel, Common, Config, ConfigVerb, Drain, Events, Factories, List, Logs, One, Open,
-    Output, Pause, Redrive, Resume, Ship, Stay, Submit, Verb, Watch,
+    Act, Artifacts, ArtifactsVerb, Cancel, Common, Config, ConfigVerb, Drain, Events, Factories,
+    GetArtifact, List, Logs, One, Open, Output, Pause, PutArtifact, Redrive, Resume, Ship, Stay,
+    Submit, Verb, Watch,
 };
 pub use exit::Exit;
 pub use terminal::{Sink, Source, Terminal};
@@ -154,6 +156,7 @@ async fn carry_out(desk: &mut Desk, verb: Verb, folder: &Path) -> Result<Exit, T
         }
         Verb::Logs(wanted) => logs::logs(desk, &wanted).await,
         Verb::Lease(one) => jobs::lease(desk, &one.job).await,
+        Verb::Artifacts(wanted) => artifacts::carry_out(desk, wanted, folder).await,
         Verb::Cancel(Cancel { act, now, no_cascade }) => {
             let manner = Manner { now, alone: no_cascade, ..plain };
             act::jobs(desk, JobAction::Cancel, &act, manner).await

@@ -270,7 +270,9 @@ impl Printer {
         let heads: Vec<&str> = columns.iter().map(|column| column.head).collect();
         let cells = |item| columns.iter().map(|column| column.read.cell(item, now)).collect();
         let rows: Vec<Vec<String>> = items.iter().map(cells).collect();
-        let width = (self.terminal.out.is_terminal && !all).then_some(self.terminal.width);
+        let whole = columns.iter().any(|column| matches!(column.read, Read::Whole(_)));
+        let width =
+            (self.terminal.out.is_terminal && !all && !whole).then_some(self.terminal.width);
         let colour = |at: usize, cell: &str| {
             let stage = matches!(columns[at].read, Read::Stage(_));
             (self.colour && stage).then(|| colour_of(cell)).flatten()

@@ -27,6 +27,8 @@ pub(crate) struct Column {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Read {
     Text(&'static str),
+    /// A text that is of no use unless all of it is there: a row that has one is not cut.
+    Whole(&'static str),
     Stage(&'static str),
     /// How long ago it was.
     Age(&'static str),
@@ -34,6 +36,8 @@ pub(crate) enum Read {
     Several(&'static str),
     /// Millionths of a dollar.
     Usd(&'static str),
+    /// How many bytes.
+    Bytes(&'static str),
 }
 
 const fn thin(head: &'static str, read: Read) -> Column {
@@ -234,6 +238,39 @@ pub(crate) const LEASE: Shape = Shape {
     ],
 };
 
+pub(crate) const ARTIFACT: Shape = Shape {
+    id: "id",
+    columns: &[
+        thin("ID", Read::Whole("id")),
+        thin("KIND", Read::Text("kind")),
+        thin("NAME", Read::Text("name")),
+        thin("SIZE", Read::Bytes("sizeBytes")),
+        thin("TYPE", Read::Text("contentType")),
+        thin("AGE", Read::Age("createdAt")),
+        wide("EPOCH", Read::Text("epoch")),
+        wide("QUARANTINED", Read::Text("quarantined")),
+        wide("SHA256", Read::Text("sha256")),
+    ],
+    fields: &[
+        "blobKey",
+        "contentType",
+        "createdAt",
+        "epoch",
+        "id",
+        "jobId",
+        "kind",
+        "name",
+        "productId",
+        "quarantined",
+        "removed",
+        "runId",
+        "sha256",
+        "sizeBytes",
+        "state",
+        "updatedAt",
+    ],
+};
+
 pub(crate) const FACTORY: Shape = Shape {
     id: "factoryId",
     columns: &[
@@ -350,11 +387,12 @@ pub(crate) const WHY: Shape = Shape {
 impl Read {
     pub(crate) fn cell(self, item: &Value, now: Timestamp) -> String {
         match self {
-            Self::Text(path) | Self::Stage(path) => text(at(item, path)),
+            Self::Text(path) | Self::Whole(path) | Self::Stage(path) => text(at(item, path)),
             Self::Age(path) => at(item, path)
                 .as_str()
                 .and_then(|said| said.parse::<Timestamp>().ok())
                 .map_or_else(String::new, |moment| age(now.since(moment))),
+            Self::Bytes(path) => at(item, path).as_u64().map_or_else(String::new, bytes),
             Self::Several(path) => several(at(item, path)),
             Self::Usd(path) => at(item, path).as_u64().map_or_else(String::new, |micros| {
                 format!("${}.{:02}", micros / 1_000_000, micros / 10_000 % 100)
@@ -385,6 +423,19 @@ fn several(value: &Value) -> String {
     };
     let words: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
     words.map_or_else(|| items.len().to_string(), |words| words.join(" "))
+}
+
+/// As people say it, with at most one digit behind the point.
+pub(crate) fn bytes(count: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let unit = units.into_iter().find(|(_, shift)| count >> shift > 0);
+    unit.map_or_else(
+        || format!("{count} B"),
+        |(unit, shift)| {
+            let tenths = (count >> (shift - 10)) * 10 / 1024;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        },
+    )
 }
 
 /// As people say it: nobody needs the seconds of an hour.

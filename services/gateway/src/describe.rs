@@ -30,10 +30,14 @@ fn document() -> Value {
     settings.meta_schema = None;
     let mut schemas = settings.into_generator();
     let error = schemas.subschema_for::<Envelope>();
-    let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for route in table::routes() {
         let told = operation(&route, &mut schemas);
-        paths.entry(route.path).or_default().insert(word(route.verb).to_owned(), told);
+        // A name that takes the rest of the path is written like any other.
+        paths
+            .entry(route.path.replace("{*", "{"))
+            .or_default()
+            .insert(word(route.verb).to_owned(), told);
     }
     let mut shapes = schemas.take_definitions(true);
     shapes.insert("Submission".into(), fleet::submission_schema());

@@ -81,11 +81,9 @@ impl Inflow {
         self.allowed.set(u64::MAX);
         let thrown = async {
             let mut seen = 0;
-            while let Some(Ok(bytes)) = self.next().await {
+            while seen <= THROWN_AWAY {
+                let Some(Ok(bytes)) = self.next().await else { break };
                 seen += bytes.len();
-                if seen > THROWN_AWAY {
-                    break;
-                }
             }
         };
         drop(tokio::time::timeout(THROWN_WITHIN, thrown).await);

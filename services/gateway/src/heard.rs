@@ -14,7 +14,7 @@ use client::Patience;
 use fleet::{JobId, Timestamp};
 use http_body_util::BodyExt;
 use node::shape;
-use protocol::{AboutJob, Ask, Code, Header, Kind, OfJob, Operation, Problem, Row};
+use protocol::{AboutJob, Ask, Code, Custody, Header, Kind, OfJob, Operation, Problem, Row, Word};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -232,7 +232,7 @@ impl Heard {
         match read {
             Ok(Ok(bytes)) if bytes.len() <= most => Ok(bytes),
             Ok(Ok(bytes)) => {
-                let actual = self.announced().or(u64::try_from(bytes.len()).ok());
+                let actual = self.announced().or_else(|| u64::try_from(bytes.len()).ok());
                 Err(self.too_large(most as u64, actual).0)
             }
             Ok(Err(_)) => Err(refused("the body breaks off")),
@@ -292,7 +292,14 @@ impl Media {
 
 /// Whether silence leaves open what became of it.
 fn changes(row: Row) -> bool {
-    let reads = matches!(row, Row::Query(_) | Row::Plan | Row::Operate(Operation::Verify));
+    let reads = matches!(
+        row,
+        Row::Query(_)
+            | Row::Plan
+            | Row::Operate(Operation::Verify)
+            | Row::Custody(Custody::Link)
+            | Row::Spoken(Word::ArtifactLink)
+    );
     row.route().kind == Kind::Request && !reads
 }
 

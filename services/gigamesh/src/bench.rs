@@ -15,7 +15,7 @@ use crate::say::Say;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 
-/// Measure this machine: cycles, dispatch, contention, renewals, recovery
+/// Measure this machine: cycles, dispatch, contention, renewals, recovery, artifacts
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Bench {
     #[arg(default_value = "all")]
@@ -32,7 +32,7 @@ pub(crate) struct Bench {
     /// Other queued jobs, for dispatch
     #[arg(long, value_name = "N", default_value_t = 0)]
     backlog: u64,
-    /// Queued jobs of claims, rounds of contention, leases of renew, lost holders of recovery; 0 is their usual number
+    /// Queued jobs of claims, rounds of contention, leases of renew, lost holders of recovery, MiB of artifacts; 0 is their usual number
     #[arg(long, value_name = "N", default_value_t = 0)]
     jobs: u64,
     /// The server whose buckets they are, initialised before; without it one is started meanwhile
@@ -55,6 +55,7 @@ enum Measured {
     Renew,
     Recovery,
     Logs,
+    Artifacts,
     All,
 }
 
@@ -91,6 +92,7 @@ impl Bench {
             Measured::Renew => vec![What::Renew],
             Measured::Recovery => vec![What::Recovery],
             Measured::Logs => vec![What::Logs],
+            Measured::Artifacts => vec![What::Artifacts],
             Measured::All => What::ALL.to_vec(),
         };
         let store = match self.store {

@@ -2,6 +2,8 @@
 //! against a door that answers as written.
 
 #[cfg(test)]
+mod artifacts;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod place;

@@ -100,7 +100,22 @@ impl Place {
         self.typed(words, false, std::future::pending()).await
     }
 
+    /// In a pipe, with what it said as it stands.
+    pub(crate) async fn exactly(&self, words: &str) -> Typed {
+        self.heard(words, false, std::future::pending()).await
+    }
+
     pub(crate) async fn typed(
+        &self,
+        words: &str,
+        is_terminal: bool,
+        interrupted: impl Future<Output = ()> + Send + 'static,
+    ) -> Typed {
+        let Typed { exit, out, err } = self.heard(words, is_terminal, interrupted).await;
+        Typed { exit, out: self.plain(&out), err: self.plain(&err) }
+    }
+
+    async fn heard(
         &self,
         words: &str,
         is_terminal: bool,
@@ -126,7 +141,7 @@ impl Place {
             interrupted: Box::pin(interrupted),
         };
         let exit = cli::run(words.verb, words.common, terminal, surroundings).await;
-        Typed { exit, out: self.plain(&out.text()), err: self.plain(&err.text()) }
+        Typed { exit, out: out.text(), err: err.text() }
     }
 
     /// One command as a transcript tells it, on a terminal or in a pipe.
@@ -145,6 +160,7 @@ impl Place {
         let text = numbered(&text, "\"etag\": \"");
         let text = numbered(&numbered(&text, "\"etag\":\""), "\"rev\": ");
         let text = numbered(&text, "\"rev\":");
+        let text = masked(&text, &format!("_{}", "x".repeat(32)), "_<id>");
         let text = masked(&text, "dddd-dd-ddTdd:dd:dd.dddZ", "<time>");
         masked(&text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", "<uuid>")
     }

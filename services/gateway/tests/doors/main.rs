@@ -1,9 +1,15 @@
 //! What callers see of the HTTP door: real sockets, every service behind it, and the bus beside it.
 
 #[cfg(test)]
+mod artifacts;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bytes;
+#[cfg(test)]
 mod closing;
+#[cfg(test)]
+mod custodian;
 #[cfg(test)]
 mod described;
 #[cfg(test)]

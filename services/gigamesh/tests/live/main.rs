@@ -4,6 +4,8 @@
 mod process;
 
 #[cfg(test)]
+mod artifacts;
+#[cfg(test)]
 mod broker;
 #[cfg(test)]
 mod demo;

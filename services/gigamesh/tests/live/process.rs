@@ -72,9 +72,23 @@ impl Running {
     }
 
     pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, CallError> {
+        self.link.call(ask, self.patience()).await
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
         let until = self.time.now().plus(PATIENCE);
-        let patience = Patience { request_id: self.time.mint(), until, span: PATIENCE };
-        self.link.call(ask, patience).await
+        Patience { request_id: self.time.mint(), until, span: PATIENCE }
+    }
+
+    pub(crate) fn link(&self) -> &OverHttp {
+        &self.link
+    }
+
+    /// The most memory that it ever had, as the operating system counted it.
+    pub(crate) fn most_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", pid(&self.child))).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     pub(crate) async fn submit(&self, file: &str) -> Result<Receipt, CallError> {

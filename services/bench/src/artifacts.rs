@@ -1,0 +1,250 @@
+//! Artifacts through the door on the local disk: bytes a second beside a plain copy of the same
+//! file that is synced, and how long the list of a full job takes. Client, door and service share
+//! the process, so that the memory that is told is that of all three.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use blob::Blobs;
+use bytes::Bytes;
+use client::{FetchError, Freight, OverHttp, Patience};
+use clock::{Clock, Ids};
+use fleet::{ArtifactKind, JobId};
+use futures_util::stream;
+use ledger::Terms;
+use node::Tasks;
+use protocol::{BeginArtifact, KeepArtifact, Linked, ListArtifacts};
+use tempfile::TempDir;
+
+use crate::spread::Spread;
+use crate::yard::Yard;
+use crate::{BenchError, Floor, Measurement, Options, usage};
+
+const MIB: u64 = 1 << 20;
+/// Of the file, where nothing else is said.
+const MIBS: u64 = 256;
+/// What one job may have.
+const LISTED: usize = 1000;
+const PAGE: usize = 500;
+const LISTS: usize = 20;
+const PIECE: usize = 256 << 10;
+const TOKEN: &str = "a-token-for-this-measure-alone";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Ground {
+    yard: Yard,
+    link: OverHttp,
+    door: Tasks,
+    blobs: Blobs,
+    job: JobId,
+}
+
+pub(crate) async fn measure(
+    options: &Options,
+    on_measurement: &mut impl FnMut(Measurement),
+    say: &mut impl FnMut(&'static str),
+) -> Result<(), BenchError> {
+    let place = TempDir::with_prefix_in("gigamesh-bench-", &options.place);
+    let place = place.map_err(BenchError::Place)?;
+    let size = options.jobs_or(MIBS) * MIB;
+    say("writing a file");
+    let source = place.path().join("source");
+    fill(&source, size).map_err(BenchError::Place)?;
+    let yard = Yard::open(options, Terms::default()).await?;
+    let blobs = Blobs::disk(&place.path().join("blobs"), yard.ids());
+    let blobs = blobs.map_err(|_| BenchError::Went("no folder for the bytes"))?;
+    let fleet = yard.start_over(&blobs).await?;
+    let ground = Ground::open(yard, blobs).await?;
+    say("copying it plainly");
+    let began = ground.yard.uptime();
+    copied(&source, &place.path().join("copy")).map_err(BenchError::Place)?;
+    let plain = mibs(size, ground.yard.uptime() - began);
+    let figure = |what, took| {
+        let per_sec = mibs(size, took);
+        Measurement {
+            in_flight: 1,
+            seconds: took.as_secs_f64(),
+            per_sec,
+            ratio: Some(per_sec / plain),
+            floor: Some(Floor { name: "MiB copied", per_sec: plain }),
+            rss_mb: usage::resident_mb(),
+            ..options.figure(what)
+        }
+    };
+    say("bringing it");
+    let began = ground.yard.uptime();
+    let linked = ground.upload(&source, size).await?;
+    on_measurement(figure("upload", ground.yard.uptime() - began));
+    say("fetching it");
+    let began = ground.yard.uptime();
+    ground.download(&linked, &place.path().join("fetched")).await?;
+    on_measurement(figure("download", ground.yard.uptime() - began));
+    say("filling a job with artifacts");
+    ground.fill().await?;
+    say("listing them");
+    on_measurement(ground.list(options).await?);
+    ground.door.stop();
+    ground.door.join().await?;
+    Ok(fleet.stop().await?)
+}
+
+impl Ground {
+    async fn open(yard: Yard, blobs: Blobs) -> Result<Self, BenchError> {
+        let door = Tasks::default();
+        let opened = gateway::Options {
+            address: ([127, 0, 0, 1], 0).into(),
+            product: yard.product.clone(),
+            token: TOKEN.parse().expect("it is long enough"),
+            hosts: Vec::new(),
+            blobs: blobs.clone(),
+        };
+        let address = gateway::serve(yard.beside(door.clone()), opened).await;
+        let address = address.map_err(|_| BenchError::Went("no door"))?;
+        let link = OverHttp::new(&format!("http://{address}"), TOKEN);
+        let link = link.map_err(|_| BenchError::Went("no address"))?;
+        let job = yard.submit("with-artifacts", "low").await?.job.id;
+        Ok(Self { yard, link, door, blobs, job })
+    }
+
+    fn patience(&self) -> Patience {
+        let until = self.yard.system.now().plus(PATIENCE);
+        Patience { request_id: self.yard.system.mint(), until, span: PATIENCE }
+    }
+
+    async fn upload(&self, source: &Path, size: u64) -> Result<Linked, BenchError> {
+        let freight = Freight {
+            job_id: self.job,
+            kind: ArtifactKind::Build,
+            name: None,
+            content_type: None,
+            hold: None,
+            quarantine: false,
+            size,
+        };
+        let mut file = File::open(source).map_err(BenchError::Place)?;
+        let pieces = std::iter::from_fn(move || {
+            let mut piece = vec![0; PIECE];
+            match file.read(&mut piece) {
+                Ok(0) => None,
+                Ok(read) => {
+                    piece.truncate(read);
+                    Some(Ok(Bytes::from(piece)))
+                }
+                Err(error) => Some(Err(error)),
+            }
+        });
+        Ok(self.link.upload(&freight, stream::iter(pieces), self.patience()).await?)
+    }
+
+    async fn download(&self, linked: &Linked, into: &Path) -> Result<(), BenchError> {
+        let mut fetched = self.link.fetch(&linked.link).await.map_err(unfetched)?;
+        let mut file = File::create(into).map_err(BenchError::Place)?;
+        let mut seen = 0;
+        while let Some(bytes) = fetched.next().await? {
+            seen += bytes.len() as u64;
+            file.write_all(&bytes).map_err(BenchError::Place)?;
+        }
+        file.sync_all().map_err(BenchError::Place)?;
+        let whole = seen == linked.artifact.size_bytes;
+        whole.then_some(()).ok_or(BenchError::Went("bytes were lost on their way"))
+    }
+
+    /// One is there already.
+    async fn fill(&self) -> Result<(), BenchError> {
+        for _ in 1..LISTED {
+            let begin = BeginArtifact {
+                job_id: self.job,
+                kind: ArtifactKind::Log,
+                content_type: None,
+                name: None,
+                size_bytes: None,
+                sha256: None,
+                hold: None,
+                quarantine: false,
+                direct: false,
+            };
+            let artifact = self.yard.ask(&begin).await?.artifact;
+            let key = blob::BlobKey::of(&artifact).map_err(|_| BenchError::Went("no key"))?;
+            let bytes = stream::iter([Ok(Bytes::from_static(b"x"))]);
+            let written = self.blobs.write(&key, bytes, MIB).await;
+            let counted = written.map_err(|_| BenchError::Went("bytes were not stored"))?;
+            let keep = KeepArtifact {
+                artifact_id: artifact.id,
+                hold: None,
+                size_bytes: counted.size,
+                sha256: counted.sha256,
+            };
+            self.yard.ask(&keep).await?;
+        }
+        Ok(())
+    }
+
+    /// All pages of the job, again and again.
+    async fn list(&self, options: &Options) -> Result<Measurement, BenchError> {
+        let mut took = Vec::new();
+        let began = self.yard.uptime();
+        for _ in 0..LISTS {
+            let (asked, mut seen) = (self.yard.uptime(), 0);
+            let job = self.job.to_string();
+            let mut ask = ListArtifacts { job, kind: None, limit: Some(PAGE), cursor: None };
+            loop {
+                let page = self.link.call(&ask, self.patience()).await?;
+                seen += page.items.len();
+                ask.cursor = page.next_cursor;
+                if ask.cursor.is_none() {
+                    break;
+                }
+            }
+            if seen != LISTED {
+                return Err(BenchError::Went("an artifact is missing in the list"));
+            }
+            took.push(self.yard.uptime() - asked);
+        }
+        let seconds = (self.yard.uptime() - began).as_secs_f64();
+        let spread = Spread::of(took);
+        Ok(Measurement {
+            in_flight: 1,
+            seconds,
+            per_sec: LISTS as f64 / seconds,
+            p50_ms: spread.at(50),
+            p99_ms: spread.at(99),
+            rss_mb: usage::resident_mb(),
+            ..options.figure("list")
+        })
+    }
+}
+
+fn unfetched(error: FetchError) -> BenchError {
+    match error {
+        FetchError::Call(error) => error.into(),
+        FetchError::Elsewhere | FetchError::Refused(_) => BenchError::Went("the link was dead"),
+    }
+}
+
+fn mibs(size: u64, took: Duration) -> f64 {
+    size as f64 / MIB as f64 / took.as_secs_f64()
+}
+
+fn fill(path: &Path, size: u64) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    let piece: Vec<u8> = (0..PIECE).map(|at| u8::try_from(at % 251).unwrap_or(0)).collect();
+    for _ in 0..size / PIECE as u64 {
+        file.write_all(&piece)?;
+    }
+    file.sync_all()
+}
+
+/// As a program copies that reads and writes: the system's own copying may only share the blocks.
+fn copied(from: &Path, to: &Path) -> io::Result<()> {
+    let (mut from, mut to) = (File::open(from)?, File::create(to)?);
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = from.read(&mut piece)?;
+        if read == 0 {
+            return to.sync_all();
+        }
+        to.write_all(piece.get(..read).unwrap_or_default())?;
+    }
+}

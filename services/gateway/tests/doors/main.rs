@@ -10,6 +10,7 @@ mod described;
 mod forwarded;
 #[cfg(test)]
 mod journey;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod operators;

@@ -137,7 +137,8 @@ impl House {
         while turn < began + span {
             turn += GATHER;
             tokio::time::sleep(turn.saturating_sub(self.node.clock.uptime())).await;
-            let due = (turn - began).as_millis() as u64 * LINES_PER_SECOND / 1000;
+            let due = u64::try_from((turn - began).as_millis()).unwrap_or(u64::MAX);
+            let due = due.saturating_mul(LINES_PER_SECOND) / 1000;
             let text: String = (made..due).map(|line| stamped(began, line)).collect();
             made = due;
             let length = text.len() as u64;

@@ -86,6 +86,7 @@ impl Work {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            let before = self.hub.ring().mark();
             let looked = tokio::select! {
                 biased;
                 () = self.shelf.node.tasks.stopped() => return Ok(()),
@@ -97,7 +98,10 @@ impl Work {
             if let Err(error) = looked {
                 debug!(job = %self.shelf.job, %error, "log not looked at");
             }
-            self.hub.moved.send_replace(());
+            // Most events are of other jobs, and wake no reader of this one.
+            if self.hub.ring().mark() != before {
+                self.hub.moved.send_replace(());
+            }
             if self.tails.retire(self.shelf.job, &self.hub) {
                 return Ok(());
             }

@@ -68,6 +68,11 @@ impl Ring {
         self.ended
     }
 
+    /// Another one after each change that a reader could see.
+    pub(crate) fn mark(&self) -> (bool, Place, Epoch, bool) {
+        (self.has_begun(), self.head, self.over, self.ended)
+    }
+
     pub(crate) fn head(&self) -> Place {
         self.head
     }

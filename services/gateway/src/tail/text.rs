@@ -81,14 +81,18 @@ mod tests {
     async fn letters_stay_whole_however_the_bytes_come() {
         let log = "aä€😀\n".repeat(9_000);
         for cut in [1, 3, 7, 64 << 10] {
-            let (mut texts, mut all) = (texts(log.as_bytes(), cut, 0), String::new());
-            while let Some(piece) = texts.next().await.unwrap() {
-                assert_eq!(piece.from, all.len() as u64);
-                assert!(piece.text.len() <= STRETCH);
-                all += &piece.text;
-            }
-            assert_eq!(all, log, "in cuts of {cut}");
+            assert_eq!(read(texts(log.as_bytes(), cut, 0)).await, log, "in cuts of {cut}");
         }
+    }
+
+    async fn read(mut texts: Texts) -> String {
+        let mut all = String::new();
+        while let Some(piece) = texts.next().await.unwrap() {
+            assert_eq!(piece.from, all.len() as u64);
+            assert!(piece.text.len() <= STRETCH);
+            all += &piece.text;
+        }
+        all
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ mod described;
 mod forwarded;
 #[cfg(test)]
 mod journey;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod operators;

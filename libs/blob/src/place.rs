@@ -66,6 +66,12 @@ impl Blobs {
         Self { store: Arc::new(InMemory::new()), key: Key::fresh(), ids, kind: Kind::Memory }
     }
 
+    /// In memory, behind something.
+    #[cfg(test)]
+    pub(crate) fn behind(store: impl ObjectStore, ids: Arc<dyn Ids>) -> Self {
+        Self { store: Arc::new(store), ..Self::memory(ids) }
+    }
+
     /// In a folder, which is made if it is missing. What was acknowledged is on the disk.
     ///
     /// # Errors

@@ -216,7 +216,8 @@ impl Blobs {
     /// They cannot; the cause says why.
     pub async fn reach(&self) -> Result<(), ReadError> {
         let probe = staged::on_its_way(&*self.ids);
-        self.store.put(&probe, "reach".into()).await?;
+        // What is missing then is the place itself.
+        self.store.put(&probe, "reach".into()).await.map_err(ReadError::Failed)?;
         self.remove_at(&probe).await
     }
 

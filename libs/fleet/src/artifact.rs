@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::event::Mention;
 use crate::id::{ArtifactId, Epoch, JobId, Nonce, ProductId};
+use crate::job::Holding;
 use crate::record::{Head, Record};
 use crate::rejection::{Code, Rejection};
 use crate::time::Timestamp;
@@ -72,16 +74,124 @@ pub enum ArtifactEvent {
     Committed { size_bytes: u64, sha256: String },
 }
 
+/// What is said of an artifact before it is brought.
+#[derive(Clone, Debug)]
+pub struct Description {
+    pub kind: ArtifactKind,
+    pub content_type: Option<String>,
+    pub name: Option<String>,
+    pub size_bytes: Option<u64>,
+    pub sha256: Option<String>,
+}
+
+/// A description that was judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    kind: ArtifactKind,
+    content_type: String,
+    name: Option<String>,
+    size_bytes: Option<u64>,
+    sha256: Option<String>,
+}
+
+/// What is wrong with a description, by the name of its field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Undescribed {
+    #[error("{field} {why}")]
+    Wrong { field: &'static str, why: &'static str },
+    #[error("an artifact has at most {LARGEST_ARTIFACT} bytes")]
+    TooLarge { actual: u64 },
+}
+
+/// The most bytes of one artifact.
+pub const LARGEST_ARTIFACT: u64 = 2 << 30;
+/// Of a name and of a content type, in characters.
+const LONGEST: usize = 255;
+const DIGITS_OF_A_DIGEST: usize = 64;
+/// Of an announced size: nothing was announced, since nothing is empty.
+const UNANNOUNCED: u64 = 0;
+const PLAIN_BYTES: &str = "application/octet-stream";
+
+impl Description {
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn judged(self) -> Result<Described, Undescribed> {
+        let Self { kind, content_type, name, size_bytes, sha256 } = self;
+        let content_type = content_type.unwrap_or_else(|| PLAIN_BYTES.to_owned());
+        let wrong = |field, why| Err(Undescribed::Wrong { field, why });
+        if !is_content_type(&content_type) {
+            return wrong("contentType", "is type/subtype, in one line, like text/plain");
+        }
+        if name.as_deref().is_some_and(|name| !is_shown_name(name)) {
+            return wrong("name", "is 1 to 255 characters without / and control characters");
+        }
+        if sha256.as_deref().is_some_and(|digest| !is_digest(digest)) {
+            return wrong("sha256", "is 64 digits of 0-9 a-f");
+        }
+        size_bytes.map_or(Ok(()), within_limits)?;
+        Ok(Described { kind, content_type, name, size_bytes, sha256 })
+    }
+}
+
+impl Described {
+    #[must_use]
+    pub fn kind(&self) -> ArtifactKind {
+        self.kind
+    }
+}
+
+impl Undescribed {
+    /// Whether so many bytes with this digest can be an artifact at all.
+    ///
+    /// # Errors
+    /// They cannot.
+    pub fn unless_counted(size_bytes: u64, sha256: &str) -> Result<(), Self> {
+        within_limits(size_bytes)?;
+        let why = "is 64 digits of 0-9 a-f";
+        if is_digest(sha256) { Ok(()) } else { Err(Self::Wrong { field: "sha256", why }) }
+    }
+}
+
+fn within_limits(size_bytes: u64) -> Result<(), Undescribed> {
+    match size_bytes {
+        0 => Err(Undescribed::Wrong { field: "sizeBytes", why: "is 1 byte or more" }),
+        1..=LARGEST_ARTIFACT => Ok(()),
+        actual => Err(Undescribed::TooLarge { actual }),
+    }
+}
+
+/// A type, a subtype, and whatever parameters; nothing that ends a line of a header.
+fn is_content_type(text: &str) -> bool {
+    let token = |text: &str| {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte);
+        !text.is_empty() && text.bytes().all(letter)
+    };
+    let essence = text.split(';').next().unwrap_or_default().trim_end_matches(' ');
+    let named = essence.split_once('/').is_some_and(|(kind, sub)| token(kind) && token(sub));
+    named && text.len() <= LONGEST && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+fn is_shown_name(text: &str) -> bool {
+    let plain = |letter: char| letter != '/' && !letter.is_control();
+    let leads_elsewhere = matches!(text, "." | "..");
+    (1..=LONGEST).contains(&text.chars().count()) && text.chars().all(plain) && !leads_elsewhere
+}
+
+fn is_digest(text: &str) -> bool {
+    let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == DIGITS_OF_A_DIGEST && text.bytes().all(digit)
+}
+
 impl Artifact {
-    /// The pointer that stands while its bytes are awaited, with the size that was announced.
+    /// The pointer that stands while its bytes are awaited, with what was said of them.
     #[must_use]
     pub fn pending(
         id: ArtifactId,
         product: ProductId,
-        kind: ArtifactKind,
-        size_bytes: u64,
+        described: Described,
         now: Timestamp,
     ) -> Self {
+        let Described { kind, content_type, name, size_bytes, sha256 } = described;
         Self {
             id,
             job_id: id.job(),
@@ -90,14 +200,29 @@ impl Artifact {
             run_id: None,
             epoch: None,
             kind,
-            content_type: "application/octet-stream".to_owned(),
-            size_bytes,
-            sha256: None,
-            name: None,
+            content_type,
+            size_bytes: size_bytes.unwrap_or(UNANNOUNCED),
+            sha256,
+            name,
             quarantined: None,
             state: ArtifactState::Pending,
             unknown: BTreeMap::new(),
         }
+    }
+
+    /// Begun in the name of this run.
+    #[must_use]
+    pub fn of_run(mut self, holding: &Holding) -> Self {
+        self.run_id = Some(holding.claim_nonce);
+        self.epoch = Some(holding.lease_epoch);
+        self
+    }
+
+    /// Kept apart: its run had no say any more.
+    #[must_use]
+    pub fn set_apart(mut self) -> Self {
+        self.quarantined = Some(true);
+        self
     }
 
     #[must_use]
@@ -105,8 +230,27 @@ impl Artifact {
         self.state == ArtifactState::Ready
     }
 
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        self.quarantined == Some(true)
+    }
+
+    /// Whether it was begun in this very name: bytes of one run never pass for another's.
+    #[must_use]
+    pub fn is_of(&self, holding: Option<&Holding>) -> bool {
+        let name = holding.map(|holding| (holding.claim_nonce, holding.lease_epoch));
+        name.map(|(nonce, _)| nonce) == self.run_id && name.map(|(_, epoch)| epoch) == self.epoch
+    }
+
+    /// What a log says of it.
+    #[must_use]
+    pub fn mention(&self) -> Mention {
+        Mention { artifact_id: self.id, kind: self.kind, size_bytes: None, sha256: None }
+    }
+
     fn announced(&self, size_bytes: u64, sha256: &str) -> bool {
-        self.size_bytes == size_bytes && self.sha256.as_deref().is_none_or(|known| known == sha256)
+        let size = self.size_bytes == UNANNOUNCED || self.size_bytes == size_bytes;
+        size && self.sha256.as_deref().is_none_or(|known| known == sha256)
     }
 }
 
@@ -175,7 +319,20 @@ mod tests {
         let job = JobId::of(&product, &"j".parse().unwrap());
         let number = uuid::Uuid::from_u128(0x0189_0a5d_ac96_7000_8000_0000_0000_0001);
         let id = ArtifactId::new(job, number);
-        Artifact::pending(id, product, ArtifactKind::Log, 3, Timestamp::EPOCH)
+        let described = said(|_| {}).judged().unwrap();
+        Artifact::pending(id, product, described, Timestamp::EPOCH)
+    }
+
+    fn said(change: impl FnOnce(&mut Description)) -> Description {
+        let mut said = Description {
+            kind: ArtifactKind::Log,
+            content_type: None,
+            name: None,
+            size_bytes: Some(3),
+            sha256: None,
+        };
+        change(&mut said);
+        said
     }
 
     fn commit(size_bytes: u64, sha256: &str) -> ArtifactCommand {
@@ -211,5 +368,40 @@ mod tests {
         assert!(committed().decide(&commit(3, "abc"), Timestamp::EPOCH).unwrap().is_empty());
         let no = committed().decide(&commit(3, "def"), Timestamp::EPOCH).unwrap_err();
         assert_eq!((no.code, no.reason), (Code::Conflict, Some("immutable")));
+    }
+
+    #[test]
+    fn what_is_not_announced_is_whatever_is_counted() {
+        let mut open = pending();
+        open.size_bytes = UNANNOUNCED;
+        assert_eq!(open.decide(&commit(4, "abc"), Timestamp::EPOCH).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_description_is_judged_field_by_field() {
+        let field_of = |change: fn(&mut Description)| match said(change).judged() {
+            Err(Undescribed::Wrong { field, .. }) => field,
+            other => panic!("{other:?}"),
+        };
+        for bad in ["", "text", "/", "text/", "/plain", "a/b/c", "text/plain\r\nX: y", "té/xt"] {
+            let judged = said(|said| said.content_type = Some(bad.to_owned())).judged();
+            assert!(judged.is_err(), "{bad:?}");
+        }
+        for good in ["text/plain", "text/plain; charset=utf-8", "application/vnd.x+json"] {
+            said(|said| said.content_type = Some(good.to_owned())).judged().unwrap();
+        }
+        assert_eq!(field_of(|said| said.content_type = Some("x".into())), "contentType");
+        for bad in ["", "a/b", ".", "..", "a\u{7}", "a\nb", &"x".repeat(256)] {
+            let judged = said(|said| said.name = Some(bad.to_owned())).judged();
+            assert!(judged.is_err(), "{bad:?}");
+        }
+        said(|said| said.name = Some("ü".repeat(255))).judged().unwrap();
+        assert_eq!(field_of(|said| said.name = Some("a/b".into())), "name");
+        assert_eq!(field_of(|said| said.sha256 = Some("A".repeat(64))), "sha256");
+        assert_eq!(field_of(|said| said.sha256 = Some("a".repeat(63))), "sha256");
+        assert_eq!(field_of(|said| said.size_bytes = Some(0)), "sizeBytes");
+        said(|said| said.size_bytes = Some(LARGEST_ARTIFACT)).judged().unwrap();
+        let large = said(|said| said.size_bytes = Some(LARGEST_ARTIFACT + 1)).judged();
+        assert_eq!(large, Err(Undescribed::TooLarge { actual: LARGEST_ARTIFACT + 1 }));
     }
 }

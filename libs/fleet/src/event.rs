@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::id::{Epoch, FactoryId, JobId, Nonce, ProductId};
+use crate::artifact::ArtifactKind;
+use crate::id::{ArtifactId, Epoch, FactoryId, JobId, Nonce, ProductId};
 use crate::record::{Head, Record};
 use crate::report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};
 use crate::time::Timestamp;
@@ -140,8 +141,25 @@ pub struct Data {
     pub generation: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
+    /// Boxed, since few events are about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<Box<Mention>>,
     #[serde(flatten)]
     pub unknown: BTreeMap<String, Value>,
+}
+
+/// The artifact that an event is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Mention {
+    pub artifact_id: ArtifactId,
+    pub kind: ArtifactKind,
+    /// As counted; absent where it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// As counted; absent where it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// A word that was not heard.

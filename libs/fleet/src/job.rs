@@ -5,6 +5,7 @@ mod admit;
 mod chronicle;
 mod claim;
 mod create;
+mod custody;
 mod depend;
 mod evolve;
 mod fit;
@@ -44,8 +45,8 @@ pub use purge::Tombstone;
 pub(crate) use reap::CANCEL_GRACE;
 pub use retry::Jitter;
 pub use wish::{
-    Action, Admission, Bidder, Cause, Circumstances, Claim, Command, Disposition, Holding,
-    Operation, Patch, Release, TakeBack, Wish,
+    Action, Admission, Bidder, Cause, Circumstances, Claim, Command, Disposition, Holding, Keep,
+    Operation, Patch, Pointer, Release, Removal, TakeBack, Wish,
 };
 
 /// Operations whose answers a job remembers.
@@ -207,6 +208,8 @@ impl Record for Job {
             Wish::TakeBack(cause) => self.take_back(cause, given, now),
             Wish::Operate(operation) => self.operate(operation, given)?,
             Wish::AddChildren(children) => self.add_children(children)?,
+            Wish::Keep(keep) => self.keep(keep, given.pointer)?,
+            Wish::Remove(removal) => self.remove(removal, given.pointer)?,
             Wish::Trim { through } => self.trim(*through),
             Wish::Purge => self.purge()?,
         };

@@ -38,7 +38,10 @@ mod submission;
 mod time;
 mod why;
 
-pub use artifact::{Artifact, ArtifactCommand, ArtifactEvent, ArtifactKind, ArtifactState};
+pub use artifact::{
+    Artifact, ArtifactCommand, ArtifactEvent, ArtifactKind, ArtifactState, Described, Description,
+    LARGEST_ARTIFACT, Undescribed,
+};
 pub use audit::{Invariant, Violation, audit, audit_dependencies};
 pub use board::{Board, Candidate, Known};
 pub use budget::{AppliesTo, Budget, BudgetCommand, BudgetEvent, Reservation, Standing, Window};
@@ -51,7 +54,7 @@ pub use control::{Control, ControlCommand, ControlEvent};
 pub use dependency::{DepsView, GRAPH_LIMIT, GraphTooLarge, Walk, satisfies};
 pub use digest::{canonical_json, sha256_hex};
 pub use entry::AuditEntry;
-pub use event::{Actor, ActorKind, Data, Entry, EventRecord, EventType, Refused};
+pub use event::{Actor, ActorKind, Data, Entry, EventRecord, EventType, Mention, Refused};
 pub use factory::{
     Descriptor, Factory, FactoryCommand, FactoryEvent, Health, Heartbeat, STALE_AFTER,
 };
@@ -62,9 +65,9 @@ pub use id::{
 };
 pub use job::{
     Action, Admission, Bidder, CancelRequest, Cause, Change, Circumstances, Claim, Claimed,
-    Command, Disposition, DoneOp, Event, FencedBy, Holding, Jitter, Job, Leaving, Left,
-    OUTBOX_LIMIT, Operation, Patch, Release, Report, Rest, Submitted, TakeBack, Tally, Tombstone,
-    Unfit, Used, Wish, submit, unclaimable, unfit, unsuited, waits_for,
+    Command, Disposition, DoneOp, Event, FencedBy, Holding, Jitter, Job, Keep, Leaving, Left,
+    OUTBOX_LIMIT, Operation, Patch, Pointer, Release, Removal, Report, Rest, Submitted, TakeBack,
+    Tally, Tombstone, Unfit, Used, Wish, submit, unclaimable, unfit, unsuited, waits_for,
 };
 pub use kinds::{CONTAINERS, Container, Partition};
 pub use lease::{Lease, LeaseCommand, LeaseEvent, LeaseStatus};

@@ -180,6 +180,7 @@ impl Ledger {
         let Some(found) = self.jobs.get(product, id).await? else { return Ok(()) };
         let job = &found.record;
         self.agree_lease(job).await?;
+        self.agree_artifacts(job).await?;
         self.record(job).await?;
         self.free_gates(job).await?;
         self.keep_an_eye_on(job);

@@ -77,6 +77,7 @@ impl Ledger {
                 self.deps(&next).await?.is_satisfied()
             }
             Wish::Renew(_) | Wish::Trim { .. } | Wish::Purge | Wish::AddChildren(_) => true,
+            Wish::Keep(_) | Wish::Remove(_) => true,
             Wish::Admit(_)
             | Wish::Claim(_)
             | Wish::Patch(_)
@@ -89,6 +90,7 @@ impl Ledger {
             paused: known.product.paused,
             max_reaps: known.product.max_reaps,
             jitter: Jitter::of(self.ids.jitter(WHOLE), WHOLE),
+            pointer: self.pointer_of(job, wish).await?,
         })
     }
 

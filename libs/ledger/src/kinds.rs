@@ -1,15 +1,16 @@
 //! Where each record lives: its kind, its partition, its id. The one list of what the ledger
 //! stores.
 
-use fleet::{Budget, EventRecord, Factory, Job, Lease, Lock, Product, Record, Run};
+use fleet::{Artifact, Budget, EventRecord, Factory, Job, Lease, Lock, Product, Record, Run};
 use store::{Kind, Spread};
 
 /// Everything that is stored, for whoever makes or opens a store.
-pub const KINDS: [Kind; 8] = [
+pub const KINDS: [Kind; 9] = [
     Job::KIND,
     Run::KIND,
     Lease::KIND,
     EventRecord::KIND,
+    Artifact::KIND,
     Factory::KIND,
     Lock::KIND,
     Budget::KIND,
@@ -74,6 +75,14 @@ impl Placed for EventRecord {
 
     fn is_reread(&self) -> bool {
         false
+    }
+}
+
+impl Placed for Artifact {
+    const KIND: Kind = kind("fleet_artifacts", Spread::ByPartition);
+
+    fn place(&self) -> (String, String) {
+        (self.job_id.to_string(), self.id.to_string())
     }
 }
 

@@ -4,6 +4,7 @@
 //! The shell owns waiting, writing, retrying and telling. It never decides what may happen: every
 //! answer here was given by `fleet`.
 
+mod artifact;
 mod census;
 mod claim;
 mod commit;
@@ -42,10 +43,11 @@ use std::sync::Arc;
 
 use bus::Bus;
 use clock::{Clock, Ids};
-use fleet::{EventRecord, Job, Lease, Run};
+use fleet::{Artifact, EventRecord, Job, Lease, Run};
 use store::Store;
 
 use crate::settings::Belief;
+pub use artifact::{Bringing, Brought, Removing};
 pub use census::{Called, Census};
 pub use claim::{ClaimRequest, Grant, is_of_a_gate};
 pub use counts::Counted;
@@ -70,6 +72,7 @@ pub struct Ledger {
     pub runs: Table<Run>,
     pub leases: Table<Lease>,
     pub events: Table<EventRecord>,
+    pub artifacts: Table<Artifact>,
     gates: gate::Gates,
     factories: Table<fleet::Factory>,
     products: Table<fleet::Product>,
@@ -102,6 +105,7 @@ impl Ledger {
             runs: Table::over(store),
             leases: Table::over(store),
             events: Table::over(store),
+            artifacts: Table::over(store),
             gates: gate::Gates::over(store),
             factories: Table::over(store),
             products: Table::over(store),

@@ -29,6 +29,8 @@ impl Ledger {
         let found = self.jobs.get(product, id).await?;
         let ended = found.is_some_and(|found| found.record.stage.has_ended());
         if ended {
+            // Bytes that nobody points to any more are for the sweep of whoever keeps them.
+            self.clear(&self.artifacts, id).await?;
             self.clear(&self.events, id).await?;
             self.clear(&self.runs, id).await?;
             self.clear(&self.leases, id).await?;

@@ -279,6 +279,8 @@ impl Course {
             | Wish::Release(_)
             | Wish::Operate(_)
             | Wish::AddChildren(_)
+            | Wish::Keep(_)
+            | Wish::Remove(_)
             | Wish::Trim { .. }
             | Wish::Purge => None,
         }

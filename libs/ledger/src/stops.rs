@@ -110,6 +110,7 @@ fn stopped_by(before: &Job, after: &Job, wish: &Wish) -> Option<StopReason> {
             return spent.then_some(StopReason::Budget);
         }
         Wish::Release(_) | Wish::Renew(_) | Wish::Claim(_) => return None,
+        Wish::Keep(_) | Wish::Remove(_) => return None,
         Wish::Admit(_) | Wish::Supersede(_) | Wish::Settle(_) | Wish::AddChildren(_) => {}
         Wish::TakeBack(_) | Wish::Operate(_) | Wish::Trim { .. } | Wish::Purge => {}
     }

@@ -191,6 +191,7 @@ impl<L: Coordinator> Calls<L> {
             insights,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         };
         match verdict {
             Verdict::Shipped => report.disposition = Some(Disposition::Ship),

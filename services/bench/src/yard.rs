@@ -97,7 +97,8 @@ impl Yard {
 
     /// Every service once; again for further replicas.
     pub(crate) async fn start(&self) -> Result<Fleet, BenchError> {
-        let fleet = Fleet::start(self.node.clone(), &self.ledger, None).await;
+        let blobs = blob::Blobs::memory(Arc::clone(&self.node.ids));
+        let fleet = Fleet::start(self.node.clone(), &self.ledger, &blobs, None).await;
         fleet.map_err(|_| BenchError::Went("the bus is away"))
     }
 
@@ -166,6 +167,7 @@ impl Yard {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         })
         .await
         .map(drop)

@@ -67,6 +67,12 @@ impl Home {
         self.folder.join(TOKEN)
     }
 
+    /// Where the bytes of artifacts lie.
+    #[must_use]
+    pub fn blobs(&self) -> PathBuf {
+        self.folder.join("blobs")
+    }
+
     pub(crate) fn store(&self) -> PathBuf {
         self.folder.join("store")
     }

@@ -1,13 +1,16 @@
 //! Every service in one process, over whatever store and bus it is given. The same functions that
 //! a role runs alone are run here together, so that a test of the fleet is a test of the product.
 
+mod bytes;
 mod home;
 mod local;
 
+use blob::Blobs;
 use fleet::EngineName;
 use ledger::Ledger;
 use node::{BusAway, Failed, Node};
 
+pub use bytes::BlobsAt;
 pub use home::{BadHome, Home};
 pub use local::{Data, Local, NotStarted, Options};
 
@@ -35,9 +38,10 @@ impl Fleet {
     pub async fn start(
         node: Node,
         ledger: &Ledger,
+        blobs: &Blobs,
         dev_engine: Option<EngineName>,
     ) -> Result<Self, BusAway> {
-        Self::shaped(Shape::Together, node, ledger, dev_engine).await
+        Self::shaped(Shape::Together, node, ledger, blobs, dev_engine).await
     }
 
     /// The same, in that shape.
@@ -48,6 +52,7 @@ impl Fleet {
         shape: Shape,
         node: Node,
         ledger: &Ledger,
+        blobs: &Blobs,
         dev_engine: Option<EngineName>,
     ) -> Result<Self, BusAway> {
         let replicas = match shape {
@@ -62,6 +67,7 @@ impl Fleet {
             let options = submit::Options { dev_engine: dev_engine.clone() };
             scheduler::serve(node.clone(), own()).await?;
             lease_keeper::serve(node.clone(), own()).await?;
+            artifact::serve(node.clone(), own(), blobs.clone()).await?;
             submit::serve(node.clone(), own(), options).await?;
         }
         Ok(Self { node })

@@ -11,7 +11,7 @@ use ledger::{Ledger, Terms};
 use node::open::{self, BusChoice, Making, Process, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
 
-use crate::{Fleet, Home};
+use crate::{BlobsAt, Fleet, Home};
 
 /// Where records are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ impl Data {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub data: Data,
+    /// The bytes of artifacts.
+    pub blobs: BlobsAt,
     pub address: SocketAddr,
     pub product: ProductId,
     pub token: LocalToken,
@@ -62,6 +64,8 @@ pub struct Options {
 pub enum NotStarted {
     #[error(transparent)]
     Provider(#[from] open::NotOpened),
+    #[error(transparent)]
+    Blobs(#[from] blob::NotOpened),
     #[error(transparent)]
     Door(#[from] NotOpened),
     #[error(transparent)]
@@ -99,7 +103,9 @@ impl Local {
         let (bus, clock, ids) =
             (Arc::clone(&node.bus), Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, bus, clock, ids, options.terms);
-        let fleet = Fleet::start(node.clone(), &ledger, Some(options.engine)).await?;
+        let blobs = options.blobs.open(Arc::clone(&node.ids))?;
+        let engine = Some(options.engine);
+        let fleet = Fleet::start(node.clone(), &ledger, &blobs, engine).await?;
         let door = Tasks::default();
         let front = Node { tasks: door.clone(), ..node.clone() };
         let opened = gateway::Options {
@@ -107,6 +113,7 @@ impl Local {
             product: options.product.clone(),
             token: options.token,
             hosts: options.hosts,
+            blobs,
         };
         let address = gateway::serve(front, opened).await?;
         Ok(Self { fleet, door, address, product: options.product, node })

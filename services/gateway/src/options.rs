@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use blob::Blobs;
 use fleet::ProductId;
 use subtle::ConstantTimeEq;
 
@@ -22,6 +23,8 @@ pub struct Options {
     pub token: LocalToken,
     /// Names besides those of loopback that the door may be asked under.
     pub hosts: Vec<HostName>,
+    /// The bytes of artifacts pass through the door; who may have them is not for it to say.
+    pub blobs: Blobs,
 }
 
 /// The one secret that opens the door. Never printed.

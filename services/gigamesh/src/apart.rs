@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use ::dev::{Fleet, Home};
+use blob::Blobs;
 use bus::Bus;
 use clock::{Clock, Ids, System};
 use ledger::Ledger;
@@ -23,6 +24,7 @@ use crate::trouble::Trouble;
 struct Running {
     node: Node,
     records: Option<(Ledger, Kept)>,
+    blobs: Option<Blobs>,
     tally: Arc<Tally>,
     /// The door's own tasks, which end first.
     door: Tasks,
@@ -107,8 +109,12 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
         let ledger = Ledger::new(&kept.store, Arc::clone(&bus), clock, ids, serve.terms()?);
         Some((ledger, kept))
     };
+    let blobs = match serve.role.has_blobs() {
+        true => Some(serve.blobs().open(Arc::clone(&chance)).map_err(::dev::NotStarted::Blobs)?),
+        false => None,
+    };
     let node = Node { bus, clock: time, ids: chance, tasks };
-    Ok(Running { node, records, tally, door: Tasks::default(), home })
+    Ok(Running { node, records, blobs, tally, door: Tasks::default(), home })
 }
 
 async fn serve_role(role: Role, running: &Running) -> Result<(), Trouble> {
@@ -118,7 +124,16 @@ async fn serve_role(role: Role, running: &Running) -> Result<(), Trouble> {
         Role::Submit => submit::serve(node, ledger, submit::Options { dev_engine: engine }).await?,
         Role::Scheduler => scheduler::serve(node, ledger).await?,
         Role::LeaseKeeper => lease_keeper::serve(node, ledger).await?,
-        Role::All => drop(Fleet::start(node, &ledger, engine).await?),
+        Role::Artifact => {
+            if let Some(blobs) = running.blobs.clone() {
+                artifact::serve(node, ledger, blobs).await?;
+            }
+        }
+        Role::All => {
+            if let Some(blobs) = &running.blobs {
+                drop(Fleet::start(node, &ledger, blobs, engine).await?);
+            }
+        }
         Role::Gateway => {}
     }
     Ok(())
@@ -129,11 +144,13 @@ async fn open_door(
     around: &Surroundings,
     (running, said): (&mut Running, &mut Value),
 ) -> Result<(), Trouble> {
-    let Some(home) = &running.home else { return Ok(()) };
+    let (Some(home), Some(blobs)) = (&running.home, running.blobs.clone()) else {
+        return Ok(());
+    };
     let product = around.product()?;
     let Secret { token, file } = secret.or_of(home)?;
     let (address, hosts) = (serve.listen, serve.allow_host.clone());
-    let options = gateway::Options { address, product: product.clone(), token, hosts };
+    let options = gateway::Options { address, product: product.clone(), token, hosts, blobs };
     let front = Node { tasks: running.door.clone(), ..running.node.clone() };
     let address = gateway::serve(front, options).await.map_err(::dev::NotStarted::Door)?;
     let address = seen_from_here(address);
@@ -161,6 +178,7 @@ fn name(role: Role) -> &'static str {
         Role::Submit => "submit",
         Role::Scheduler => "scheduler",
         Role::LeaseKeeper => "lease-keeper",
+        Role::Artifact => "artifact",
         Role::Gateway => "gateway",
         Role::All => "all",
     }

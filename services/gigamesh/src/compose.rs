@@ -81,7 +81,7 @@ fn said(file: &str, word: &str) -> Vec<String> {
 #[test]
 fn every_container_is_told_what_this_binary_understands() {
     let services = ours();
-    assert!(services.len() >= 7, "the services were not read");
+    assert!(services.len() >= 8, "the services were not read");
     for service in &services {
         taken(service, &service.command());
         let Some(check) = service.check() else { continue };
@@ -221,6 +221,14 @@ fn what_is_written_lies_where_it_can_be_written() {
     let tmpfs = service.words("tmpfs");
     assert!(tmpfs.iter().any(|place| serve.data.starts_with(place)), "{:?}", serve.data);
     let home = said(IMAGE, "WORKDIR ").pop().unwrap();
+    let shared = ["artifact", "gateway"].map(|name| the_stack().service(name));
+    for service in &shared {
+        let volume = service.words("volumes")[0].clone();
+        let (name, place) = volume.rsplit_once(':').unwrap();
+        assert_eq!((name, place), ("blobs", &*home), "{}: both see the same bytes", service.name);
+        let told = service.environment()["GIGAMESH_BLOBS"].clone();
+        assert!(told.starts_with(place), "{}: {told}", service.name);
+    }
     for factory in factories() {
         let kept = factory.words("volumes")[0].rsplit_once(':').unwrap().1.to_owned();
         assert_eq!(kept, factory.environment()["GIGAMESH_FACTORY_HOME"]);

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::dev::{Data, Home, Local, Options};
+use ::dev::{BlobsAt, Data, Home, Local, Options};
 use clap::Args;
 use client::OverBus;
 use clock::System;
@@ -112,8 +112,11 @@ impl Dev {
             None if self.ephemeral => Data::Memory,
             None => Data::of(home),
         };
+        let in_memory = data == Data::Memory;
+        let blobs = if in_memory { BlobsAt::Memory } else { BlobsAt::Folder(home.blobs()) };
         Ok(Options {
             data,
+            blobs,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
             product: product.clone(),
             token: home.token(&System::start())?,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::dev::{Data, Home, Local, Options};
+use ::dev::{BlobsAt, Data, Home, Local, Options};
 use clap::{Args, ValueEnum};
 use fleet::ProductId;
 use gateway::HostName;
@@ -40,6 +40,10 @@ pub(crate) struct Serve {
     /// Where NATS is: one address or several with commas between
     #[arg(long, env = "GIGAMESH_NATS", value_name = "URL")]
     nats: Option<String>,
+    /// Where the bytes of artifacts are: `memory`, or a folder that the roles artifact and gateway
+    /// share; by default blobs in the data folder
+    #[arg(long, env = "GIGAMESH_BLOBS", value_name = "memory|DIR")]
+    blobs: Option<BlobsAt>,
     #[command(flatten)]
     pub(crate) trust: Trust,
     /// Port of /healthz, /readyz and /metrics on 127.0.0.1; 0 takes any that is free
@@ -81,6 +85,7 @@ pub(crate) enum Role {
     Submit,
     Scheduler,
     LeaseKeeper,
+    Artifact,
     Gateway,
     All,
 }
@@ -96,6 +101,10 @@ enum StoreName {
 impl Role {
     pub(crate) fn has_door(self) -> bool {
         matches!(self, Self::Gateway | Self::All)
+    }
+
+    pub(crate) fn has_blobs(self) -> bool {
+        matches!(self, Self::Artifact | Self::Gateway | Self::All)
     }
 }
 
@@ -144,6 +153,7 @@ impl Serve {
     ) -> Result<Options, Trouble> {
         Ok(Options {
             data: self.store_at(home)?,
+            blobs: self.blobs(),
             address: self.listen,
             product,
             token: secret.token.clone(),
@@ -168,6 +178,16 @@ impl Serve {
             StoreName::Embedded => Ok(Data::of(home)),
             StoreName::Nats | StoreName::Cosmos => Err(no_such_store()),
         }
+    }
+
+    pub(crate) fn blobs(&self) -> BlobsAt {
+        let usual = match self.store_name() {
+            StoreName::Memory => BlobsAt::Memory,
+            StoreName::Embedded | StoreName::Nats | StoreName::Cosmos => {
+                BlobsAt::Folder(self.data.join("blobs"))
+            }
+        };
+        self.blobs.clone().unwrap_or(usual)
     }
 
     fn store_name(&self) -> StoreName {
@@ -212,6 +232,11 @@ impl Serve {
             return Err(Trouble::usage("one service alone needs a store that others reach too")
                 .because("this store is of one process only")
                 .next("--store nats, or gigamesh serve all"));
+        }
+        if self.role.has_blobs() && self.blobs() == BlobsAt::Memory {
+            return Err(Trouble::usage("one service alone needs blobs that others reach too")
+                .because("these end with the process, and no other sees them")
+                .next("--blobs a folder that artifact and gateway share"));
         }
         Ok((bus, store))
     }

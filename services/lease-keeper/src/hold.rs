@@ -99,6 +99,7 @@ impl Keeper {
             insights: ask.insights.clone(),
             checkpoint: ask.checkpoint.clone(),
             reason: ask.reason.clone(),
+            artifacts: ask.artifacts.clone(),
         };
         let said = self.ledger.release(&asked.product, ask.job_id, release).await;
         asked.settle(said).map(|found| JobView::of(&found.record, &found.etag()))

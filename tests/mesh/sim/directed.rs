@@ -231,6 +231,7 @@ impl Stage {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         };
         let said =
             self.desk.ledger.release(&self.world.product, job, release).await.expect("no faults");

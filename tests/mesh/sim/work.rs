@@ -245,6 +245,7 @@ impl Factory {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         };
         Word { job: kept.job, release }
     }

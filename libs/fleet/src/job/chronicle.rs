@@ -1,6 +1,6 @@
 //! What the log says of each change: one or two numbered entries, made in the same write.
 
-use crate::event::{Data, Entry, EventType};
+use crate::event::{Data, Entry, EventType, Mention};
 use crate::job::evolve::{Change, Event, Leaving, Left, Report, Rest};
 use crate::job::{FencedBy, Job};
 use crate::stage::StageName;
@@ -64,6 +64,11 @@ impl Job {
             }
             Change::ChildrenAdded { children } => {
                 told_of(EventType::ChildrenAdded, children).collect()
+            }
+            Change::Added(mention) => vec![(EventType::ArtifactAdded, about(mention))],
+            Change::Deleted(mention, reason) => {
+                let data = Data { reason: reason.clone(), ..about(mention) };
+                vec![(EventType::ArtifactDeleted, data)]
             }
             Change::Trimmed { .. } => Vec::new(),
             Change::Purged => vec![(EventType::Purged, Data::default())],
@@ -174,6 +179,10 @@ fn told_of(kind: EventType, jobs: &[crate::id::JobId]) -> impl Iterator<Item = (
     let jobs = jobs.to_vec();
     let entry = (!jobs.is_empty()).then(|| (kind, Data { jobs, ..Data::default() }));
     entry.into_iter()
+}
+
+fn about(mention: &Mention) -> Data {
+    Data { artifact: Some(Box::new(mention.clone())), ..Data::default() }
 }
 
 fn because(reason: Option<String>) -> Data {

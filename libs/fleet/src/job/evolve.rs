@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::content::Content;
-use crate::event::Actor;
+use crate::event::{Actor, Mention};
 use crate::id::{JobId, OpId};
 use crate::job::wish::Claim;
 use crate::job::{CancelRequest, Claimed, DoneOp, FencedBy, Job, OPS_KEPT, Used};
@@ -35,6 +35,8 @@ pub enum Change {
     Approved,
     CancelRequested { reason: Option<String> },
     ChildrenAdded { children: Vec<JobId> },
+    Added(Mention),
+    Deleted(Mention, Option<String>),
     Trimmed { through: u64 },
     Purged,
 }
@@ -159,6 +161,8 @@ impl Job {
                 Arc::make_mut(&mut self.content).dep_ids.extend(children);
                 self.admitted = false;
             }
+            // An artifact changes no job; its pointer follows what is told of it.
+            Change::Added(_) | Change::Deleted(..) => {}
             Change::Trimmed { through } => self.outbox.retain(|entry| entry.seq > *through),
             // A stone has no log to tell it in.
             Change::Purged => return self.buried(),

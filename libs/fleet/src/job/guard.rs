@@ -105,6 +105,8 @@ impl Outcome {
             | Wish::TakeBack(_)
             | Wish::Operate(_)
             | Wish::AddChildren(_)
+            | Wish::Keep(_)
+            | Wish::Remove(_)
             | Wish::Trim { .. }
             | Wish::Purge => None,
         }

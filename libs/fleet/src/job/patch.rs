@@ -156,6 +156,7 @@ impl Patch {
             insights: self.insights.clone(),
             checkpoint: self.checkpoint.clone(),
             reason: self.note.clone(),
+            artifacts: Vec::new(),
         }
     }
 }

@@ -91,6 +91,7 @@ impl Job {
             | Wish::Settle(_)
             | Wish::TakeBack(_)
             | Wish::Trim { .. }
+            | Wish::Remove(_)
             | Wish::Purge => Ok(Vec::new()),
             Wish::Supersede(_)
             | Wish::Claim(_)
@@ -98,7 +99,8 @@ impl Job {
             | Wish::Patch(_)
             | Wish::Release(_)
             | Wish::Operate(_)
-            | Wish::AddChildren(_) => Err(self.no_transition("purged")),
+            | Wish::AddChildren(_)
+            | Wish::Keep(_) => Err(self.no_transition("purged")),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::job::evolve::{Change, Leaving, Left, Report, Rest, Tally};
 use crate::job::retry::Verdict;
-use crate::job::wish::{Circumstances, Disposition, Release};
+use crate::job::wish::{Circumstances, Disposition, Pointer, Release};
 use crate::job::{Job, Used};
 use crate::rejection::{Code, Rejection};
 use crate::report::RunResult;
@@ -17,6 +17,9 @@ impl Job {
         now: Timestamp,
     ) -> Result<Option<Change>, Rejection> {
         self.check_checkpoint(release.checkpoint.as_ref())?;
+        if given.pointer != Pointer::Ready {
+            return Err(self.no_transition("artifacts_pending"));
+        }
         let disposition = release.disposition.unwrap_or_else(|| self.disposition_by_stage());
         if disposition == Disposition::Ship {
             return self.ship(release).map(|left| Some(Change::Left(Box::new(left))));

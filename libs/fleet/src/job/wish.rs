@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::capability::Capability;
 use crate::content::Content;
 use crate::dependency::DepsView;
-use crate::event::Actor;
+use crate::event::{Actor, Mention};
 use crate::factory::Health;
-use crate::id::{EngineName, Epoch, FactoryId, JobId, Nonce, OpId, RequestId};
+use crate::id::{ArtifactId, EngineName, Epoch, FactoryId, JobId, Nonce, OpId, RequestId};
 use crate::job::Jitter;
 use crate::report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};
 use crate::stage::StageName;
@@ -30,11 +30,27 @@ pub struct Circumstances {
     pub max_reaps: u32,
     /// Chance, drawn by the caller, so that a decision can be repeated.
     pub jitter: Jitter,
+    /// How the pointers stand that the wish names: the one that is furthest from ready.
+    pub pointer: Pointer,
+}
+
+/// How an artifact's pointer was read for a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pointer {
+    Ready,
+    Pending,
+    Missing,
 }
 
 impl Default for Circumstances {
     fn default() -> Self {
-        Self { ready: true, paused: false, max_reaps: 5, jitter: Jitter::NONE }
+        Self {
+            ready: true,
+            paused: false,
+            max_reaps: 5,
+            jitter: Jitter::NONE,
+            pointer: Pointer::Ready,
+        }
     }
 }
 
@@ -53,6 +69,10 @@ pub enum Wish {
     Operate(Operation),
     /// Wait for these children too.
     AddChildren(Vec<JobId>),
+    /// The bytes of an artifact are there, and this is what was counted of them.
+    Keep(Box<Keep>),
+    /// An artifact goes, whether its bytes ever came or not.
+    Remove(Box<Removal>),
     /// The events up to `through` are recorded.
     Trim {
         through: u64,
@@ -120,6 +140,25 @@ pub struct Release {
     pub insights: Option<Insights>,
     pub checkpoint: Option<Checkpoint>,
     pub reason: Option<String>,
+    /// Whose bytes have to be there.
+    pub artifacts: Vec<ArtifactId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Keep {
+    pub mention: Mention,
+    /// Absent where a person brings it.
+    pub holding: Option<Holding>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Removal {
+    pub mention: Mention,
+    /// Absent where a person or a sweep removes it.
+    pub holding: Option<Holding>,
+    /// Only while its bytes are still awaited.
+    pub unless_ready: bool,
+    pub reason: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -179,6 +218,8 @@ impl Wish {
             Self::Renew(holding) => Some(holding),
             Self::Patch(patch) => Some(&patch.holding),
             Self::Release(release) => Some(&release.holding),
+            Self::Keep(keep) => keep.holding.as_ref(),
+            Self::Remove(removal) => removal.holding.as_ref(),
             Self::Admit(_)
             | Self::Supersede(_)
             | Self::Settle(_)
@@ -203,6 +244,8 @@ impl Wish {
             | Self::Claim(_)
             | Self::TakeBack(_)
             | Self::AddChildren(_)
+            | Self::Keep(_)
+            | Self::Remove(_)
             | Self::Trim { .. }
             | Self::Purge => None,
         }

@@ -96,6 +96,7 @@ pub(crate) fn release(held: Held, number: u8, how: Disposition) -> Release {
         insights: None,
         checkpoint: None,
         reason: None,
+        artifacts: Vec::new(),
     }
 }
 

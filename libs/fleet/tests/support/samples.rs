@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use fleet::{
     Actor, Artifact, ArtifactCommand, ArtifactId, ArtifactKind, AuditEntry, Budget, BudgetCommand,
-    Control, Disposition, EventRecord, EventType, Exit, Factory, FactoryCommand, Head, Heartbeat,
-    Insights, Job, Lease, Lock, LockCommand, MicroUsd, Nonce, Owner, Product, ProductCommand,
-    Profile, Record, Reservation, Run, Slot, SlotState, StageName, VerifyResult, Window, Wish,
-    touched,
+    Control, Description, Disposition, EventRecord, EventType, Exit, Factory, FactoryCommand, Head,
+    Heartbeat, Insights, Job, Lease, Lock, LockCommand, MicroUsd, Nonce, Owner, Product,
+    ProductCommand, Profile, Record, Reservation, Run, Slot, SlotState, StageName, VerifyResult,
+    Window, Wish, touched,
 };
 use serde_json::json;
 
@@ -170,10 +170,17 @@ pub(crate) fn artifact() -> Artifact {
     let mut world = World::new();
     let id = ArtifactId::new(job_id("j"), world.mint());
     let now = world.now;
-    let mut pending = Artifact::pending(id, world::product(), ArtifactKind::Log, 3, now);
+    let described = Description {
+        kind: ArtifactKind::Log,
+        content_type: None,
+        name: Some("out.log".to_owned()),
+        size_bytes: Some(3),
+        sha256: None,
+    };
+    let described = described.judged().unwrap();
+    let mut pending = Artifact::pending(id, world::product(), described, now);
     pending.run_id = Some(Nonce::from_uuid(world.mint()));
     pending.epoch = Some(fleet::Epoch::new(1));
-    pending.name = Some("out.log".to_owned());
     pending.quarantined = Some(true);
     let sha256 = fleet::sha256_hex(b"abc");
     after(pending, &ArtifactCommand::Commit { size_bytes: 3, sha256 }, now)

@@ -168,6 +168,8 @@ impl Place {
             | Wish::Claim(_)
             | Wish::TakeBack(_)
             | Wish::AddChildren(_)
+            | Wish::Keep(_)
+            | Wish::Remove(_)
             | Wish::Trim { .. }
             | Wish::Purge => Actor::service("test"),
         };

@@ -108,6 +108,7 @@ pub(crate) fn release(holding: &Holding, op: OpId, disposition: Option<Dispositi
         insights: None,
         checkpoint: None,
         reason: None,
+        artifacts: Vec::new(),
     }
 }
 

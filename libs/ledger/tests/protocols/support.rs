@@ -211,6 +211,7 @@ impl Yard {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         }
     }
 

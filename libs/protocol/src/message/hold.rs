@@ -1,9 +1,9 @@
 //! What a holder says while it holds, and what a factory says of itself.
 
 use fleet::{
-    Capability, Checkpoint, Descriptor, Disposition, EngineName, Epoch, Exit, FactoryId, Health,
-    Incarnation, Insights, JobId, Nonce, OpId, ProductId, RunResult, StageName, Timestamp,
-    VerifyResult,
+    ArtifactId, Capability, Checkpoint, Descriptor, Disposition, EngineName, Epoch, Exit,
+    FactoryId, Health, Incarnation, Insights, JobId, Nonce, OpId, ProductId, RunResult, StageName,
+    Timestamp, VerifyResult,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -107,6 +107,9 @@ pub struct ReleaseJob {
     pub checkpoint: Option<Checkpoint>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Only once the bytes of all of these are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<ArtifactId>,
 }
 
 /// A factory's sign of life.

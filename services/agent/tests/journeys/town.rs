@@ -49,7 +49,8 @@ impl Town {
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
         let echo = Some("echo".parse().unwrap());
         // It ends with its runtime.
-        Fleet::start(node.clone(), &ledger, echo).await.unwrap();
+        let blobs = blob::Blobs::memory(Arc::clone(&node.ids));
+        Fleet::start(node.clone(), &ledger, &blobs, echo).await.unwrap();
         let link = OverBus::new(bus, "acme".parse().unwrap());
         Self { home: tempfile::tempdir().unwrap(), link, node }
     }

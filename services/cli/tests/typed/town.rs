@@ -41,13 +41,16 @@ impl Town {
             tasks,
         };
         let echo = Some("echo".parse().unwrap());
-        let fleet = Fleet::start(node(Tasks::default()), &ledger, echo).await.unwrap();
+        let blobs = blob::Blobs::memory(Arc::clone(&ids));
+        let inner = node(Tasks::default());
+        let fleet = Fleet::start(inner, &ledger, &blobs, echo).await.unwrap();
         let node = node(Tasks::default());
         let options = Options {
             address: "127.0.0.1:0".parse().unwrap(),
             product: "acme".parse().unwrap(),
             token: TOKEN.parse().unwrap(),
             hosts: Vec::new(),
+            blobs,
         };
         let address = gateway::serve(node.clone(), options).await.unwrap();
         let url = format!("http://{address}");
@@ -106,6 +109,7 @@ impl Town {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         };
         self.http.call(&release, self.patience()).await.unwrap();
     }

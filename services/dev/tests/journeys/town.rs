@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use blob::Blobs;
 use bus::Bus;
 use client::{CallError, OverBus, Patience};
 use clock::{Clock, Ids, Seeded, Virtual};
@@ -23,6 +24,7 @@ pub(crate) struct Town {
     pub(crate) node: Node,
     pub(crate) ledger: Ledger,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Blobs,
 }
 
 impl Town {
@@ -35,9 +37,11 @@ impl Town {
         let ledger = Ledger::new(&store, Arc::clone(&bus), time, chance, Terms::default());
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
         let echo = Some("echo".parse().unwrap());
-        let fleet = Fleet::shaped(super::shape(), node.clone(), &ledger, echo).await.unwrap();
+        let blobs = Blobs::memory(Arc::clone(&node.ids));
+        let shape = super::shape();
+        let fleet = Fleet::shaped(shape, node.clone(), &ledger, &blobs, echo).await.unwrap();
         let link = OverBus::new(bus, "acme".parse().unwrap());
-        Self { fleet, link, node, ledger, store }
+        Self { fleet, link, node, ledger, store, blobs }
     }
 
     pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Reply, CallError> {
@@ -119,6 +123,7 @@ impl Town {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         })
         .await
     }

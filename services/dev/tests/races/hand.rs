@@ -132,6 +132,7 @@ impl Hand {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         }
     }
 

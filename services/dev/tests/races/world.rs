@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use blob::Blobs;
 use bus::Bus;
 use client::{CallError, OverBus, Patience};
 use clock::{Clock, Ids, Seeded, System, Virtual};
@@ -24,6 +25,7 @@ pub(crate) struct World {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) blobs: Blobs,
     hosts: Arc<AtomicU64>,
 }
 
@@ -45,7 +47,8 @@ impl World {
 
     fn with(store: Arc<dyn Store>, bus: Arc<dyn Bus>, clock: Arc<dyn Clock>) -> Self {
         let ids: Arc<dyn Ids> = Arc::new(Seeded::new(11, Arc::clone(&clock)));
-        Self { store, bus, clock, ids, hosts: Arc::default() }
+        let blobs = Blobs::memory(Arc::clone(&ids));
+        Self { store, bus, clock, ids, blobs, hosts: Arc::default() }
     }
 
     pub(crate) fn quiet() -> Self {
@@ -74,7 +77,8 @@ impl World {
             (Arc::clone(&node.bus), Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, bus, clock, ids, Terms::default());
         let engine = Some("echo".parse().unwrap());
-        let fleet = Fleet::shaped(super::shape(), node.clone(), &ledger, engine).await.unwrap();
+        let shape = super::shape();
+        let fleet = Fleet::shaped(shape, node.clone(), &ledger, &self.blobs, engine).await.unwrap();
         Host { fleet, node }
     }
 

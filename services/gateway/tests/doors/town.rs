@@ -36,6 +36,7 @@ pub(crate) fn options(address: &str) -> Options {
         product: "acme".parse().unwrap(),
         token: TOKEN.parse().unwrap(),
         hosts: Vec::new(),
+        blobs: blob::Blobs::memory(Arc::new(System::start())),
     }
 }
 
@@ -55,9 +56,10 @@ impl Town {
             tasks: Tasks::default(),
         };
         let echo = Some("echo".parse().unwrap());
-        let fleet = Fleet::start(inner, &ledger, echo).await.unwrap();
+        let opened = options("127.0.0.1:0");
+        let fleet = Fleet::start(inner, &ledger, &opened.blobs, echo).await.unwrap();
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
-        let address = gateway::serve(node.clone(), options("127.0.0.1:0")).await.unwrap();
+        let address = gateway::serve(node.clone(), opened).await.unwrap();
         let http = OverHttp::new(&format!("http://{address}"), TOKEN).unwrap();
         let bus = OverBus::new(bus, "acme".parse().unwrap());
         Self { fleet, node, address, http, bus }
@@ -170,6 +172,7 @@ impl Town {
             insights: None,
             checkpoint: None,
             reason: None,
+            artifacts: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use ::dev::{Data, Home, Local, Options};
+use ::dev::{BlobsAt, Data, Home, Local, Options};
 use client::{CallError, OverHttp, Patience};
 use clock::{Clock, Ids, System};
 use ledger::Terms;
@@ -33,6 +33,7 @@ impl House {
         let token = home.token(&system)?;
         let local = Local::open(Options {
             data: Data::of(&home),
+            blobs: BlobsAt::Folder(home.blobs()),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             product: "demo".parse().map_err(|error| Trouble::defect(&error))?,
             token,

@@ -53,7 +53,8 @@ impl Town {
         let ledger = Ledger::new(&store, bus_too, Arc::clone(&clock), Arc::clone(&ids), terms);
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks };
         let shell = Some("shell".parse().unwrap());
-        let fleet = Fleet::start(node, &ledger, shell).await.unwrap();
+        let blobs = blob::Blobs::memory(Arc::clone(&node.ids));
+        let fleet = Fleet::start(node, &ledger, &blobs, shell).await.unwrap();
         Self { server, ledger, link: OverBus::new(bus, product()), time, fleet }
     }
 

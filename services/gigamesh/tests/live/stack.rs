@@ -28,6 +28,9 @@ impl Ground {
         let own = own.to_str().unwrap();
         let text =
             text.replace("nats://nats:4222", &self.nats).replace("0.0.0.0:4600", "0.0.0.0:0");
+        // The one place that two containers share.
+        let blobs = self.folder.join("blobs").display().to_string();
+        let text = text.replace("/var/lib/gigamesh/blobs", &blobs);
         let text = text.replace("/tmp/gigamesh", own).replace("/var/lib/gigamesh", own);
         match &self.door {
             Some(door) => text.replace("http://gateway:4600", door),
@@ -131,7 +134,7 @@ async fn what_the_containers_are_told_ships_a_job_without_containers() {
             running.push((child, said));
         }
     }
-    assert_eq!(running.len(), 5, "two schedulers among them");
+    assert_eq!(running.len(), 6, "two schedulers among them");
     let door = running.iter().find_map(|(_, said)| said["url"].as_str()).unwrap().to_owned();
     let port = door.rsplit_once(':').unwrap().1;
     assert_eq!(asked_as("gateway:4600", port).await, "200");

@@ -8,10 +8,10 @@ use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
 use gateway::{HostName, LocalToken, NotOpened};
 use ledger::{Ledger, Terms};
-use node::open::{self, BusChoice, Making, Process, StoreChoice};
+use node::open::{self, BlobsChoice, BusChoice, Making, Process, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
 
-use crate::{BlobsAt, Fleet, Home};
+use crate::{Fleet, Home};
 
 /// Where records are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Data {
 pub struct Options {
     pub data: Data,
     /// The bytes of artifacts.
-    pub blobs: BlobsAt,
+    pub blobs: BlobsChoice,
     pub address: SocketAddr,
     pub product: ProductId,
     pub token: LocalToken,
@@ -64,8 +64,6 @@ pub struct Options {
 pub enum NotStarted {
     #[error(transparent)]
     Provider(#[from] open::NotOpened),
-    #[error(transparent)]
-    Blobs(#[from] blob::NotOpened),
     #[error(transparent)]
     Door(#[from] NotOpened),
     #[error(transparent)]
@@ -103,7 +101,7 @@ impl Local {
         let (bus, clock, ids) =
             (Arc::clone(&node.bus), Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, bus, clock, ids, options.terms);
-        let blobs = options.blobs.open(Arc::clone(&node.ids))?;
+        let blobs = open::blobs(&options.blobs, Arc::clone(&node.ids))?;
         let engine = Some(options.engine);
         let fleet = Fleet::start(node.clone(), &ledger, &blobs, engine).await?;
         let door = Tasks::default();

@@ -4,14 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::dev::{BlobsAt, Data, Home, Local, Options};
+use ::dev::{Data, Home, Local, Options};
 use clap::{Args, ValueEnum};
 use fleet::ProductId;
 use gateway::HostName;
 use ledger::Terms;
-use node::open::{BusChoice, StoreChoice};
+use node::open::{BlobsChoice, BusChoice, StoreChoice};
 use serde_json::json;
 
+use crate::place::Place;
 use crate::say::Say;
 use crate::secret::Secret;
 use crate::signals::Interrupts;
@@ -40,10 +41,8 @@ pub(crate) struct Serve {
     /// Where NATS is: one address or several with commas between
     #[arg(long, env = "GIGAMESH_NATS", value_name = "URL")]
     nats: Option<String>,
-    /// Where the bytes of artifacts are: `memory`, or a folder that the roles artifact and gateway
-    /// share; by default blobs in the data folder
-    #[arg(long, env = "GIGAMESH_BLOBS", value_name = "memory|DIR")]
-    blobs: Option<BlobsAt>,
+    #[command(flatten)]
+    place: Place,
     #[command(flatten)]
     pub(crate) trust: Trust,
     /// Port of /healthz, /readyz and /metrics on 127.0.0.1; 0 takes any that is free
@@ -153,7 +152,7 @@ impl Serve {
     ) -> Result<Options, Trouble> {
         Ok(Options {
             data: self.store_at(home)?,
-            blobs: self.blobs(),
+            blobs: self.blobs()?,
             address: self.listen,
             product,
             token: secret.token.clone(),
@@ -180,14 +179,14 @@ impl Serve {
         }
     }
 
-    pub(crate) fn blobs(&self) -> BlobsAt {
+    pub(crate) fn blobs(&self) -> Result<BlobsChoice, Trouble> {
         let usual = match self.store_name() {
-            StoreName::Memory => BlobsAt::Memory,
+            StoreName::Memory => BlobsChoice::Memory,
             StoreName::Embedded | StoreName::Nats | StoreName::Cosmos => {
-                BlobsAt::Folder(self.data.join("blobs"))
+                BlobsChoice::Disk(self.data.join("blobs"))
             }
         };
-        self.blobs.clone().unwrap_or(usual)
+        Ok(self.place.said()?.unwrap_or(usual))
     }
 
     fn store_name(&self) -> StoreName {
@@ -233,10 +232,10 @@ impl Serve {
                 .because("this store is of one process only")
                 .next("--store nats, or gigamesh serve all"));
         }
-        if self.role.has_blobs() && self.blobs() == BlobsAt::Memory {
+        if self.role.has_blobs() && self.blobs()? == BlobsChoice::Memory {
             return Err(Trouble::usage("one service alone needs blobs that others reach too")
                 .because("these end with the process, and no other sees them")
-                .next("--blobs a folder that artifact and gateway share"));
+                .next("--blobs disk:DIR, a folder that artifact and gateway share"));
         }
         Ok((bus, store))
     }

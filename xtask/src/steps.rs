@@ -101,7 +101,7 @@ pub(crate) const TESTS: Step = Step {
 pub(crate) const BLOBS: Step = Step {
     name: "blobs",
     verb: "blobs",
-    cargo: &["test", "--workspace", "--features", CLOUDS, "--test", "azurite", "--no-fail-fast"],
+    cargo: &["test", "--workspace", "--features", CLOUDS, "--test", "elsewhere", "--no-fail-fast"],
     kind: Kind::Tests,
 };
 

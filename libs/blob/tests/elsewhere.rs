@@ -1,4 +1,5 @@
-//! The laws of blobs over Azure's own protocol, as Azurite speaks it, and what its links open.
+//! The laws of blobs over Azure's own protocol, as Azurite speaks it, and what its links open. Of
+//! S3 what can be told without a server: what its links say.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -209,5 +210,35 @@ async fn a_container_that_is_not_there_and_a_key_that_is_wrong_are_told() {
         let no = other.reach().await.unwrap_err();
         let why = std::error::Error::source(&no).unwrap().to_string();
         assert!(!why.contains(Azurite::KEY.split_at(4).1), "a secret is told: {why}");
+    }
+}
+
+#[cfg(feature = "s3")]
+#[tokio::test]
+async fn a_link_into_a_bucket_says_which_blob_how_it_is_shown_and_how_long_it_lives() {
+    let s3 = blob::S3 {
+        bucket: CONTAINER.into(),
+        region: Some("eu-central-1".into()),
+        endpoint: Some("https://bytes.example".into()),
+        secret: Some(blob::S3Secret { id: "an-id".into(), key: "a-secret-key".into() }),
+    };
+    let blobs = Blobs::s3(&s3, Arc::new(System::start())).unwrap();
+    let read = granted(&blobs, Deed::Read, "links/one", LIFE).await;
+    assert!(read.url.starts_with("https://bytes.example/fleet/links/one?"), "{}", read.url);
+    let parts = [
+        "response-content-disposition=attachment%3B%20filename%3D%22run%201.log%22",
+        "response-content-type=text%2Fplain%3B%20charset%3Dutf-8",
+        "X-Amz-Expires=900",
+        "an-id%2F",
+        "%2Feu-central-1%2Fs3%2Faws4_request",
+    ];
+    for part in parts {
+        assert!(read.url.contains(part), "no {part} in {}", read.url);
+    }
+    let create = granted(&blobs, Deed::Create, "links/one", LIFE).await;
+    assert!(create.url.contains("/fleet/staged/by-link/links/one?"), "{}", create.url);
+    assert_eq!(create.headers["content-type"], "text/plain; charset=utf-8");
+    for said in [read.url, create.url, format!("{s3:?}"), format!("{blobs:?}")] {
+        assert!(!said.contains("a-secret-key"), "{said}");
     }
 }

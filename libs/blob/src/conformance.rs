@@ -2,8 +2,8 @@
 //! They never look behind the seam: what cannot be seen through `Blobs` is no law.
 
 pub mod flow;
-pub mod once;
 pub mod shelf;
+pub mod single;
 
 use std::io;
 
@@ -41,12 +41,12 @@ pub fn check<Keep>(make: impl AsyncFnOnce() -> (Blobs, Keep), law: impl AsyncFnO
 macro_rules! conformance {
     ($make:expr) => {
         $crate::conformance!(@each $make,
-            once: a_short_blob_is_written_once,
-            once: a_long_blob_is_written_once,
-            once: of_2_writers_of_a_short_blob_one_wins,
-            once: of_10_writers_of_a_short_blob_one_wins,
-            once: of_2_writers_of_a_long_blob_one_wins,
-            once: of_10_writers_of_a_long_blob_one_wins,
+            single: a_short_blob_is_written_once,
+            single: a_long_blob_is_written_once,
+            single: of_2_writers_of_a_short_blob_one_wins,
+            single: of_10_writers_of_a_short_blob_one_wins,
+            single: of_2_writers_of_a_long_blob_one_wins,
+            single: of_10_writers_of_a_long_blob_one_wins,
             flow: what_is_read_is_what_was_written_at_every_length,
             flow: twenty_four_mebibytes_come_back_as_they_went,
             flow: any_part_is_read_and_says_of_how_much,

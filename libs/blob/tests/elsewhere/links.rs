@@ -1,5 +1,4 @@
-//! The laws of blobs over Azure's own protocol, as Azurite speaks it, and what its links open. Of
-//! S3 what can be told without a server: what its links say.
+//! The laws of blobs, and what links that lead past us open, for whom and how long.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,13 +6,15 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --locked --release --package gigamesh \
+    cargo build --locked --release --package gigamesh --features azure,s3 \
     && install -D target/release/gigamesh /out/gigamesh
 
 # With a shell, which jobs are run by. What they need besides, an image of your own adds to this one.
 FROM debian:trixie-20251020-slim
 RUN useradd --uid 10001 --no-log-init --home-dir /var/lib/gigamesh --create-home gigamesh
 COPY --from=build /out/gigamesh /usr/local/bin/gigamesh
+# Whom to believe in TLS, for blobs that are kept elsewhere.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 USER 10001:10001
 WORKDIR /var/lib/gigamesh
 ENTRYPOINT ["gigamesh"]

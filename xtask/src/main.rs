@@ -32,9 +32,10 @@ cargo xtask <verb>
   ci            the same
   fmt [--fix]   check the formatting, or mend it
   lint          clippy and rustdoc, warnings are errors
-  setup         install what tests need: nats-server, pinned by digest, into target/tools
+  setup         install what tests need: nats-server and Azurite, pinned by digest, into target/tools
   journeys      the stories of a fleet over a real server, in one process and apart
   tests         all tests, after setup and without the other checks
+  blobs         blobs elsewhere: on Azurite, after setup
   stack         docker-compose.yml in containers, where there is a Docker engine
   schemas       write the documents in schemas/ as the code says
   sim           the simulation: two thousand seeds, and the table of wrong designs
@@ -67,6 +68,7 @@ fn main() -> Result<ExitCode> {
         ["setup"] => &[steps::SETUP],
         ["tests"] => &[steps::SETUP, steps::TESTS],
         ["journeys"] => &[steps::SETUP, steps::JOURNEYS],
+        ["blobs"] => &[steps::SETUP, steps::BLOBS],
         ["stack"] => &[steps::STACK],
         ["sim"] => &[steps::SIM],
         ["house"] => &[steps::HOUSE],

@@ -39,7 +39,7 @@ pub(crate) fn step(step: &Step) -> Result<Outcome> {
             None => tests(step),
             Some(what) => Ok(without_engine(step, what, docker::is_required())),
         },
-        Kind::Tools => Ok(installed(step, &tools::nats_server())),
+        Kind::Tools => Ok(installed(step, &tools::all())),
         Kind::Campaign(told) => campaign(step, told),
     }
 }
@@ -115,12 +115,14 @@ fn tests(step: &Step) -> Result<Outcome> {
     Ok(judged(step, child.wait()?.success(), seen))
 }
 
-fn installed(step: &Step, program: &Result<PathBuf>) -> Outcome {
-    match program {
-        Ok(program) => println!("\n== {}: {}", step.name, program.display()),
-        Err(error) => println!("\n== {}: {error:#}", step.name),
+fn installed(step: &Step, programs: &[Result<PathBuf>]) -> Outcome {
+    for program in programs {
+        match program {
+            Ok(program) => println!("\n== {}: {}", step.name, program.display()),
+            Err(error) => println!("\n== {}: {error:#}", step.name),
+        }
     }
-    judged(step, program.is_ok(), Tally::default())
+    judged(step, programs.iter().all(Result::is_ok), Tally::default())
 }
 
 fn announced(step: &Step, words: &[&str]) -> Command {
@@ -217,10 +219,10 @@ mod tests {
 
     #[test]
     fn a_tool_that_could_not_be_installed_is_a_failure() {
-        let outcome = installed(&SETUP, &Err(anyhow::anyhow!("no wheel")));
+        let outcome = installed(&SETUP, &[Ok("there".into()), Err(anyhow::anyhow!("no wheel"))]);
         assert_eq!(outcome.tally.failed, 1);
         assert_eq!(outcome.notes, ["FAILED setup: run only this with `cargo xtask setup`"]);
-        assert_eq!(installed(&SETUP, &Ok("there".into())).tally, Tally::default());
+        assert_eq!(installed(&SETUP, &[Ok("there".into())]).tally, Tally::default());
     }
 
     #[test]

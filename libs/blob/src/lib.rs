@@ -2,6 +2,8 @@
 //! again; it is streamed both ways, counted and digested as it passes, and opened to others by
 //! links that die. Knows nothing of pointers.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod elsewhere;
 mod flow;
 mod key;
@@ -10,6 +12,8 @@ mod log;
 mod place;
 mod shown;
 mod staged;
+#[cfg(test)]
+mod tests;
 
 use object_store::path::Path;
 

@@ -66,6 +66,12 @@ impl Blobs {
         Self { store: Arc::new(InMemory::new()), key: Key::fresh(), ids, kind: Kind::Memory }
     }
 
+    /// In memory, behind something.
+    #[cfg(test)]
+    pub(crate) fn behind(store: impl ObjectStore, ids: Arc<dyn Ids>) -> Self {
+        Self { store: Arc::new(store), ..Self::memory(ids) }
+    }
+
     /// In a folder, which is made if it is missing. What was acknowledged is on the disk.
     ///
     /// # Errors
@@ -210,7 +216,8 @@ impl Blobs {
     /// They cannot; the cause says why.
     pub async fn reach(&self) -> Result<(), ReadError> {
         let probe = staged::on_its_way(&*self.ids);
-        self.store.put(&probe, "reach".into()).await?;
+        // What is missing then is the place itself.
+        self.store.put(&probe, "reach".into()).await.map_err(ReadError::Failed)?;
         self.remove_at(&probe).await
     }
 

@@ -51,7 +51,7 @@ mod tests {
         let tricky = shown("a\"; filename=\"b\r\nx: y\\ä%.txt");
         assert_eq!(
             tricky,
-            "attachment; filename=\"a_; filename=_b__x: y____.txt\"; \
+            "attachment; filename=\"a_; filename=_b__x: y___.txt\"; \
              filename*=UTF-8''a%22%3B%20filename%3D%22b%0D%0Ax%3A%20y%5C%C3%A4%25.txt"
         );
         assert_eq!(Label::default().disposition(), "attachment");

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use blob::Blobs;
 use bus::{BusError, Message};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -17,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use ledger::{Counted, Ledger};
 use protocol::{Subject, Topic};
 use tokio::net::{TcpListener, TcpStream};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::accept::accept;
 use crate::open::Kept;
@@ -45,6 +46,8 @@ pub struct Side {
     pub node: Node,
     /// None for a role without records.
     pub records: Option<(Ledger, Kept)>,
+    /// None for a role that carries no bytes.
+    pub blobs: Option<Blobs>,
     /// What the bus of this role answered.
     pub tally: Arc<Tally>,
 }
@@ -66,7 +69,7 @@ impl Side {
 
     /// Which of the parts that this role needs do not answer.
     pub async fn failing(&self) -> Vec<&'static str> {
-        let (bus, store) = tokio::join!(self.hears(), self.reads());
+        let (bus, store, blobs) = tokio::join!(self.hears(), self.reads(), self.reaches());
         let stopping = self.node.tasks.is_stopping();
         let losses = self.records.as_ref().map(|(_, kept)| &kept.losses);
         let whole = losses.is_none_or(|losses| losses.told().is_none());
@@ -75,6 +78,7 @@ impl Side {
             ("bus", bus),
             ("store", store),
             ("store_generation", whole),
+            ("blobs", blobs),
         ];
         parts.into_iter().filter(|(_, fine)| !fine).map(|(part, _)| part).collect()
     }
@@ -92,6 +96,23 @@ impl Side {
         let product = PROBE.parse().expect("a name");
         let read = tokio::time::timeout(WITHIN, ledger.settings_now(&product)).await;
         read.is_ok_and(|read| read.is_ok())
+    }
+
+    /// Why not is for the log: the side port tells strangers no addresses.
+    async fn reaches(&self) -> bool {
+        let Some(blobs) = &self.blobs else { return true };
+        match tokio::time::timeout(WITHIN, blobs.reach()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                let cause = std::error::Error::source(&error).map(tracing::field::display);
+                warn!(%error, cause, "blobs cannot be written");
+                false
+            }
+            Err(_) => {
+                warn!(within = ?WITHIN, "the place of blobs does not answer");
+                false
+            }
+        }
     }
 
     async fn attend(self, stream: TcpStream) {

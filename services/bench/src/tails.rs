@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use client::{Follow, LogPart, News, OverHttp, Patience};
-use dev::{BlobsAt, Data, Local};
+use dev::{Data, Local};
 use fleet::{Disposition, OpId, RequestId};
 use futures_util::future::{join, join_all};
 use ledger::Terms;
+use node::open::BlobsChoice;
 use node::{Node, Tasks};
 use protocol::{AppendLog, Ask, ClaimWork, Granted, LogPiece, ReleaseJob, SubmitJob};
 use tokio::sync::Barrier;
@@ -88,7 +89,7 @@ async fn opened(options: &Options, place: &std::path::Path) -> Result<Local, Ben
     };
     let options = dev::Options {
         data,
-        blobs: BlobsAt::Folder(place.join("blobs")),
+        blobs: BlobsChoice::Disk(place.join("blobs")),
         address: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
         product: "bench".parse().expect("a name"),
         token: TOKEN.parse().expect("long enough"),

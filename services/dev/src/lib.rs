@@ -1,7 +1,6 @@
 //! Every service in one process, over whatever store and bus it is given. The same functions that
 //! a role runs alone are run here together, so that a test of the fleet is a test of the product.
 
-mod bytes;
 mod home;
 mod local;
 
@@ -11,7 +10,6 @@ use fleet::EngineName;
 use ledger::Ledger;
 use node::{BusAway, Failed, Node};
 
-pub use bytes::BlobsAt;
 pub use home::{BadHome, Home};
 pub use local::{Data, Local, NotStarted, Options};
 

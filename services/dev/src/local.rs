@@ -9,10 +9,10 @@ use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
 use gateway::{HostName, LocalToken, NotOpened};
 use ledger::{Ledger, Terms};
-use node::open::{self, BusChoice, Making, Process, StoreChoice};
+use node::open::{self, BlobsChoice, BusChoice, Making, Process, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
 
-use crate::{BlobsAt, Fleet, Home, Serving};
+use crate::{Fleet, Home, Serving};
 
 /// Where records are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Data {
 pub struct Options {
     pub data: Data,
     /// The bytes of artifacts.
-    pub blobs: BlobsAt,
+    pub blobs: BlobsChoice,
     /// How long they are kept.
     pub keep: Retention,
     pub address: SocketAddr,
@@ -67,8 +67,6 @@ pub struct Options {
 pub enum NotStarted {
     #[error(transparent)]
     Provider(#[from] open::NotOpened),
-    #[error(transparent)]
-    Blobs(#[from] blob::NotOpened),
     #[error(transparent)]
     Door(#[from] NotOpened),
     #[error(transparent)]
@@ -106,7 +104,7 @@ impl Local {
         let (bus, clock, ids) =
             (Arc::clone(&node.bus), Arc::clone(&node.clock), Arc::clone(&node.ids));
         let ledger = Ledger::new(&store, bus, clock, ids, options.terms);
-        let blobs = options.blobs.open(Arc::clone(&node.ids))?;
+        let blobs = open::blobs(&options.blobs, Arc::clone(&node.ids))?;
         let terms = Serving { engine: Some(options.engine), keep: options.keep };
         let fleet = Fleet::start(node.clone(), &ledger, &blobs, terms).await?;
         let door = Tasks::default();

@@ -78,7 +78,8 @@ async fn start(
     }
     if let Some(port) = serve.side_port {
         let (node, records) = (running.node.clone(), running.records.clone());
-        let side = Side { node, records, tally: Arc::clone(&running.tally) };
+        let (blobs, tally) = (running.blobs.clone(), Arc::clone(&running.tally));
+        let side = Side { node, records, blobs, tally };
         let address = side.open(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
         said["side"] = json!(format!("http://{address}"));
     }
@@ -110,7 +111,7 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
         Some((ledger, kept))
     };
     let blobs = match serve.role.has_blobs() {
-        true => Some(serve.blobs().open(Arc::clone(&chance)).map_err(::dev::NotStarted::Blobs)?),
+        true => Some(open::blobs(&serve.blobs()?, Arc::clone(&chance))?),
         false => None,
     };
     let node = Node { bus, clock: time, ids: chance, tasks };

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::dev::{BlobsAt, Data, Home, Local, Options};
+use ::dev::{Data, Home, Local, Options};
 use artifact::Retention;
 use clap::Args;
 use client::{OverBus, OverHttp};
@@ -13,6 +13,7 @@ use clock::System;
 use fleet::{EngineName, FactoryId, ProductId};
 use ledger::Terms;
 use node::Tasks;
+use node::open::BlobsChoice;
 use serde_json::json;
 
 use crate::broker::{Broker, Syncs};
@@ -114,7 +115,7 @@ impl Dev {
             None => Data::of(home),
         };
         let in_memory = data == Data::Memory;
-        let blobs = if in_memory { BlobsAt::Memory } else { BlobsAt::Folder(home.blobs()) };
+        let blobs = if in_memory { BlobsChoice::Memory } else { BlobsChoice::Disk(home.blobs()) };
         Ok(Options {
             data,
             blobs,

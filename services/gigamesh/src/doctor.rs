@@ -1,6 +1,7 @@
 //! `gigamesh doctor`: looks at what a fleet and a factory need on this host, and says of each
-//! whether it is there. Changes nothing.
+//! whether it is there. Leaves everything as it was.
 
+mod blobs;
 mod host;
 mod mesh;
 
@@ -15,6 +16,7 @@ use protocol::{AboutProduct, Found, OfProduct};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::place::Place;
 use crate::say::Say;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
@@ -35,6 +37,8 @@ pub(crate) struct Doctor {
     /// Write a key that no record has, to measure what a conditional write takes
     #[arg(long, requires = "nats")]
     write: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -64,6 +68,7 @@ const CALLS: u32 = 5;
 impl Doctor {
     pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         let mut findings = host::look(&self.data);
+        findings.extend(blobs::look(&self.place, &self.data).await?);
         if let Some(url) = self.nats.clone() {
             let asked = Look { url, monitors: self.monitors.clone(), writes: self.write };
             findings.extend(mesh::look(&asked, &around.product()?).await);

@@ -14,6 +14,7 @@ mod factories;
 mod factory;
 mod health;
 mod log;
+mod place;
 mod say;
 mod secret;
 mod serve;

@@ -4,14 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::dev::{BlobsAt, Data, Home, Local, Options};
+use ::dev::{Data, Home, Local, Options};
 use clap::{Args, ValueEnum};
 use fleet::ProductId;
 use gateway::HostName;
 use ledger::Terms;
-use node::open::{BusChoice, StoreChoice};
+use node::open::{BlobsChoice, BusChoice, StoreChoice};
 use serde_json::json;
 
+use crate::place::Place;
 use crate::say::Say;
 use crate::secret::Secret;
 use crate::signals::Interrupts;
@@ -40,10 +41,8 @@ pub(crate) struct Serve {
     /// Where NATS is: one address or several with commas between
     #[arg(long, env = "GIGAMESH_NATS", value_name = "URL")]
     nats: Option<String>,
-    /// Where the bytes of artifacts are: `memory`, or a folder that the roles artifact and gateway
-    /// share; by default blobs in the data folder
-    #[arg(long, env = "GIGAMESH_BLOBS", value_name = "memory|DIR")]
-    blobs: Option<BlobsAt>,
+    #[command(flatten)]
+    place: Place,
     /// How long artifacts of a kind are kept, like log=30d (repeatable); by default for ever
     #[arg(long, env = "GIGAMESH_KEEP", value_name = "KIND=SPAN", value_delimiter = ',')]
     keep: Vec<artifact::Rule>,
@@ -156,7 +155,7 @@ impl Serve {
     ) -> Result<Options, Trouble> {
         Ok(Options {
             data: self.store_at(home)?,
-            blobs: self.blobs(),
+            blobs: self.blobs()?,
             keep: self.retention(),
             address: self.listen,
             product,
@@ -188,14 +187,14 @@ impl Serve {
         self.keep.iter().copied().collect()
     }
 
-    pub(crate) fn blobs(&self) -> BlobsAt {
+    pub(crate) fn blobs(&self) -> Result<BlobsChoice, Trouble> {
         let usual = match self.store_name() {
-            StoreName::Memory => BlobsAt::Memory,
+            StoreName::Memory => BlobsChoice::Memory,
             StoreName::Embedded | StoreName::Nats | StoreName::Cosmos => {
-                BlobsAt::Folder(self.data.join("blobs"))
+                BlobsChoice::Disk(self.data.join("blobs"))
             }
         };
-        self.blobs.clone().unwrap_or(usual)
+        Ok(self.place.said()?.unwrap_or(usual))
     }
 
     fn store_name(&self) -> StoreName {
@@ -241,10 +240,10 @@ impl Serve {
                 .because("this store is of one process only")
                 .next("--store nats, or gigamesh serve all"));
         }
-        if self.role.has_blobs() && self.blobs() == BlobsAt::Memory {
+        if self.role.has_blobs() && self.blobs()? == BlobsChoice::Memory {
             return Err(Trouble::usage("one service alone needs blobs that others reach too")
                 .because("these end with the process, and no other sees them")
-                .next("--blobs a folder that artifact and gateway share"));
+                .next("--blobs disk:DIR, a folder that artifact and gateway share"));
         }
         Ok((bus, store))
     }

@@ -106,9 +106,6 @@ impl From<NotStarted> for Trouble {
             NotStarted::Door(NoDoor::Failed(_) | NoDoor::BusAway(_)) => {
                 Self::failed("the door cannot be opened").caused_by(&error)
             }
-            NotStarted::Blobs(_) => Self::failed("the bytes of artifacts cannot be kept")
-                .caused_by(&error)
-                .next("name a folder that can be written, with --blobs"),
             NotStarted::Bus(_) => Self::failed("the services cannot start").caused_by(&error),
         }
     }

@@ -1,6 +1,7 @@
 //! Genuine servers for tests: each on free ports of the loopback, in a folder of its own, never
 //! left running. It knows nothing of the product, and no product code links it.
 
+mod azurite;
 mod cluster;
 mod find;
 mod nats;
@@ -9,6 +10,7 @@ mod process;
 mod tests;
 mod wait;
 
+pub use azurite::Azurite;
 pub use cluster::Cluster;
 pub use find::nats_server as program;
 pub use nats::{Nats, Options, SyncMode};
@@ -18,11 +20,10 @@ pub use process::{Process, tied};
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     #[error(
-        "no nats-server: not named by {}, not on PATH, not at {tool}. Type `{}`",
-        find::NAMED_BY,
+        "no {name}: not named by {named_by}, not on PATH, not at {tool}. Type `{}`",
         find::INSTALL
     )]
-    NoServer { tool: String },
+    NoServer { name: &'static str, named_by: &'static str, tool: String },
     #[error("{what} did not come to pass; the server's log:\n{log}")]
     NotReady { what: &'static str, log: String },
     #[error("cannot {what}")]

@@ -24,9 +24,15 @@ pub(crate) fn until<T>(mut probe: impl FnMut() -> Option<T>) -> Option<T> {
 
 /// The whole answer to a GET, head and body.
 pub(crate) fn get(port: u16, path: &str) -> Option<String> {
+    ask(port, "GET", path)
+}
+
+/// The whole answer to a request without a body.
+pub(crate) fn ask(port: u16, method: &str, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(ANSWER)).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+    let head = "HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+    write!(stream, "{method} {path} {head}").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     Some(answer)

@@ -24,7 +24,7 @@ async fn role() -> (Side, SocketAddr) {
     let store = Arc::new(store::Memory::new());
     let kept = Kept { store, durability: Durability::Single, losses: Losses::default() };
     let ledger = Ledger::new(&kept.store, bus, Arc::clone(&system) as _, system, Terms::default());
-    let side = Side { node, records: Some((ledger, kept)), tally };
+    let side = Side { node, records: Some((ledger, kept)), blobs: None, tally };
     let address = side.clone().open("127.0.0.1:0".parse().unwrap()).await.unwrap();
     (side, address)
 }
@@ -54,6 +54,22 @@ async fn a_role_is_alive_and_ready_until_a_part_fails_which_is_named() {
     assert_eq!(get(address, "/jobs").await.0, 404);
     side.node.tasks.stop();
     assert_eq!(side.failing().await, ["shutting_down", "store_generation"]);
+}
+
+#[tokio::test]
+async fn a_role_that_carries_bytes_is_ready_while_they_can_be_written() {
+    let (side, _) = role().await;
+    let folder = std::env::temp_dir().join(format!("gigamesh-side-{}", side.node.ids.mint()));
+    let blobs = Blobs::disk(&folder, Arc::clone(&side.node.ids)).unwrap();
+    let side = Side { blobs: Some(blobs), ..side };
+    assert_eq!(side.failing().await, [""; 0]);
+    // A file where the folder was takes nothing, as a disk that is no longer there.
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "in its way").unwrap();
+    assert_eq!(side.failing().await, ["blobs"]);
+    std::fs::remove_file(&folder).unwrap();
+    assert_eq!(side.failing().await, [""; 0], "what came back is used again");
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[tokio::test]

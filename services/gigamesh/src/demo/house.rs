@@ -4,11 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use ::dev::{BlobsAt, Data, Home, Local, Options};
+use ::dev::{Data, Home, Local, Options};
 use artifact::Retention;
 use client::{CallError, OverHttp, Patience};
 use clock::{Clock, Ids, System};
 use ledger::Terms;
+use node::open::BlobsChoice;
 use protocol::{AboutJob, Ask, JobView, ListJobs, OfJob, SubmitJob, Verified, Verify};
 use serde_json::Value;
 
@@ -34,7 +35,7 @@ impl House {
         let token = home.token(&system)?;
         let local = Local::open(Options {
             data: Data::of(&home),
-            blobs: BlobsAt::Folder(home.blobs()),
+            blobs: BlobsChoice::Disk(home.blobs()),
             keep: Retention::default(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             product: "demo".parse().map_err(|error| Trouble::defect(&error))?,

@@ -235,6 +235,12 @@ impl Artifact {
         self.quarantined == Some(true)
     }
 
+    /// Made of the pieces of a run's log, under the id that only that log has.
+    #[must_use]
+    pub fn is_of_log(&self) -> bool {
+        self.epoch.is_some_and(|epoch| self.id == ArtifactId::of_log(self.job_id, epoch))
+    }
+
     /// Whether it was begun in this very name: bytes of one run never pass for another's.
     #[must_use]
     pub fn is_of(&self, holding: Option<&Holding>) -> bool {

@@ -74,8 +74,11 @@ impl Keeper {
 
     async fn swept(&self, reach: Reach<'_>) -> Result<ArtifactsSwept, CutShort> {
         let mut swept = ArtifactsSwept::default();
+        swept.logs = self.close_all().await;
         self.sweep_pointers(reach, &mut swept).await?;
         swept.blobs = self.sweep_blobs(reach).await?;
+        // An upload under way has no name yet: whoever sweeps, only old ones are given up.
+        swept.blobs += self.blobs.sweep_staged(OLD, reach.now).await?;
         Ok(swept)
     }
 
@@ -110,7 +113,9 @@ impl Keeper {
         }
         let age = reach.now.since(artifact.head.created_at);
         if !artifact.is_ready() {
-            return (age >= reach.age).then_some(Why::NeverBrought);
+            // The id of a run's log is used again by whoever closes it next.
+            let given_up = age >= reach.age && !artifact.is_of_log();
+            return given_up.then_some(Why::NeverBrought);
         }
         let kept_for = self.keep.0.get(&artifact.kind)?;
         (age >= *kept_for).then_some(Why::Expired)

@@ -32,11 +32,10 @@ impl Keeper {
                 let looks = some.iter().map(|artifact| self.lacks_bytes(artifact));
                 let looked = try_join_all(looks).await;
                 let lacking = looked.map_err(|error| away(&error, asked.request_id))?;
-                for id in lacking.into_iter().flatten() {
-                    if self.still_points(&asked.product, id).await.map_err(failed)? {
-                        audited.missing.push(id);
-                    }
-                }
+                let looks = lacking.into_iter().flatten();
+                let looks = looks.map(|id| self.still_points(&asked.product, id));
+                let missing = try_join_all(looks).await.map_err(failed)?;
+                audited.missing.extend(missing.into_iter().flatten());
             }
             match next.filter(|_| audited.missing.len() < MOST_MISSING) {
                 Some(next) => cursor = Some(next),
@@ -63,8 +62,8 @@ impl Keeper {
         &self,
         product: &ProductId,
         id: ArtifactId,
-    ) -> Result<bool, ledger::LedgerError> {
+    ) -> Result<Option<ArtifactId>, ledger::LedgerError> {
         let found = self.ledger.artifact(product, id).await?;
-        Ok(found.is_some_and(|found| found.record.is_ready()))
+        Ok(found.filter(|found| found.record.is_ready()).map(|_| id))
     }
 }

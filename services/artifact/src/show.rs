@@ -50,7 +50,7 @@ impl Keeper {
             let job = job.map_err(|error| problem_of(&error, asked.request_id))?;
             let holder = job.as_ref().and_then(|job| job.record.holder());
             // A factory sees what belongs to the jobs that it holds.
-            if !holder.is_some_and(|holder| holder.factory == *factory) {
+            if holder.is_none_or(|holder| holder.factory != *factory) {
                 return Err(Box::new(Problem::new(Code::OutOfScope, asked.request_id)));
             }
         }

@@ -60,21 +60,15 @@ impl Keeper {
         self.node.tasks.spawn("sweep", async move {
             while keeper.waits(EVERY).await {
                 let now = keeper.node.clock.now();
-                match Box::pin(keeper.swept(Reach { product: None, age: OLD, now })).await {
-                    Ok(swept) if swept == ArtifactsSwept::default() => {}
-                    Ok(swept) => info!(?swept, "artifacts swept"),
-                    Err(error) => {
-                        warn!(error = &error as &dyn std::error::Error, "sweep cut short");
-                    }
-                }
+                told(&Box::pin(keeper.swept(Reach { product: None, age: OLD, now })).await);
             }
             Ok::<(), Infallible>(())
         });
     }
 
     async fn swept(&self, reach: Reach<'_>) -> Result<ArtifactsSwept, CutShort> {
-        let mut swept = ArtifactsSwept::default();
-        swept.logs = self.close_all().await;
+        let logs = self.close_all().await;
+        let mut swept = ArtifactsSwept { logs, ..ArtifactsSwept::default() };
         self.sweep_pointers(reach, &mut swept).await?;
         swept.blobs = self.sweep_blobs(reach).await?;
         // An upload under way has no name yet: whoever sweeps, only old ones are given up.
@@ -90,9 +84,9 @@ impl Keeper {
         let mut cursor = None;
         loop {
             let page = self.ledger.artifacts.page_of_all(cursor.as_ref(), PAGE).await?;
-            for found in page.0 {
-                let artifact = &found.record;
-                let Some(why) = self.over(artifact, reach) else { continue };
+            let pointers = page.0.iter().map(|found| &found.record);
+            let over = pointers.filter_map(|one| Some((one, self.over(one, reach)?)));
+            for (artifact, why) in over {
                 let gone = self.drop_old(artifact, why).await?;
                 match why {
                     Why::NeverBrought => swept.pending += u64::from(gone),
@@ -187,6 +181,14 @@ impl Why {
             Self::NeverBrought => "never_brought",
             Self::Expired => "expired",
         }
+    }
+}
+
+fn told(swept: &Result<ArtifactsSwept, CutShort>) {
+    match swept {
+        Ok(swept) if *swept == ArtifactsSwept::default() => {}
+        Ok(swept) => info!(?swept, "artifacts swept"),
+        Err(error) => warn!(error = error as &dyn std::error::Error, "sweep cut short"),
     }
 }
 

@@ -181,23 +181,28 @@ impl Ground {
         Ok(())
     }
 
+    /// How many there are on all pages of the job.
+    async fn listed(&self) -> Result<usize, BenchError> {
+        let job = self.job.to_string();
+        let mut ask = ListArtifacts { job, kind: None, limit: Some(PAGE), cursor: None };
+        let mut seen = 0;
+        loop {
+            let page = self.link.call(&ask, self.patience()).await?;
+            seen += page.items.len();
+            if page.next_cursor.is_none() {
+                return Ok(seen);
+            }
+            ask.cursor = page.next_cursor;
+        }
+    }
+
     /// All pages of the job, again and again.
     async fn list(&self, options: &Options) -> Result<Measurement, BenchError> {
         let mut took = Vec::new();
         let began = self.yard.uptime();
         for _ in 0..LISTS {
-            let (asked, mut seen) = (self.yard.uptime(), 0);
-            let job = self.job.to_string();
-            let mut ask = ListArtifacts { job, kind: None, limit: Some(PAGE), cursor: None };
-            loop {
-                let page = self.link.call(&ask, self.patience()).await?;
-                seen += page.items.len();
-                ask.cursor = page.next_cursor;
-                if ask.cursor.is_none() {
-                    break;
-                }
-            }
-            if seen != LISTED {
+            let asked = self.yard.uptime();
+            if self.listed().await? != LISTED {
                 return Err(BenchError::Went("an artifact is missing in the list"));
             }
             took.push(self.yard.uptime() - asked);

@@ -41,7 +41,8 @@ impl Keeper {
     async fn looked_for_bytes(&self, asked: &Asked<Verify>) -> Option<ArtifactsAudited> {
         let link = OverBus::new(Arc::clone(&self.node.bus), asked.product.clone());
         let now = self.node.clock.now();
-        let until = asked.deadline.unwrap_or(now.plus(PATIENCE)).min(now.plus(PATIENCE));
+        let latest = now.plus(PATIENCE);
+        let until = asked.deadline.unwrap_or(latest).min(latest);
         let span = until.since(now);
         let patience = Patience { request_id: asked.request_id, until, span };
         match link.call(&AuditArtifacts {}, patience).await {

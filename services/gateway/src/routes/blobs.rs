@@ -123,7 +123,7 @@ fn whole(inflow: &mut Inflow, length: u64) -> impl blob::Flow {
     let counted = inflow.map_ok(Some);
     let ended = futures_util::stream::iter([Ok(None)]);
     let mut left = length;
-    let checked = futures_util::StreamExt::chain(counted, ended).try_filter_map(move |bytes| {
+    futures_util::StreamExt::chain(counted, ended).try_filter_map(move |bytes| {
         let judged = match bytes {
             Some(bytes) => {
                 left = left.saturating_sub(bytes.len() as u64);
@@ -133,8 +133,7 @@ fn whole(inflow: &mut Inflow, length: u64) -> impl blob::Flow {
             None => Ok(None),
         };
         std::future::ready(judged)
-    });
-    checked
+    })
 }
 
 /// What the link allows, if it is this.

@@ -68,4 +68,5 @@ async fn half_read(dev: &Running, link: &Link) {
     }
     let listed = tokio::time::timeout(Duration::from_secs(10), dev.jobs()).await;
     assert_eq!(listed.expect("others are served meanwhile").items.len(), 1);
+    assert_eq!(readers.len(), 8, "all of them are still there");
 }

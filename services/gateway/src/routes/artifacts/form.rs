@@ -138,11 +138,11 @@ async fn keep(
         let hint = hint.unwrap_or_else(|| format!("known fields: {} {FILE}", FIELDS.join(" ")));
         return Err(refused("unknown_key", format!("unknown field {name:?}")).hint(hint));
     }
-    let bytes = field.bytes().await.map_err(|error| match error {
-        multer::Error::FieldSizeExceeded { .. } => {
-            refused("too_long", format!("{name} is at most {LONGEST_FIELD} bytes"))
+    let bytes = field.bytes().await.map_err(|error| {
+        if matches!(error, multer::Error::FieldSizeExceeded { .. }) {
+            return refused("too_long", format!("{name} is at most {LONGEST_FIELD} bytes"));
         }
-        error => broken(heard, &error),
+        broken(heard, &error)
     })?;
     let text = String::from_utf8(bytes.into());
     let text = text.map_err(|_| refused("bad_value", format!("{name} is not UTF-8")))?;

@@ -152,7 +152,7 @@ fn one((kind, first): (Kind, bool), at: Duration, stage: Stage, dice: &mut Dice)
 mod tests {
     use super::*;
 
-    const STAGE: Stage = Stage { services: 8, factories: 6, servers: 3 };
+    const STAGE: Stage = Stage { services: 10, factories: 6, servers: 3 };
     const SPAN: Duration = Duration::from_secs(60);
 
     #[test]

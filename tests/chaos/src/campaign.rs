@@ -94,6 +94,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Course> {
     begun(&witness).await.with_context(idle)?;
     let stage = Stage {
         services: Cast::SERVICES,
+        custodians: Cast::CUSTODIANS,
         factories: Cast::FACTORIES,
         servers: world.ground.nodes().len(),
     };
@@ -111,7 +112,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Course> {
     let mut history = gather(&world, &witness, &context).await?;
     history.acknowledged = load.acknowledged();
     let (verified, mut findings) = verify(settings, &cast).await?;
-    findings.extend(check::stock::check(&stock, &freight.lines));
+    findings.extend(check::stock::check(&stock, &freight));
     findings.extend(load.refused().into_iter().map(|what| finding(Check::LostSubmission, what)));
     let repeated = {
         let mut heard = repeater.heard();
@@ -215,7 +216,7 @@ async fn kept(world: &World, repeater: &Repeater) -> Result<(Freight, Stock)> {
     let freight = repeater.heard().freight.clone();
     let link = world.ground.link().await?;
     let (clock, blobs) = (Arc::clone(&world.clock), world.cast.blobs());
-    let stock = Box::pin(Custody { link, clock, blobs }.settled(&freight.lines)).await?;
+    let stock = Box::pin(Custody { link, clock, blobs }.settled(&freight)).await?;
     Ok((freight, stock))
 }
 

@@ -14,7 +14,8 @@ use servers::Process;
 
 use crate::proxy::{Ear, Proxy, Way};
 
-const ROLES: [&str; 5] = ["submit", "scheduler", "lease-keeper", "artifact", "gateway"];
+/// Who keeps artifacts comes first.
+const ROLES: [&str; 5] = ["artifact", "submit", "scheduler", "lease-keeper", "gateway"];
 const OF_EACH_ROLE: usize = 2;
 const FACTORIES: usize = 6;
 const SERVICES: usize = ROLES.len() * OF_EACH_ROLE;
@@ -46,6 +47,8 @@ pub(crate) struct Member {
 impl Cast {
     pub(crate) const FACTORIES: usize = FACTORIES;
     pub(crate) const SERVICES: usize = SERVICES;
+    /// The first of them.
+    pub(crate) const CUSTODIANS: usize = OF_EACH_ROLE;
 
     /// Nobody runs yet.
     pub(crate) async fn assemble(

@@ -37,6 +37,7 @@ pub(crate) enum Check {
     Undecided,
     OpenLog,
     TwoLogs,
+    LostUpload,
     LostLines,
     /// The artifact service was asked, and never answered.
     Unaudited,
@@ -67,6 +68,7 @@ impl Check {
             Self::Undecided => "an upload that was neither finished nor given up, after the sweep",
             Self::OpenLog => "a log of an ended run that nobody closed",
             Self::TwoLogs => "two logs of one run",
+            Self::LostUpload => "an upload that was acknowledged, and is gone",
             Self::LostLines => "lines that were acknowledged, and are in no log",
             Self::Unaudited => "artifacts were neither swept nor audited",
         }

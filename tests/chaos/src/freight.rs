@@ -1,19 +1,19 @@
 //! What was heard of bytes on the bus: uploads that were begun, kept and refused, and every line
 //! that was acknowledged. Judges nothing, and says nothing again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use fleet::{Epoch, JobId};
-use protocol::{AppendLog, Custody, Envelope, Header, Topic, Word as Verb};
+use fleet::{ArtifactId, Epoch, JobId};
+use protocol::{AppendLog, Custody, Envelope, Header, Linked, Topic, Word as Verb};
 
 use crate::tap::Frame;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Freight {
     pub(crate) begun: u64,
-    /// Said again, an upload is kept again.
-    pub(crate) kept: u64,
+    /// Acknowledged: they are there for ever, since nobody removes any.
+    pub(crate) kept: BTreeSet<ArtifactId>,
     /// By code.
     pub(crate) refused: BTreeMap<String, u64>,
     /// In the order in which they were acknowledged.
@@ -68,7 +68,10 @@ impl Freight {
                 *self.refused.entry(code.to_owned()).or_default() += 1;
             }
             Asked::Begin => self.begun += 1,
-            Asked::Keep => self.kept += 1,
+            Asked::Keep => {
+                let linked = serde_json::from_slice::<Linked>(&message.body);
+                self.kept.extend(linked.map(|linked| linked.artifact.id));
+            }
             Asked::Append(_) if is_no => {}
             Asked::Append(lines) => self.lines.push(lines),
         }

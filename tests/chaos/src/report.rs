@@ -51,7 +51,7 @@ struct Artifacts {
     bytes: u64,
     logs: usize,
     uploads_begun: u64,
-    uploads_kept: u64,
+    uploads_kept: usize,
     /// By code.
     uploads_refused: BTreeMap<String, u64>,
     /// Words of running jobs that were acknowledged, and sought in their logs.
@@ -141,7 +141,7 @@ impl Artifacts {
             bytes: ready.clone().map(|pointer| pointer.size_bytes).sum(),
             logs: ready.filter_map(log_of_a_run).count(),
             uploads_begun: freight.begun,
-            uploads_kept: freight.kept,
+            uploads_kept: freight.kept.len(),
             uploads_refused: freight.refused.clone(),
             lines_acknowledged: freight.lines.len(),
             swept_uploads: stock.swept.0,

@@ -20,7 +20,7 @@ use tokio::task::block_in_place;
 use tokio::time::sleep;
 
 use crate::check;
-use crate::freight::Lines;
+use crate::freight::Freight;
 use crate::streams;
 
 /// What a fleet serves that was named no other.
@@ -72,7 +72,7 @@ pub(crate) struct Custody {
 impl Custody {
     /// As it is when nobody works any more: logs are closed without being asked for, then it is
     /// swept until nothing is left to find.
-    pub(crate) async fn settled(&self, lines: &[Lines]) -> Result<Stock> {
+    pub(crate) async fn settled(&self, freight: &Freight) -> Result<Stock> {
         let context = jetstream::new(self.link.clone());
         let begun = self.clock.uptime();
         let late = |span: Duration| self.clock.uptime().saturating_sub(begun) > span;
@@ -85,7 +85,7 @@ impl Custody {
             let mut stock = self.swept(&context, &mut swept).await?;
             stock.pieces.extend(unclosed.iter().cloned());
             stock.swept = swept;
-            let found = check::stock::check(&stock, lines);
+            let found = check::stock::check(&stock, freight);
             if found.is_empty() || late(CLOSED_WITHIN + SWEPT_WITHIN) {
                 return Ok(stock);
             }
@@ -93,8 +93,7 @@ impl Custody {
         }
     }
 
-    /// Pointers are made before their bytes, and go before them: the bytes are looked at between
-    /// two looks at the pointers.
+    /// The bytes are looked at before the pointers: a pointer is made before its bytes come.
     async fn swept(&self, context: &Context, swept: &mut (u64, u64)) -> Result<Stock> {
         let answered = match Box::pin(self.ask(&SweepArtifacts { older_than_sec: 0 })).await {
             Ok(said) => {

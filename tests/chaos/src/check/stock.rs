@@ -6,23 +6,23 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleet::{Artifact, ArtifactKind, Epoch, JobId};
+use fleet::{Artifact, ArtifactId, ArtifactKind, Epoch, JobId};
 
 use super::{Check, Finding};
-use crate::freight::Lines;
+use crate::freight::{Freight, Lines};
 use crate::stock::{Blob, Stock};
 
-/// Everything that must not be, once nobody works any more. `lines` are those that were
-/// acknowledged.
-pub(crate) fn check(stock: &Stock, lines: &[Lines]) -> Vec<Finding> {
+/// Everything that must not be, once nobody works any more.
+pub(crate) fn check(stock: &Stock, freight: &Freight) -> Vec<Finding> {
     let mut found = Vec::new();
     look_at_pointers(stock, &mut found);
     look_at_bytes(stock, &mut found);
-    look_at_logs(stock, lines, &mut found);
+    look_at_logs(stock, &freight.lines, &mut found);
+    look_at_uploads(stock, freight, &mut found);
     match &stock.missing {
         None => found.push(finding(Check::Unaudited, None, String::new())),
         Some(missing) => {
-            let said = |id: &fleet::ArtifactId| (Some(id.job()), format!("{id}, says the audit"));
+            let said = |id: &ArtifactId| (Some(id.job()), format!("{id}, says the audit"));
             let said = missing.iter().map(said);
             found.extend(said.map(|(job, what)| finding(Check::MissingBytes, job, what)));
         }
@@ -77,6 +77,13 @@ fn look_at_logs(stock: &Stock, lines: &[Lines], found: &mut Vec<Finding>) {
             found.push(finding(Check::LostLines, Some(said.job), what));
         }
     }
+}
+
+fn look_at_uploads(stock: &Stock, freight: &Freight, found: &mut Vec<Finding>) {
+    let ready = stock.pointers.iter().filter(|pointer| pointer.is_ready());
+    let ready: BTreeSet<ArtifactId> = ready.map(|pointer| pointer.id).collect();
+    let lost = freight.kept.difference(&ready);
+    found.extend(lost.map(|id| finding(Check::LostUpload, Some(id.job()), id.to_string())));
 }
 
 /// What a holder that is none any more brought is kept apart, and is nobody's log.

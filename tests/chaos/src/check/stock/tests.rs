@@ -5,13 +5,13 @@ use std::fs;
 
 use clock::{Ids as _, System};
 use fleet::{
-    Artifact, ArtifactCommand, ArtifactId, ArtifactKind, Description, Epoch, JobId, Record as _,
-    Timestamp,
+    Artifact, ArtifactCommand, ArtifactId, ArtifactKind, ArtifactState, Description, Epoch, JobId,
+    Record as _, Timestamp,
 };
 use sha2::{Digest as _, Sha256};
 
 use super::{Check, check};
-use crate::freight::Lines;
+use crate::freight::{Freight, Lines};
 use crate::stock::{Stock, look};
 
 type Spoil = fn(&mut Scene);
@@ -35,6 +35,12 @@ const SPOILT: &[(&str, Spoil, Check)] = &[
     ("the audit misses something", |s| s.missing = Some(vec![s.pointers[0].id]), {
         Check::MissingBytes
     }),
+    ("an acknowledged upload is gone", |s| s.kept = Some(pending(None).id), Check::LostUpload),
+    (
+        "an acknowledged upload is pending again",
+        |s| s.pointers[0] = Artifact { state: ArtifactState::Pending, ..s.pointers[0].clone() },
+        Check::LostUpload,
+    ),
     ("nobody audits", |s| s.missing = None, Check::Unaudited),
 ];
 
@@ -70,13 +76,17 @@ struct Scene {
     folder: tempfile::TempDir,
     pointers: Vec<Artifact>,
     missing: Option<Vec<ArtifactId>>,
+    /// Acknowledged.
+    kept: Option<ArtifactId>,
 }
 
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut scene = Self { folder, pointers: Vec::new(), missing: Some(Vec::new()) };
+        let missing = Some(Vec::new());
+        let mut scene = Self { folder, pointers: Vec::new(), missing, kept: None };
         scene.pointers = vec![scene.ready(pending(None), "whole")];
+        scene.kept = Some(scene.pointers[0].id);
         scene.log("one\ntwo\n");
         scene
     }
@@ -86,8 +96,10 @@ impl Scene {
             let text = text.to_owned();
             Lines { job: job(), epoch: Epoch::new(1), from, text }
         };
-        let lines = [lines(0, "one\n"), lines(4, "two\n"), lines(4, "two\n")];
-        check(&self.stock(), &lines).into_iter().map(|finding| finding.check).collect()
+        let lines = vec![lines(0, "one\n"), lines(4, "two\n"), lines(4, "two\n")];
+        let mut freight = Freight::default();
+        (freight.lines, freight.kept) = (lines, self.kept.into_iter().collect());
+        check(&self.stock(), &freight).into_iter().map(|finding| finding.check).collect()
     }
 
     fn stock(&self) -> Stock {

@@ -160,7 +160,7 @@ impl Artifacts {
         let refused = if refused.is_empty() { "none".to_owned() } else { refused.join(", ") };
         row("uploads", format!("{begun} begun, {kept} kept; refused: {refused}"));
         let Self { swept_uploads: uploads, swept_blobs: blobs, unfinished_files: files, .. } = self;
-        row("swept", format!("{uploads} uploads, {blobs} blobs; {files} torn files are spared"));
+        row("swept", format!("{uploads} uploads, {blobs} blobs; {files} torn files spared"));
     }
 }
 

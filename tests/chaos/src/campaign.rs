@@ -15,15 +15,17 @@ use tokio::task::{JoinSet, block_in_place};
 use tokio::time::{sleep, timeout};
 
 use crate::cast::{self, Cast};
-use crate::check::{Check, Finding};
+use crate::check::{self, Check, Finding};
 use crate::deeds::World;
 use crate::dice::Dice;
+use crate::freight::Freight;
 use crate::ground::Ground;
 use crate::history::History;
 use crate::intruder;
 use crate::load::Load;
 use crate::plan::{self, Kind, Stage};
 use crate::repeater::Repeater;
+use crate::stock::{Custody, Stock};
 use crate::witness::{self, Witness};
 
 /// What a campaign is told.
@@ -45,6 +47,8 @@ pub(crate) struct Course {
     pub(crate) world: World,
     pub(crate) history: History,
     pub(crate) findings: Vec<Finding>,
+    pub(crate) freight: Freight,
+    pub(crate) stock: Stock,
     pub(crate) repeated: [(&'static str, u64); 2],
     /// Who ended without being killed.
     pub(crate) revived: Vec<String>,
@@ -90,6 +94,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Course> {
     begun(&witness).await.with_context(idle)?;
     let stage = Stage {
         services: Cast::SERVICES,
+        custodians: Cast::CUSTODIANS,
         factories: Cast::FACTORIES,
         servers: world.ground.nodes().len(),
     };
@@ -102,9 +107,12 @@ pub(crate) async fn run(settings: &Settings) -> Result<Course> {
     let over = clock.uptime();
     drain(&load, &witness, &context).await?;
     let drained_in = clock.uptime().saturating_sub(over);
+    // Jobs tell of their logs after their end: before that their histories are not whole.
+    let (freight, stock) = kept(&world, &repeater).await?;
     let mut history = gather(&world, &witness, &context).await?;
     history.acknowledged = load.acknowledged();
     let (verified, mut findings) = verify(settings, &cast).await?;
+    findings.extend(check::stock::check(&stock, &freight));
     findings.extend(load.refused().into_iter().map(|what| finding(Check::LostSubmission, what)));
     let repeated = {
         let mut heard = repeater.heard();
@@ -113,7 +121,18 @@ pub(crate) async fn run(settings: &Settings) -> Result<Course> {
     };
     let revived = revived.lock().unwrap_or_else(PoisonError::into_inner).clone();
     drop(tasks);
-    Ok(Course { world, history, findings, repeated, revived, drained_in, verified })
+    let course = Course {
+        world,
+        history,
+        findings,
+        freight,
+        stock,
+        repeated,
+        revived,
+        drained_in,
+        verified,
+    };
+    Ok(course)
 }
 
 fn prepare(settings: &Settings, url: &str) -> Result<()> {
@@ -190,6 +209,15 @@ async fn gather(world: &World, witness: &Witness, context: &Context) -> Result<H
     timeout(EVENTS_WITHIN, told).await.unwrap_or(Ok(()))?;
     history.versions = witness.seen().clone();
     Ok(history)
+}
+
+/// What became of bytes and lines, once every job has ended.
+async fn kept(world: &World, repeater: &Repeater) -> Result<(Freight, Stock)> {
+    let freight = repeater.heard().freight.clone();
+    let link = world.ground.link().await?;
+    let (clock, blobs) = (Arc::clone(&world.clock), world.cast.blobs());
+    let stock = Box::pin(Custody { link, clock, blobs }.settled(&freight)).await?;
+    Ok((freight, stock))
 }
 
 /// What the product's own auditor says of its records.

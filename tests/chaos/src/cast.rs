@@ -14,12 +14,15 @@ use servers::Process;
 
 use crate::proxy::{Ear, Proxy, Way};
 
-const ROLES: [&str; 4] = ["submit", "scheduler", "lease-keeper", "gateway"];
+/// Who keeps artifacts comes first.
+const ROLES: [&str; 5] = ["artifact", "submit", "scheduler", "lease-keeper", "gateway"];
 const OF_EACH_ROLE: usize = 2;
 const FACTORIES: usize = 6;
 const SERVICES: usize = ROLES.len() * OF_EACH_ROLE;
 /// The shortest that is allowed, so that a minute sees many a lease lost.
 const TERM_SECONDS: &str = "6";
+/// Where the bytes of artifacts are, below the folder that everybody is started in.
+const BLOBS: &str = "blobs";
 const TOKEN: &str = "gm_of-a-campaign-that-ends-soon";
 
 /// Everybody, services first.
@@ -44,6 +47,8 @@ pub(crate) struct Member {
 impl Cast {
     pub(crate) const FACTORIES: usize = FACTORIES;
     pub(crate) const SERVICES: usize = SERVICES;
+    /// The first of them.
+    pub(crate) const CUSTODIANS: usize = OF_EACH_ROLE;
 
     /// Nobody runs yet.
     pub(crate) async fn assemble(
@@ -65,10 +70,10 @@ impl Cast {
         }
         for n in 0..FACTORIES {
             let on_bus = over_nats && n % 2 == 1;
-            let door = &cast.doors[n % OF_EACH_ROLE..=n % OF_EACH_ROLE];
-            let (targets, ear) = if on_bus { (servers, ear) } else { (door, &None) };
-            let ways = before(targets, ear).await?;
-            let words = cast.factory_words(n, on_bus, &ways);
+            let mut ways = if on_bus { before(servers, ear).await? } else { Vec::new() };
+            // Also from the bus: bytes go through a door.
+            ways.push(Proxy::before(cast.doors[n % OF_EACH_ROLE], None).await?);
+            let words = cast.factory_words(n, &ways);
             cast.add((program, folder), format!("f{n}"), words, ways)?;
         }
         Ok(cast)
@@ -89,6 +94,11 @@ impl Cast {
 
     pub(crate) fn token_file(&self) -> &Path {
         &self.token_file
+    }
+
+    /// The folder of blobs, which all services share.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.token_file.with_file_name(BLOBS)
     }
 
     pub(crate) fn start(&self) -> Result<()> {
@@ -116,22 +126,26 @@ impl Cast {
         let (nats, data) = (nats(ways), format!("{role}-{n}"));
         let mut words = vec!["serve", role, "--nats", &nats, "--lease-ttl", TERM_SECONDS];
         words.extend(["--data", &data]);
-        let listen = self.doors[n].to_string();
+        let (listen, blobs) = (self.doors[n].to_string(), format!("disk:{BLOBS}"));
+        if matches!(role, "artifact" | "gateway") {
+            words.extend(["--blobs", &blobs]);
+        }
         if role == "gateway" {
             words.extend(["--listen", &listen]);
         }
         words.into_iter().map(str::to_owned).collect()
     }
 
-    fn factory_words(&self, n: usize, on_bus: bool, ways: &[Proxy]) -> Vec<String> {
-        let (id, nats) = (format!("f{n}"), nats(ways));
-        let url = ways.first().map(|way| format!("http://127.0.0.1:{}", way.port()));
-        let (url, token) = (url.unwrap_or_default(), self.token_file.display().to_string());
+    /// The last way leads to a door, those before it to servers.
+    fn factory_words(&self, n: usize, ways: &[Proxy]) -> Vec<String> {
+        let (door, servers) = ways.split_last().expect("every factory has a door");
+        let (id, nats) = (format!("f{n}"), nats(servers));
+        let url = format!("http://127.0.0.1:{}", door.port());
+        let token = self.token_file.display().to_string();
         let mut words = vec!["factory", "--id", &id, "--home", &id, "--seats", "2"];
-        if on_bus {
+        words.extend(["--url", &url, "--token-file", &token]);
+        if !servers.is_empty() {
             words.extend(["--nats", &nats]);
-        } else {
-            words.extend(["--url", &url, "--token-file", &token]);
         }
         words.into_iter().map(str::to_owned).collect()
     }

@@ -1,6 +1,7 @@
 //! Reads a history and says what must not have been. Knows the invariants; knows nothing of how
 //! the fleet was run, nor of what befell it.
 
+pub(crate) mod stock;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,16 @@ pub(crate) enum Check {
     NoZombie,
     /// What the product's own auditor says.
     Records,
+    MissingBytes,
+    OtherBytes,
+    OrphanBytes,
+    Undecided,
+    OpenLog,
+    TwoLogs,
+    LostUpload,
+    LostLines,
+    /// The artifact service was asked, and never answered.
+    Unaudited,
 }
 
 impl Check {
@@ -51,6 +62,15 @@ impl Check {
             }
             Self::NoZombie => "no word of a fenced holder was refused: zombies were not tested",
             Self::Records => "verify found a violation",
+            Self::MissingBytes => "a pointer without its bytes",
+            Self::OtherBytes => "other bytes than their pointer tells",
+            Self::OrphanBytes => "bytes without a pointer, after the sweep",
+            Self::Undecided => "an upload that was neither finished nor given up, after the sweep",
+            Self::OpenLog => "a log of an ended run that nobody closed",
+            Self::TwoLogs => "two logs of one run",
+            Self::LostUpload => "an upload that was acknowledged, and is gone",
+            Self::LostLines => "lines that were acknowledged, and are in no log",
+            Self::Unaudited => "artifacts were neither swept nor audited",
         }
     }
 }

@@ -63,7 +63,8 @@ impl Load {
                 load: load.clone(),
                 faults: faults.clone(),
             };
-            tasks.spawn(producer.produce(Dice::new(seed, 100 + name)));
+            let dice = [Dice::new(seed, 100 + name), Dice::new(seed, 200 + name)];
+            tasks.spawn(producer.produce(dice));
         }
         load
     }
@@ -84,7 +85,8 @@ impl Load {
 }
 
 impl Producer {
-    async fn produce(self, mut dice: Dice) {
+    /// One of the dice is for what a job does, the other for what it leaves behind.
+    async fn produce(self, [mut dice, mut left]: [Dice; 2]) {
         let mut keys = Vec::new();
         while *self.faults.borrow() {
             if self.witness.open() >= MOST_OPEN {
@@ -92,7 +94,7 @@ impl Producer {
                 continue;
             }
             let key = format!("c{}-{}", self.name, keys.len());
-            let file = job(&key, &keys, &mut dice);
+            let file = job(&key, &keys, (&mut dice, &words(&mut left)));
             self.hand_in(&key, file).await;
             keys.push(key);
             tokio::time::sleep(dice.millis(20, 400)).await;
@@ -128,8 +130,22 @@ impl Producer {
 
 const PRIORITIES: [&str; 4] = ["critical", "high", "medium", "low"];
 
-/// A job file. `before` are the keys that it may wait for.
-fn job(key: &str, before: &[String], dice: &mut Dice) -> String {
+/// Commands that say lines and leave small files, or none.
+fn words(dice: &mut Dice) -> String {
+    let mut words = String::new();
+    if dice.chance(600) {
+        words += &format!("seq -f 'line %g' 1 {}; ", 1 + dice.below(200));
+    }
+    let files = if dice.chance(500) { 1 + dice.below(3) } else { 0 };
+    for n in 0..files {
+        let many = 1 + dice.below(40_000);
+        words += &format!("head -c {many} /dev/urandom > $GIGAMESH_ARTIFACTS_DIR/part-{n}.bin; ");
+    }
+    words
+}
+
+/// A job file. `before` are the keys that it may wait for, `words` what it does first.
+fn job(key: &str, before: &[String], (dice, words): (&mut Dice, &str)) -> String {
     let priority = PRIORITIES[dice.index(PRIORITIES.len())];
     let mut file = format!("---\nidempotencyKey: {key}\npriority: {priority}\ntimeout: 60s\n");
     let mut line = |text: std::fmt::Arguments<'_>| {
@@ -137,25 +153,31 @@ fn job(key: &str, before: &[String], dice: &mut Dice) -> String {
         let _written = writeln!(file, "{text}");
     };
     match dice.below(100) {
-        0..25 => line(format_args!("command: sleep 0.{}", dice.below(6))),
+        0..25 => line(format_args!("command: {words}sleep 0.{}", dice.below(6))),
         25..50 => {
             let some = before.len().min(6);
             let deps = (0..some).filter(|_| dice.chance(400));
             let deps: Vec<&str> = deps.map(|n| before[before.len() - 1 - n].as_str()).collect();
             line(format_args!("deps: [{}]\nonDepFailure: fail", deps.join(", ")));
-            line(format_args!("command: sleep 0.1"));
+            line(format_args!("command: {words}sleep 0.1"));
         }
         50..65 => {
             line(format_args!("lock: lock-{}", dice.below(3)));
-            line(format_args!("command: sleep 0.4"));
+            line(format_args!("command: {words}sleep 0.4"));
         }
         65..80 => {
             line(format_args!("retry:\n  max: 4\n  backoff: 1s\n  on: [crash, timeout]"));
-            line(format_args!("command: test \"$GIGAMESH_ATTEMPT\" -gt 1"));
+            line(format_args!("command: {words}test \"$GIGAMESH_ATTEMPT\" -gt 1"));
         }
-        80..84 => line(format_args!("command: exit 3")),
-        // Longer than a term, so that who is silent meanwhile comes back as a zombie.
-        _ => line(format_args!("command: sleep {}", 3 + dice.below(7))),
+        80..84 => line(format_args!("command: {words}exit 3")),
+        // Longer than a term, so that who is silent meanwhile comes back as a zombie, which goes on
+        // to speak.
+        _ => {
+            let seconds = 3 + dice.below(7);
+            line(format_args!(
+                "command: {words}for n in $(seq {seconds}); do echo second $n; sleep 1; done"
+            ));
+        }
     }
     file.push_str("---\nwork\n");
     file

@@ -82,20 +82,42 @@ impl fmt::Display for Fault {
 pub(crate) struct Stage {
     /// Services first, factories after them.
     pub(crate) services: usize,
+    /// So many of the services keep artifacts: the first.
+    pub(crate) custodians: usize,
     pub(crate) factories: usize,
     pub(crate) servers: usize,
 }
 
 /// Between a server's faults, so that the fleet gets anywhere.
 const SERVERS_REST: Duration = Duration::from_secs(10);
-/// The first round names every kind once, whatever the seed.
 const KINDS: usize = Kind::ALL.len();
+
+/// Among whom a process is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Among {
+    All,
+    Factories,
+    Custodians,
+}
+
+/// The first round: every kind, whatever the seed. A lease is taken from a factory that is frozen,
+/// and whoever keeps artifacts is killed and frozen with an upload in hand.
+const FIRST: [(Kind, Among); KINDS + 1] = [
+    (Kind::Kill, Among::Custodians),
+    (Kind::Freeze, Among::Custodians),
+    (Kind::Freeze, Among::Factories),
+    (Kind::Cut, Among::All),
+    (Kind::Stall, Among::All),
+    (Kind::Slow, Among::All),
+    (Kind::KillServer, Among::All),
+    (Kind::FreezeServer, Among::All),
+];
 
 /// All faults of a campaign in their order. Nobody suffers two at a time.
 pub(crate) fn faults(seed: u64, span: Duration, stage: Stage) -> Vec<Fault> {
     let mut dice = Dice::new(seed, 1);
-    let mut first = Kind::ALL.to_vec();
-    for n in (1..KINDS).rev() {
+    let mut first = FIRST.to_vec();
+    for n in (1..FIRST.len()).rev() {
         first.swap(n, dice.index(n + 1));
     }
     let mut busy: BTreeMap<(bool, usize), Duration> = BTreeMap::new();
@@ -103,14 +125,14 @@ pub(crate) fn faults(seed: u64, span: Duration, stage: Stage) -> Vec<Fault> {
     let (mut faults, mut at) = (Vec::new(), Duration::from_millis(500));
     while at < span {
         let due = first.last().copied();
-        let kind = due.unwrap_or_else(|| Kind::ALL[dice.index(KINDS)]);
-        let fault = one((kind, due.is_some()), at, stage, &mut dice);
+        let (kind, among) = due.unwrap_or_else(|| (Kind::ALL[dice.index(KINDS)], Among::All));
+        let fault = one((kind, among), at, stage, &mut dice);
         let whom = (kind.is_of_a_server(), fault.target);
         let resting = kind.is_of_a_server() && at < server_rests;
         if resting {
             // Those of the first round that can come before it.
-            if let Some(kind) = first.pop() {
-                first.insert(0, kind);
+            if let Some(due) = first.pop() {
+                first.insert(0, due);
             }
         } else if busy.get(&whom).is_none_or(|until| *until < at) {
             first.pop();
@@ -125,14 +147,20 @@ pub(crate) fn faults(seed: u64, span: Duration, stage: Stage) -> Vec<Fault> {
     faults
 }
 
-fn one((kind, first): (Kind, bool), at: Duration, stage: Stage, dice: &mut Dice) -> Fault {
+fn one((kind, among): (Kind, Among), at: Duration, stage: Stage, dice: &mut Dice) -> Fault {
     let all = stage.services + stage.factories;
-    // The first frozen process and every second is a factory: they are whom a lease is taken from.
-    let factory = kind == Kind::Freeze && (first || dice.chance(500));
+    // Every second frozen process is a factory as well.
+    let drawn = kind == Kind::Freeze && among == Among::All && dice.chance(500);
+    let factory = drawn || among == Among::Factories;
     let target = match kind {
         Kind::KillServer | Kind::FreezeServer => dice.index(stage.servers),
-        Kind::Freeze if factory => stage.services + dice.index(stage.factories),
-        Kind::Kill | Kind::Freeze | Kind::Cut | Kind::Stall | Kind::Slow => dice.index(all),
+        Kind::Kill | Kind::Freeze | Kind::Cut | Kind::Stall | Kind::Slow => match among {
+            Among::Custodians => dice.index(stage.custodians),
+            Among::All | Among::Factories if factory => {
+                stage.services + dice.index(stage.factories)
+            }
+            Among::All | Among::Factories => dice.index(all),
+        },
     };
     let span = match kind {
         Kind::Kill => dice.millis(50, 4_000),
@@ -152,7 +180,7 @@ fn one((kind, first): (Kind, bool), at: Duration, stage: Stage, dice: &mut Dice)
 mod tests {
     use super::*;
 
-    const STAGE: Stage = Stage { services: 8, factories: 6, servers: 3 };
+    const STAGE: Stage = Stage { services: 10, custodians: 2, factories: 6, servers: 3 };
     const SPAN: Duration = Duration::from_secs(60);
 
     #[test]
@@ -174,6 +202,17 @@ mod tests {
                     && fault.span > Duration::from_millis(6_500)
             };
             assert!(plan.iter().filter(long).count() > 0, "{seed}: no zombie");
+        }
+    }
+
+    #[test]
+    fn a_minute_of_any_seed_kills_and_freezes_who_keeps_artifacts() {
+        for seed in 0..100 {
+            let plan = faults(seed, SPAN, STAGE);
+            for kind in [Kind::Kill, Kind::Freeze] {
+                let befalls = |fault: &Fault| fault.kind == kind && fault.target < STAGE.custodians;
+                assert!(plan.iter().any(befalls), "{seed}: no {kind:?}");
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::dice::Dice;
+use crate::freight::Freight;
 use crate::history::{Answer, By, Said, Word};
 use crate::tap::Frame;
 use crate::witness::Witness;
@@ -39,6 +40,7 @@ pub(crate) struct Heard {
     pub(crate) words: Vec<Said>,
     pub(crate) again: u64,
     pub(crate) ghosts: u64,
+    pub(crate) freight: Freight,
     /// By the address that their answers go to.
     asked: BTreeMap<String, Vec<usize>>,
 }
@@ -131,6 +133,7 @@ impl Repeater {
 
     fn hear_answer(&self, message: &Frame) {
         let mut heard = self.heard();
+        heard.freight.answered(message);
         let Some(asked) = heard.asked.remove(message.subject.as_str()) else { return };
         let many = asked.len();
         for (place, index) in asked.into_iter().enumerate() {
@@ -142,6 +145,7 @@ impl Repeater {
 
     /// Of words of holders, who says what of which job under which epoch.
     fn take_down(&self, subject: &Subject, body: &Bytes, reply: &str, by: By) {
+        self.heard().freight.asked(subject.topic(), body, reply);
         let Topic::Spoken(factory, verb) = subject.topic() else { return };
         let words = words_of(factory, *verb, body);
         if words.is_empty() {

@@ -9,6 +9,7 @@ use fleet::JobId;
 use serde::Serialize;
 
 use crate::campaign::{Course, Settings};
+use crate::check::stock::log_of_a_run;
 use crate::check::{Finding, unseen};
 use crate::history::{By, History, Said, Version};
 
@@ -34,10 +35,31 @@ pub(crate) struct Report {
     repeated: BTreeMap<&'static str, u64>,
     /// Words of holders that were none any more, by who spoke.
     zombies_refused: BTreeMap<&'static str, usize>,
+    artifacts: Artifacts,
     ended_by_themselves: Vec<String>,
     drained_in_ms: u64,
     verify: String,
     violations: Vec<String>,
+}
+
+/// Of bytes, at the end and on their way there.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Artifacts {
+    /// With their bytes, logs among them.
+    ready: usize,
+    bytes: u64,
+    logs: usize,
+    uploads_begun: u64,
+    uploads_kept: usize,
+    /// By code.
+    uploads_refused: BTreeMap<String, u64>,
+    /// Words of running jobs that were acknowledged, and sought in their logs.
+    lines_acknowledged: usize,
+    swept_uploads: u64,
+    swept_blobs: u64,
+    /// Writes that a crash cut short.
+    unfinished_files: usize,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -72,6 +94,7 @@ impl Report {
             faults: recoveries(course),
             repeated: course.repeated.into_iter().collect(),
             zombies_refused: refused(&history.words),
+            artifacts: Artifacts::of(course),
             ended_by_themselves: course.revived.clone(),
             drained_in_ms: millis(course.drained_in),
             verify: course.verified.clone(),
@@ -101,11 +124,43 @@ impl Report {
         for (who, many) in &self.zombies_refused {
             row("zombies refused", format!("{many} words of {who}"));
         }
+        self.artifacts.rows(&mut row);
         row("ended by themselves", self.ended_by_themselves.join(" "));
         row("drained in", format!("{} ms", self.drained_in_ms));
         row("verify", self.verify.clone());
         row("violations", self.violations.len().to_string());
         text
+    }
+}
+
+impl Artifacts {
+    fn of(Course { freight, stock, .. }: &Course) -> Self {
+        let ready = stock.pointers.iter().filter(|pointer| pointer.is_ready());
+        Self {
+            ready: ready.clone().count(),
+            bytes: ready.clone().map(|pointer| pointer.size_bytes).sum(),
+            logs: ready.filter_map(log_of_a_run).count(),
+            uploads_begun: freight.begun,
+            uploads_kept: freight.kept.len(),
+            uploads_refused: freight.refused.clone(),
+            lines_acknowledged: freight.lines.len(),
+            swept_uploads: stock.swept.0,
+            swept_blobs: stock.swept.1,
+            unfinished_files: stock.unfinished,
+        }
+    }
+
+    fn rows(&self, row: &mut impl FnMut(&str, String)) {
+        let Self { ready, bytes, logs, lines_acknowledged: lines, .. } = self;
+        row("artifacts", format!("{ready}, {bytes} bytes"));
+        row("logs", format!("{logs} of them, of {lines} acknowledged words"));
+        let Self { uploads_begun: begun, uploads_kept: kept, uploads_refused: refused, .. } = self;
+        let refused: Vec<String> =
+            refused.iter().map(|(code, many)| format!("{many} × {code}")).collect();
+        let refused = if refused.is_empty() { "none".to_owned() } else { refused.join(", ") };
+        row("uploads", format!("{begun} begun, {kept} kept; refused: {refused}"));
+        let Self { swept_uploads: uploads, swept_blobs: blobs, unfinished_files: files, .. } = self;
+        row("swept", format!("{uploads} uploads, {blobs} blobs; {files} torn files spared"));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bytes on their way in and out: bounded in memory, counted and digested as they pass.
 
-use std::io::{self, SeekFrom};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -13,8 +14,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, WriteMultipart,
 };
 use sha2::{Digest, Sha256};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::task::JoinHandle;
 
 use crate::shown::Label;
 
@@ -28,7 +28,7 @@ const LOOKS: u32 = 300;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// What is read of a file at once.
-const PIECE: usize = 512 << 10;
+const PIECE: u64 = 512 << 10;
 
 /// Bytes that come in, or break off.
 pub trait Flow: Stream<Item = io::Result<Bytes>> + Send + Unpin {}
@@ -268,34 +268,47 @@ pub(crate) async fn read(
     let found = store.get_opts(key, options).await?;
     let (size, part) = (found.meta.size, found.range);
     let bytes = match found.payload {
-        GetResultPayload::File(file, _) => of_file(File::from_std(file), part.clone()),
+        GetResultPayload::File(file, _) => of_file(file, part.clone()),
         GetResultPayload::Stream(pieces) => pieces.map_err(ReadError::from).boxed(),
     };
     Ok(Reading { size, part, bytes })
 }
 
-/// Piece by piece, each when it is asked for; the store's own pieces are so small that handing
-/// them over costs more than reading them.
-fn of_file(mut file: File, part: Range<u64>) -> BoxStream<'static, Result<Bytes, ReadError>> {
-    file.set_max_buf_size(PIECE);
-    let begun = stream::once(async move {
-        file.seek(SeekFrom::Start(part.start)).await.map_err(ReadError::of_folder)?;
-        let pieces = stream::try_unfold((file, part), |(mut file, part)| async move {
-            let left = usize::try_from(part.end - part.start).unwrap_or(usize::MAX).min(PIECE);
-            if left == 0 {
-                return Ok(None);
-            }
-            let mut piece = BytesMut::with_capacity(left);
-            let read = (&mut file).take(left as u64).read_buf(&mut piece).await;
-            if read.map_err(ReadError::of_folder)? == 0 {
-                return Err(ReadError::of_folder(io::ErrorKind::UnexpectedEof.into()));
-            }
-            let part = part.start + piece.len() as u64..part.end;
-            Ok(Some((piece.freeze(), (file, part))))
-        });
-        Ok::<_, ReadError>(pieces)
+/// Piece by piece, the next one read while the last is on its way; the store's own pieces are so
+/// small that handing them over costs more than reading them.
+fn of_file(file: File, part: Range<u64>) -> BoxStream<'static, Result<Bytes, ReadError>> {
+    let pieces = stream::try_unfold(Rest { file, part }.ahead(), |ahead| async move {
+        let Some(ahead) = ahead else { return Ok(None) };
+        let (piece, rest) = ahead.await.map_err(io::Error::from).flatten()?;
+        Ok(Some((Bytes::from(piece), rest.ahead())))
     });
-    begun.try_flatten().boxed()
+    pieces.map_err(ReadError::of_folder).boxed()
+}
+
+/// A file, and what of it is still to be read.
+struct Rest {
+    file: File,
+    part: Range<u64>,
+}
+
+impl Rest {
+    /// Begins to read the next piece, if there is one.
+    #[expect(clippy::disallowed_methods, reason = "as any reading of a file; it ends by itself")]
+    fn ahead(self) -> Option<JoinHandle<io::Result<(Vec<u8>, Self)>>> {
+        (!self.part.is_empty()).then(|| tokio::task::spawn_blocking(|| self.piece()))
+    }
+
+    fn piece(mut self) -> io::Result<(Vec<u8>, Self)> {
+        let most = (self.part.end - self.part.start).min(PIECE);
+        let mut piece = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
+        self.file.seek(SeekFrom::Start(self.part.start))?;
+        (&self.file).take(most).read_to_end(&mut piece)?;
+        if piece.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.part.start += piece.len() as u64;
+        Ok((piece, self))
+    }
 }
 
 pub(crate) async fn count(mut reading: Reading) -> Result<Counted, ReadError> {

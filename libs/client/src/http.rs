@@ -14,6 +14,7 @@ use bytes::Bytes;
 use fleet::ProductId;
 use hyper::{Request, StatusCode};
 use protocol::{Ask, Code, Envelope, Header, Problem};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::bring::OwnDoor;
@@ -23,6 +24,9 @@ pub use freight::{FetchError, Fetched, Freight};
 use route::{Call, Shape};
 use wire::Wire;
 pub(crate) use wire::read_answer;
+
+/// What was never claimed has no lease.
+const NOTHING: &[u8] = br#"{"items":[]}"#;
 
 /// One product's coordinator, reached through its HTTP door.
 #[derive(Clone)]
@@ -76,8 +80,8 @@ impl OverHttp {
     pub async fn call<A: Ask>(&self, ask: &A, patience: Patience) -> Result<A::Reply, CallError> {
         let said = serde_json::to_value(ask).expect("string keys and finite numbers encode");
         let call = route::of(ask.row(), said).map_err(|why| why.told(patience.request_id))?;
-        let reply = self.say(call, patience).await?;
-        serde_json::from_value(reply).map_err(CallError::Garbled)
+        let (shape, body) = self.say(call, patience).await?;
+        shape.read(&body).map_err(CallError::Garbled)
     }
 
     /// Where addresses that begin with `/` belong.
@@ -89,18 +93,18 @@ impl OverHttp {
         }
     }
 
-    async fn say(&self, call: Call, patience: Patience) -> Result<Value, CallError> {
+    async fn say(&self, call: Call, patience: Patience) -> Result<(Shape, Bytes), CallError> {
         let shape = call.shape;
         let request = self.request(call, patience);
         let answered = tokio::time::timeout(patience.span, self.wire.send(request)).await;
         let (status, body) = answered.map_err(|_| BusError::TimedOut)??;
         if status.is_success() {
-            return shape.read(&body).map_err(CallError::Garbled);
+            return Ok((shape, body));
         }
         let refusal = refusal(status, &body, patience)?;
         match shape {
             Shape::First if refusal.reason.as_deref() == Some("never_claimed") => {
-                Ok(json!({ "items": [] }))
+                Ok((Shape::Whole, Bytes::from_static(NOTHING)))
             }
             Shape::First | Shape::Whole => Err(CallError::Refused(refusal)),
         }
@@ -134,16 +138,19 @@ impl fmt::Debug for OverHttp {
 
 impl Shape {
     /// The answer as the bus would have shaped it.
-    fn read(self, body: &Bytes) -> Result<Value, serde_json::Error> {
-        if body.is_empty() {
-            return Ok(Value::Null);
+    fn read<T: DeserializeOwned>(self, body: &Bytes) -> Result<T, serde_json::Error> {
+        match self {
+            Self::Whole if matches!(body.trim_ascii(), b"" | b"{}") => {
+                serde_json::from_value(Value::Null)
+            }
+            // Pages are long, and taken apart once.
+            Self::Whole => serde_json::from_slice(body),
+            Self::First if body.is_empty() => serde_json::from_value(Value::Null),
+            Self::First => {
+                let item: Value = serde_json::from_slice(body)?;
+                serde_json::from_value(json!({ "items": [item] }))
+            }
         }
-        let value: Value = serde_json::from_slice(body)?;
-        Ok(match self {
-            Self::Whole if value == json!({}) => Value::Null,
-            Self::Whole => value,
-            Self::First => json!({ "items": [value] }),
-        })
     }
 }
 

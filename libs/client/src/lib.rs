@@ -71,6 +71,14 @@ impl OverBus {
     /// # Errors
     /// As [`CallError`] tells.
     pub async fn call<A: Ask>(&self, ask: &A, patience: Patience) -> Result<A::Reply, CallError> {
+        decode(&self.said(ask, patience).await?)
+    }
+
+    /// The answer as it was written, for whoever passes it on.
+    ///
+    /// # Errors
+    /// As [`Self::call`], but that nobody looks whether it can be read.
+    pub async fn said<A: Ask>(&self, ask: &A, patience: Patience) -> Result<Bytes, CallError> {
         let body = serde_json::to_vec(ask).expect("string keys and finite numbers encode");
         let mut message = Message::new(ask.subject(&self.product), body);
         message.headers = Headers::default()
@@ -78,7 +86,7 @@ impl OverBus {
             .with(Header::Deadline, &patience.until.to_string());
         let answer = self.bus.request(message, patience.span).await?;
         if answer.headers.get(Header::Code).is_none() {
-            return decode(&answer.body);
+            return Ok(answer.body);
         }
         let refusal: Envelope = decode(&answer.body)?;
         Err(CallError::Refused(Box::new(refusal.error)))

@@ -84,7 +84,7 @@ impl Ledger {
         }
         self.make(&artifact).await?;
         // Counted with its own among them, so that two at the brink do not both stay.
-        if self.artifacts.all_of(job).await?.len() > MOST {
+        if self.artifacts.count_of(job, MOST).await? > MOST {
             self.drop_pointer(id).await?;
             let many = Rejection::new(Code::Conflict).because("too_many");
             return Ok(Outcome::Rejected(many.about(found.record.current())));

@@ -151,6 +151,56 @@ impl<R: Placed> Table<R> {
         }
     }
 
+    /// How many records of a partition are there, readable or not, counted no further than just
+    /// above `most`.
+    pub(crate) async fn count_of(
+        &self,
+        partition: impl fmt::Display,
+        most: usize,
+    ) -> Result<usize, LedgerError> {
+        let scope = Scope::Partition(R::KIND, partition.to_string().into());
+        let (mut seen, mut cursor) = (0, None);
+        loop {
+            let left = (most + 1).saturating_sub(seen);
+            let page = self.store.scan(&scope, cursor.as_ref(), left).await.map_err(read_failed)?;
+            seen += page.items.len();
+            match page.next {
+                Some(next) if seen <= most => cursor = Some(next),
+                Some(_) | None => return Ok(seen),
+            }
+        }
+    }
+
+    /// The last records of a small partition whose ids are before this one, the last first: so many
+    /// of those that are wanted, and what comes before them is not even decoded.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn last_of(
+        &self,
+        partition: impl fmt::Display,
+        before: Option<&str>,
+        (enough, wanted): (usize, impl Fn(&R) -> bool),
+    ) -> Result<Vec<Found<R>>, LedgerError> {
+        let scope = Scope::Partition(R::KIND, partition.to_string().into());
+        let (mut ahead, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.store.scan(&scope, cursor.as_ref(), PARTITION).await;
+            let page = page.map_err(read_failed)?;
+            // In key order, so that the first that is not before it ends the looking.
+            let fits = |key: &Key| before.is_none_or(|before| key.id() < before);
+            let goes_on = page.items.last().is_none_or(|(key, _)| fits(key));
+            ahead.extend(page.items.into_iter().take_while(|(key, _)| fits(key)));
+            match page.next.filter(|_| goes_on) {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        ahead.dedup_by(|(key, _), (before, _)| key == before);
+        let read = ahead.iter().rev().filter_map(|(key, found)| self.readable(key, found));
+        Ok(read.filter(|found| wanted(&found.record)).take(enough).collect())
+    }
+
     async fn scan(
         &self,
         scope: &Scope,
@@ -189,6 +239,9 @@ impl<R: Placed> Table<R> {
 
 /// Records read at once by a sweep.
 pub(crate) const PAGE: usize = 256;
+
+/// Records of a small partition read at once: all of them, in most stores.
+const PARTITION: usize = 1024;
 
 fn key_of<R: Placed>(partition: &str, id: &str) -> Key {
     Key::new(R::KIND, partition, id).expect("names and ids are made of the store's alphabet")

@@ -1,8 +1,6 @@
 //! Looking at artifacts: those of one job, newest first, and a fresh link to the bytes of one.
 //! Shows what is ready and nothing else.
 
-use std::cmp::Reverse;
-
 use fleet::{Artifact, ArtifactId, JobId};
 use ledger::LedgerError;
 use node::{Asked, Served, problem_of};
@@ -23,17 +21,17 @@ impl Keeper {
         let job = asked.job(&self.ledger, &asked.ask.job).await?.record.id;
         let after = after(&asked, job)?;
         let kind = asked.ask.kind;
-        let all = self.ledger.artifacts.all_of(job).await.map_err(failed)?;
-        let shown = all.into_iter().map(|found| found.record).filter(|artifact| {
+        let wanted = |artifact: &Artifact| {
             artifact.is_ready()
                 && artifact.head.product_id == asked.product
                 && kind.is_none_or(|kind| artifact.kind == kind)
-                && after.is_none_or(|after| artifact.id < after)
-        });
-        let mut items: Vec<Artifact> = shown.collect();
-        // An id tells when it was made, and a scan may show one twice.
-        items.sort_unstable_by_key(|artifact| Reverse(artifact.id));
-        items.dedup_by_key(|artifact| artifact.id);
+        };
+        // An id tells when it was made. One more than is shown tells whether more follow.
+        let after = after.map(|id| id.to_string());
+        let found =
+            self.ledger.artifacts.last_of(job, after.as_deref(), (limit + 1, wanted)).await;
+        let mut items: Vec<Artifact> =
+            found.map_err(failed)?.into_iter().map(|found| found.record).collect();
         let more = items.len() > limit;
         items.truncate(limit);
         let next_cursor = items.last().filter(|_| more).map(|artifact| artifact.id.to_string());

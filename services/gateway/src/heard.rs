@@ -10,7 +10,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use bytes::{Bytes, BytesMut};
-use client::Patience;
+use client::{CallError, Patience};
 use fleet::{JobId, Timestamp};
 use http_body_util::BodyExt;
 use node::shape;
@@ -118,6 +118,19 @@ impl Heard {
         ask: &A,
         span: Duration,
     ) -> Result<A::Reply, Refusal> {
+        let patience = self.patience(span)?;
+        let said = self.door.link.call(ask, patience).await;
+        said.map_err(|why| self.unheard(ask, why))
+    }
+
+    /// As [`Self::ask`], the answer as it was written: a long one is passed on as it is.
+    pub(crate) async fn ask_to_pass_on<A: Ask>(&self, ask: &A) -> Result<Bytes, Refusal> {
+        let patience = self.patience(ANSWER_WITHIN)?;
+        let said = self.door.link.said(ask, patience).await;
+        said.map_err(|why| self.unheard(ask, why))
+    }
+
+    fn patience(&self, span: Duration) -> Result<Patience, Refusal> {
         let now = self.door.node.clock.now();
         // A service would drop it unseen, and its caller waits no longer.
         if self.deadline.is_some_and(|deadline| deadline < now) {
@@ -125,9 +138,11 @@ impl Heard {
         }
         let until = now.plus(span);
         let until = self.deadline.map_or(until, |deadline| deadline.min(until));
-        let patience = Patience { request_id: self.request_id, until, span };
-        let said = self.door.link.call(ask, patience).await;
-        said.map_err(|why| why.problem(changes(ask.row()), self.request_id).into())
+        Ok(Patience { request_id: self.request_id, until, span })
+    }
+
+    fn unheard<A: Ask>(&self, ask: &A, why: CallError) -> Refusal {
+        why.problem(changes(ask.row()), self.request_id).into()
     }
 
     /// The body as bytes; `None` where there is none and no type was named.

@@ -18,6 +18,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
+use bytes::Bytes;
 use protocol::Code;
 use serde::Serialize;
 
@@ -43,6 +44,11 @@ async fn nowhere(heard: Heard) -> Refusal {
 
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let body = serde_json::to_vec(body).expect("string keys and finite numbers encode");
+    written(status, body.into())
+}
+
+/// JSON that a service wrote.
+pub(crate) fn written(status: StatusCode, body: Bytes) -> Response {
     let mut response = (status, body).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

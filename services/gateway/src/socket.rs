@@ -23,6 +23,8 @@ use crate::framing::{Doubt, Watched};
 const MOST_CONNECTIONS: usize = 1024;
 /// Request line and headers; what is longer is answered 431.
 const LARGEST_HEAD: usize = 16 << 10;
+/// Of a body that comes quickly, read at once.
+const LARGEST_PIECE: usize = 256 << 10;
 /// For a head to arrive, and for an idle connection to be used again.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// For what is under way when the door closes.
@@ -83,7 +85,8 @@ async fn attend(node: Node, stream: TcpStream, router: Router) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(LARGEST_HEAD)
+        .max_header_size(LARGEST_HEAD)
+        .max_buf_size(LARGEST_PIECE)
         .serve_connection(TokioIo::new(Watched::over(stream, doubt)), answering);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

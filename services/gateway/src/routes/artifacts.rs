@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::flowing::Flowing;
 use crate::heard::Heard;
 use crate::problem::{Answer, Refusal};
-use crate::routes::{jobs, json as answered, ok};
+use crate::routes::{jobs, json as answered, ok, written};
 
 pub(crate) use bring::refused;
 pub(crate) use form::Form;
@@ -45,7 +45,7 @@ pub(crate) async fn list(heard: Heard) -> Answer {
             _ => ask.cursor = Some(jobs::text(&heard, &name, &value)?),
         }
     }
-    Ok(ok(&heard.ask(&ask).await?))
+    Ok(written(StatusCode::OK, heard.ask_to_pass_on(&ask).await?))
 }
 
 /// The link is made for this answer and kept nowhere.

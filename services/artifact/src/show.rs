@@ -28,8 +28,7 @@ impl Keeper {
         };
         // An id tells when it was made. One more than is shown tells whether more follow.
         let after = after.map(|id| id.to_string());
-        let found =
-            self.ledger.artifacts.last_of(job, after.as_deref(), (limit + 1, wanted)).await;
+        let found = self.ledger.artifacts.last_of(job, after.as_deref(), (limit + 1, wanted)).await;
         let mut items: Vec<Artifact> =
             found.map_err(failed)?.into_iter().map(|found| found.record).collect();
         let more = items.len() > limit;

@@ -24,7 +24,7 @@ const MOST_CONNECTIONS: usize = 1024;
 /// Request line and headers; what is longer is answered 431.
 const LARGEST_HEAD: usize = 16 << 10;
 /// Of a body that comes quickly, read at once.
-const LARGEST_PIECE: usize = 256 << 10;
+const LARGEST_PIECE: usize = 64 << 10;
 /// For a head to arrive, and for an idle connection to be used again.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// For what is under way when the door closes.

@@ -318,6 +318,36 @@ async fn of_too_many_artifacts_the_last_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_artifacts_are_found_first_and_none_twice() {
+    on_each_store(async |store| {
+        let yard = Yard::paused(&store);
+        let (job, other) = (yard.submit("j", "").await, yard.submit("k", "").await);
+        yard.begun(other, None).await;
+        let mut made = Vec::new();
+        for _ in 0..7 {
+            made.push(yard.begun(job, None).await);
+        }
+        made.sort_unstable();
+        let hidden = made.remove(4);
+        let mut seen = Vec::new();
+        while seen.len() < made.len() {
+            let before = seen.last().map(ArtifactId::to_string);
+            let wanted = |artifact: &fleet::Artifact| artifact.id != hidden;
+            let page = yard.ledger.artifacts.last_of(job, before.as_deref(), (4, wanted));
+            let page = page.await.unwrap();
+            assert_eq!(page.len(), if seen.is_empty() { 4 } else { 2 });
+            seen.extend(page.into_iter().map(|found| found.record.id));
+        }
+        made.reverse();
+        assert_eq!(seen, made);
+        let first = made.last().unwrap().to_string();
+        let none = yard.ledger.artifacts.last_of(job, Some(&first), (4, |_: &_| true));
+        assert!(none.await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_purged_job_leaves_no_pointer_and_takes_none() {
     on_each_store(async |store| {
         let yard = Yard::paused(&store);

@@ -285,6 +285,9 @@ fn of_file(file: File, part: Range<u64>) -> BoxStream<'static, Result<Bytes, Rea
     pieces.map_err(ReadError::of_folder).boxed()
 }
 
+/// A piece on its way, and what comes after it.
+type Ahead = JoinHandle<io::Result<(Vec<u8>, Rest)>>;
+
 /// A file, and what of it is still to be read.
 struct Rest {
     file: File,
@@ -294,7 +297,7 @@ struct Rest {
 impl Rest {
     /// Begins to read the next piece, if there is one.
     #[expect(clippy::disallowed_methods, reason = "as any reading of a file; it ends by itself")]
-    fn ahead(self) -> Option<JoinHandle<io::Result<(Vec<u8>, Self)>>> {
+    fn ahead(self) -> Option<Ahead> {
         (!self.part.is_empty()).then(|| tokio::task::spawn_blocking(|| self.piece()))
     }
 

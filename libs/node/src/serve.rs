@@ -5,8 +5,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bus::{Audience, Delivery, Inbox};
+use futures_util::{FutureExt, StreamExt};
 use protocol::{Ask, Filter, Problem, Row};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 
 use crate::Node;
@@ -72,16 +73,25 @@ impl Node {
         H: Fn(Asked<A>) -> F + Send + Sync + 'static,
     {
         let room = Arc::new(Semaphore::new(AT_ONCE));
-        loop {
-            let permit = Arc::clone(&room).acquire_owned().await.expect("it is never closed");
-            let Some(delivery) = self.next_of(&mut inbox).await else { return Ok(()) };
+        let attend = |delivery, place: Option<OwnedSemaphorePermit>| {
             let (node, handler) = (self.clone(), Arc::clone(&handler));
             self.tasks.spawn(group.0, async move {
                 node.attend(delivery, &*handler).await;
-                drop(permit);
+                drop(place);
                 Ok::<(), BusAway>(())
             });
+        };
+        loop {
+            let place = Arc::clone(&room).acquire_owned().await.expect("it is never closed");
+            let Some(delivery) = self.next_of(&mut inbox).await else { break };
+            attend(delivery, Some(place));
         }
+        // What came in before the stop was given to nobody else: it is answered still.
+        for _ in 0..AT_ONCE {
+            let Some(Some(delivery)) = inbox.next().now_or_never() else { break };
+            attend(delivery, None);
+        }
+        Ok(())
     }
 
     async fn attend<A, F>(&self, delivery: Delivery, handler: &(impl Fn(Asked<A>) -> F + Sync))

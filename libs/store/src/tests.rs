@@ -52,7 +52,9 @@ fn the_race_laws_catch_a_broken_store() {
     };
     assert!(caught(&|| check(broken, updaters)), "updaters");
     let counters = race::five_times_ten_concurrent_increments_make_50;
-    assert!(caught(&|| check(broken, counters)), "counters");
+    // Five alone may by luck come one after the other, on a busy machine even in every step.
+    let caught_once = (0..20).any(|_| caught(&|| check(broken, counters)));
+    assert!(caught_once, "counters");
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,38 +60,41 @@ impl Keeper {
 
     /// The bytes came by a link: they are read again, and counted here.
     pub(crate) async fn commit(self, asked: Asked<CommitArtifact>) -> Served<CommitArtifact> {
-        let ask = &asked.ask;
-        let said = Counted { size: ask.size_bytes, sha256: ask.sha256.clone() };
-        let brought = Said { counted: said, hold: ask.hold.as_ref().map(holding) };
-        let pointer = self.awaited(&asked, (ask.artifact_id, &brought)).await?;
-        if !pointer.is_ready() {
-            let key = key_of(&pointer, asked.request_id)?;
-            match self.blobs.count(&key).await {
-                Ok(counted) if counted == brought.counted => {}
-                Ok(_) => return Err(self.discard(&asked, &pointer, brought.hold).await),
-                Err(ReadError::Missing) => return Err(missing(asked.request_id)),
-                Err(error) => return Err(away(&error, asked.request_id)),
-            }
-        }
-        self.kept(&asked, &pointer, brought).await
+        let CommitArtifact { artifact_id, hold, size_bytes, sha256 } = &asked.ask;
+        let said = Said::of((*size_bytes, sha256), hold.as_ref());
+        let look = async |key: BlobKey| Ok(self.blobs.count(&key).await? == said.counted);
+        self.brought(&asked, *artifact_id, &said, look).await
     }
 
     /// The door counted the bytes on their way.
     pub(crate) async fn keep(self, asked: Asked<KeepArtifact>) -> Served<KeepArtifact> {
-        let ask = &asked.ask;
-        let said = Counted { size: ask.size_bytes, sha256: ask.sha256.clone() };
-        let brought = Said { counted: said, hold: ask.hold.as_ref().map(holding) };
-        let pointer = self.awaited(&asked, (ask.artifact_id, &brought)).await?;
+        let KeepArtifact { artifact_id, hold, size_bytes, sha256 } = &asked.ask;
+        let said = Said::of((*size_bytes, sha256), hold.as_ref());
+        let look = async |key: BlobKey| {
+            let stored = self.blobs.find(&key).await?.ok_or(ReadError::Missing)?;
+            Ok(stored.size == said.counted.size)
+        };
+        self.brought(&asked, *artifact_id, &said, look).await
+    }
+
+    /// Visible once a look at the bytes agrees with what was said of them.
+    async fn brought<A: Ask>(
+        &self,
+        asked: &Asked<A>,
+        id: fleet::ArtifactId,
+        said: &Said,
+        look: impl AsyncFnOnce(BlobKey) -> Result<bool, ReadError>,
+    ) -> Result<Linked, Box<Problem>> {
+        let pointer = self.awaited(asked, (id, said)).await?;
         if !pointer.is_ready() {
-            let key = key_of(&pointer, asked.request_id)?;
-            match self.blobs.find(&key).await {
-                Ok(Some(stored)) if stored.size == brought.counted.size => {}
-                Ok(Some(_)) => return Err(self.discard(&asked, &pointer, brought.hold).await),
-                Ok(None) => return Err(missing(asked.request_id)),
+            match look(key_of(&pointer, asked.request_id)?).await {
+                Ok(true) => {}
+                Ok(false) => return Err(self.discard(asked, &pointer, said).await),
+                Err(ReadError::Missing) => return Err(missing(asked.request_id)),
                 Err(error) => return Err(away(&error, asked.request_id)),
             }
         }
-        self.kept(&asked, &pointer, brought).await
+        self.kept(asked, &pointer, said).await
     }
 
     /// The pointer that these bytes are for, if they may be brought to it in this name. Asked
@@ -117,14 +120,13 @@ impl Keeper {
         &self,
         asked: &Asked<A>,
         pointer: &Artifact,
-        said: Said,
+        said: &Said,
     ) -> Result<Linked, Box<Problem>> {
-        let Counted { size, sha256 } = said.counted;
-        let holding = said.hold.clone();
+        let Said { counted: Counted { size, sha256 }, hold: holding } = said.clone();
         let brought = Brought { artifact: pointer.id, holding, size_bytes: size, sha256 };
         match Box::pin(self.ledger.keep_artifact(&asked.product, brought)).await {
             Ok(Outcome::Rejected(refused)) if is_mismatch(&refused) => {
-                Err(self.discard(asked, pointer, said.hold).await)
+                Err(self.discard(asked, pointer, said).await)
             }
             kept => self.linked(asked.settle(kept)?, asked.request_id).await,
         }
@@ -135,12 +137,12 @@ impl Keeper {
         &self,
         asked: &Asked<A>,
         pointer: &Artifact,
-        hold: Option<Holding>,
+        said: &Said,
     ) -> Box<Problem> {
         // Whoever is kept apart has no word with the job, and this is the service's own cleaning.
         let removing = Removing {
             by: fleet::Actor::service("artifact"),
-            holding: hold.filter(|_| !pointer.is_apart()),
+            holding: said.hold.clone().filter(|_| !pointer.is_apart()),
             unless_ready: true,
             reason: Some("blob_mismatch".to_owned()),
         };
@@ -186,9 +188,16 @@ impl Keeper {
 }
 
 /// What the bringer says, and in whose name.
+#[derive(Clone)]
 struct Said {
     counted: Counted,
     hold: Option<Holding>,
+}
+
+impl Said {
+    fn of((size, sha256): (u64, &str), hold: Option<&Hold>) -> Self {
+        Self { counted: Counted { size, sha256: sha256.to_owned() }, hold: hold.map(holding) }
+    }
 }
 
 pub(crate) fn holding(hold: &Hold) -> Holding {

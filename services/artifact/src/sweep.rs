@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use blob::{BlobKey, ReadError, Stored};
+use blob::{BlobKey, Named, ReadError, RunLog, Stored};
 use fleet::{Actor, Artifact, ArtifactId, ProductId, Timestamp};
 use futures_util::TryStreamExt;
 use ledger::{LedgerError, Outcome, Removing};
@@ -107,16 +107,28 @@ impl Keeper {
         }
         let age = reach.now.since(artifact.head.created_at);
         if !artifact.is_ready() {
-            // The id of a run's log is used again by whoever closes it next.
-            let given_up = age >= reach.age && !artifact.is_of_log();
-            return given_up.then_some(Why::NeverBrought);
+            return (age >= reach.age).then_some(Why::NeverBrought);
         }
         let kept_for = self.keep.0.get(&artifact.kind)?;
         (age >= *kept_for).then_some(Why::Expired)
     }
 
+    /// A log whose pieces are there is closed by whoever comes next, and under the same id again.
+    async fn has_pieces(&self, artifact: &Artifact) -> Result<bool, CutShort> {
+        let Some(epoch) = artifact.epoch.filter(|_| artifact.is_of_log() && !artifact.is_ready())
+        else {
+            return Ok(false);
+        };
+        let (product, job) = (artifact.head.product_id.clone(), artifact.job_id);
+        let log = RunLog::of(&self.blobs, &Named { product, job, epoch });
+        Ok(!log.pieces().await?.is_empty())
+    }
+
     /// An upload that was finished meanwhile stays, and so does what another sweeper took first.
     async fn drop_old(&self, artifact: &Artifact, why: Why) -> Result<bool, CutShort> {
+        if self.has_pieces(artifact).await? {
+            return Ok(false);
+        }
         let removing = Removing {
             by: Actor::service("artifact"),
             holding: None,

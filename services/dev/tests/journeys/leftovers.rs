@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use artifact::{Retention, Rule};
+use blob::{Named, RunLog};
 use bytes::Bytes;
 use clock::{Clock, System};
-use fleet::{ArtifactId, ArtifactKind, EventType};
+use fleet::{ArtifactId, ArtifactKind, Epoch, EventType, JobId, ProductId};
 use futures_util::stream;
+use ledger::LogStand;
 use protocol::{BeginArtifact, Code, ListArtifacts, SweepArtifacts, Verify};
 
 use super::artifacts::{TEXT, keeping, listing, towns, wanted};
@@ -42,6 +44,36 @@ async fn a_sweep_removes_what_was_never_brought_and_what_nobody_points_to() {
         let again = town.ask(&sweep(0)).await.unwrap();
         assert_eq!((again.blobs, again.pending), (0, 0));
         town.stop().await;
+    }
+}
+
+/// Its pieces become an artifact; a pointer that no piece is left for is given up like any other.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_closes_the_log_of_a_run_that_is_over_and_gives_up_one_without_a_piece() {
+    for (town, _place) in towns().await {
+        let (said, silent) = (town.shipped("said").await, town.shipped("silent").await);
+        for (product, job, epoch) in [said.clone(), silent] {
+            let stand = town.ledger.begin_log(&product, job, epoch).await.unwrap();
+            assert!(matches!(stand, LogStand::Awaited(_)), "{stand:?}");
+        }
+        let (product, job, epoch) = said;
+        let log = RunLog::of(&town.scene.blobs(), &Named { product, job, epoch });
+        log.write(0, Bytes::from_static(TEXT)).await.unwrap();
+        let swept = town.ask(&SweepArtifacts { older_than_sec: 0 }).await.unwrap();
+        assert_eq!((swept.logs, swept.pending, swept.blobs), (1, 1, 0));
+        let kept = town.listed(job).await;
+        assert_eq!((kept.len(), kept[0].size_bytes), (1, TEXT.len() as u64));
+        assert!(log.pieces().await.unwrap().is_empty());
+        town.stop().await;
+    }
+}
+
+impl Town {
+    /// A run that is over.
+    async fn shipped(&self, key: &str) -> (ProductId, JobId, Epoch) {
+        let held = self.held(key).await;
+        self.ship("f1", &held).await.unwrap();
+        ("acme".parse().unwrap(), held.job.id, held.lease_epoch)
     }
 }
 

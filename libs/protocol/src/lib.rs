@@ -5,6 +5,7 @@ mod error;
 mod filter;
 mod header;
 mod message;
+mod role;
 mod subject;
 mod verb;
 
@@ -22,5 +23,6 @@ pub use message::{
     RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob,
     SweepArtifacts, Upload, Verified, Verify,
 };
+pub use role::Role;
 pub use subject::{BadSubject, Kind, Route, Row, Subject, Topic};
 pub use verb::{Custody, Operation, Query, Reason, Word};

@@ -1,9 +1,9 @@
 //! What every request passes first: it is named, then who asks is judged, then for which product.
 //! Reads no body and knows no route but the open ones.
 
-use auth::{Denied, Principal, Standing};
+use auth::{Denied, Standing};
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, CONNECTION, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{ALLOW, CONNECTION, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -15,22 +15,30 @@ use crate::Door;
 use crate::framing::Doubt;
 use crate::host;
 use crate::problem::{self, Refusal};
+use crate::{recognise, trail};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("fleet-request-id");
 const PRODUCT: HeaderName = HeaderName::from_static("fleet-product");
 const API: HeaderName = HeaderName::from_static("fleet-api");
 /// What may be asked by anybody: that the process is there, whether it can work, and what holds
 /// nothing of any fleet. A blob is opened by the signature in its link.
-pub(crate) const OPEN: [&str; 8] = [
+pub(crate) const OPEN: [&str; 12] = [
     "/",
     "/app.css",
     "/app.js",
+    "/auth/reset",
+    "/auth/sign-in",
+    "/auth/sign-up",
+    "/auth/verify-email",
     "/fleet/blobs/{*key}",
     "/healthz",
     "/metrics",
     "/openapi.json",
     "/readyz",
 ];
+
+/// What somebody asks about themselves.
+const PERSONAL: &str = "/auth/";
 
 /// Path and query together.
 const LONGEST_ADDRESS: usize = 8 << 10;
@@ -49,10 +57,18 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
     if let Some(response) = turned_away(&door, &request, request_id) {
         return signed(response, request_id);
     }
-    let response = match admit(&door, &mut request, request_id) {
-        Err(refusal) if !open => refusal.into_response(),
-        Ok(()) | Err(_) => next.run(request).await,
+    let admitted = match open {
+        true => Ok(()),
+        false => admit(&door, &mut request, request_id).await,
     };
+    let extensions = request.extensions().clone();
+    let response = match admitted {
+        Err(refusal) => refusal.into_response(),
+        Ok(()) => next.run(request).await,
+    };
+    if let Some(code) = response.extensions().get::<Code>() {
+        trail::refused(&door, &extensions, (&method, &path), *code);
+    }
     debug!(%method, path, %request_id, status = response.status().as_u16(), "answered");
     signed(response, request_id)
 }
@@ -83,22 +99,23 @@ fn turned_away(door: &Door, request: &Request, request_id: Uuid) -> Option<Respo
 }
 
 /// Who asks, and for which product; what they may do there is for each route to say.
-fn admit(door: &Door, request: &mut Request, request_id: Uuid) -> Result<(), Refusal> {
-    let principal = recognise(door, request.headers(), request_id)?;
+async fn admit(door: &Door, request: &mut Request, request_id: Uuid) -> Result<(), Refusal> {
+    let asked = (request.method(), request.headers());
+    let known = recognise::recognise(door, asked, request_id).await?;
+    let personal = request.uri().path().starts_with(PERSONAL);
     let denied = |denied: Denied| Refusal::denied(denied, request_id);
-    let standing = principal.within(named(request.headers()).map_err(denied)?).map_err(denied)?;
-    let counted = door.quotas.count(&standing, door.node.clock.uptime());
+    let standing = named(request.headers()).and_then(|named| known.principal.within(named));
+    let role = standing.as_ref().ok().map(|standing| standing.role);
+    let counted = door.quotas.count(&known.principal.who, role, door.node.clock.uptime());
     counted.map_err(|wait| Refusal::throttled(wait, request_id))?;
-    request.extensions_mut().insert(standing);
+    request.extensions_mut().insert(known);
+    match standing {
+        Ok(standing) => drop(request.extensions_mut().insert(standing)),
+        // Who has no product yet is somebody all the same.
+        Err(_) if personal => {}
+        Err(why) => return Err(denied(why)),
+    }
     Ok(())
-}
-
-fn recognise(door: &Door, headers: &HeaderMap, request_id: Uuid) -> Result<Principal, Refusal> {
-    let mut presented = headers.get_all(AUTHORIZATION).iter();
-    let one = presented.next().filter(|_| presented.next().is_none());
-    let known = one.and_then(bearer).filter(|token| door.options.token.is(token));
-    let unknown = || Refusal::new(Code::Unauthenticated, request_id);
-    known.map(|_| Principal::owner(&door.options.product)).ok_or_else(unknown)
 }
 
 /// The product that the request is about, if it says so.
@@ -119,19 +136,17 @@ pub(crate) async fn stands(
 ) -> Result<Response, Refusal> {
     let extensions = request.extensions();
     let id = extensions.get::<Named>().map_or_else(Uuid::nil, |named| named.0);
-    let standing = extensions.get::<Standing>();
-    let standing = standing.ok_or_else(|| Refusal::new(Code::Unauthenticated, id))?;
-    standing.needs(roles).map_err(|denied| Refusal::denied(denied, id))?;
+    // What asks for no role asks about whoever asks, and those were recognised.
+    if !roles.is_empty() {
+        let standing = extensions.get::<Standing>();
+        let standing = standing.ok_or_else(|| Refusal::new(Code::Unauthenticated, id))?;
+        standing.needs(roles).map_err(|denied| Refusal::denied(denied, id))?;
+    }
     Ok(next.run(request).await)
 }
 
 fn is_too_long(uri: &Uri) -> bool {
     uri.path_and_query().is_some_and(|asked| asked.as_str().len() > LONGEST_ADDRESS)
-}
-
-fn bearer(header: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, token) = header.as_bytes().split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
 }
 
 /// Every answer says which request it answers; what the router alone refused says it in full.

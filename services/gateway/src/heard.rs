@@ -1,6 +1,7 @@
 //! One request as the routes see it: named, admitted, its body read within its bound. From here
 //! every route speaks in typed calls.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use auth::{Denied, Standing};
@@ -14,18 +15,21 @@ use bytes::{Bytes, BytesMut};
 use client::{CallError, OverBus, Patience};
 use fleet::{JobId, Timestamp};
 use http_body_util::BodyExt;
+use identity::Declined;
 use node::shape;
 use protocol::{
     AboutJob, Ask, Code, Custody, Header, Kind, OfJob, Operation, Problem, Role, Row, Topic, Word,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::Door;
 use crate::guard::Named;
 use crate::problem::Refusal;
 use crate::query;
+use crate::recognise::{self, Recognised};
 
 /// The largest body of JSON.
 const LARGEST_BODY: usize = 8 << 20;
@@ -43,7 +47,10 @@ pub(crate) struct Heard {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) query: String,
-    /// Who asks; nobody, where a route is open to everybody.
+    /// Where it comes from.
+    pub(crate) peer: IpAddr,
+    known: Option<Recognised>,
+    /// Who asks, in the product that they ask about; nobody, where a route is open to everybody.
     standing: Option<Standing>,
     /// The fleet as they see it.
     link: OverBus,
@@ -71,11 +78,13 @@ impl Heard {
         let path = request.extract_parts::<RawPathParams>().await;
         let path = path.map_err(|_| Refusal::new(Code::NotFound, request_id))?;
         let path = path.iter().map(|(_, name)| name.to_owned()).collect();
+        let peer = recognise::peer(&request);
         let (parts, body) = request.into_parts();
         let deadline = parts.headers.get(Header::Deadline.as_str());
         let deadline = deadline.and_then(|at| at.to_str().ok()).and_then(|at| at.parse().ok());
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let Parts { method, headers, mut extensions, .. } = parts;
+        let known = extensions.remove::<Recognised>();
         let standing = extensions.remove::<Standing>();
         let link = match &standing {
             Some(standing) => door.link(&standing.product).in_the_name_of(&standing.actor()),
@@ -88,6 +97,8 @@ impl Heard {
             method,
             headers,
             query,
+            peer,
+            known,
             standing,
             link,
             path,
@@ -106,6 +117,18 @@ impl Heard {
     /// Who asks, on a route that is not open to everybody.
     pub(crate) fn standing(&self) -> Result<&Standing, Refusal> {
         self.standing.as_ref().ok_or_else(|| self.refused(Code::Unauthenticated))
+    }
+
+    pub(crate) fn recognised(&self) -> Option<&Recognised> {
+        self.known.as_ref()
+    }
+
+    /// What the list of identities said no to.
+    pub(crate) fn declined(&self, why: &Declined) -> Refusal {
+        if let Declined::Away(error) = why {
+            warn!(request_id = %self.request_id, %error, "identities not reached");
+        }
+        Refusal::from(Box::new(why.problem(self.request_id)))
     }
 
     pub(crate) fn denied(&self, denied: Denied) -> Refusal {

@@ -1,7 +1,8 @@
-//! The HTTP door. Holds no truth and writes none: every route is one typed call over the bus, and
-//! every refusal is the one that the bus gave. Only the bytes of artifacts pass through it, straight
-//! into the blob store and out of it; which of them count, it asks. Until there are principals it opens for one token and
-//! one product, and beyond loopback only under names that it was told.
+//! The HTTP door. Of jobs it holds no truth and writes none: every route is one typed call over the
+//! bus, and every refusal is the one that the bus gave. The bytes of artifacts pass through it,
+//! straight into the blob store and out of it; which of them count, it asks. Who may ask what is
+//! decided here, by the one list of identities; beyond loopback it opens only under names that it
+//! was told.
 
 mod describe;
 mod feed;
@@ -15,16 +16,20 @@ mod problem;
 mod query;
 mod quota;
 mod range;
+mod recognise;
 mod routes;
 mod socket;
 mod tail;
+mod trail;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use client::OverBus;
 use fleet::ProductId;
+use identity::Identity;
 use node::Node;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
@@ -40,6 +45,8 @@ use tail::Tails;
 /// Artifacts on their way in at once, each with some megabytes in memory; further ones wait.
 const MOST_UPLOADS: usize = 8;
 
+/// Between two looks for sessions and codes that are over.
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
 /// For another upload to end.
 const ROOM_WITHIN: Duration = Duration::from_secs(20);
 
@@ -69,6 +76,24 @@ impl Door {
     }
 }
 
+/// Clears away sessions and codes that are over; any replica may, and several do no harm.
+fn sweep(node: &Node, identity: &Identity) {
+    let (own, identity) = (node.clone(), identity.clone());
+    node.tasks.spawn("identities", async move {
+        loop {
+            let pause = SWEEP_EVERY + own.ids.jitter(SWEEP_EVERY);
+            tokio::select! {
+                biased;
+                () = own.tasks.stopped() => return Ok::<(), Infallible>(()),
+                () = tokio::time::sleep(pause) => {}
+            }
+            if let Err(error) = identity.sweep_once().await {
+                tracing::debug!(%error, "identities not swept");
+            }
+        }
+    });
+}
+
 /// Opens the door and returns where it is. It closes when the node's tasks stop: nothing new is
 /// taken, what is under way has ten seconds.
 ///
@@ -83,6 +108,7 @@ pub async fn serve(node: Node, options: Options) -> Result<SocketAddr, NotOpened
     let (uploads, options) = (Arc::new(Semaphore::new(MOST_UPLOADS)), Arc::new(options));
     let reached = Arc::default();
     let door = Door { node: node.clone(), feed, tails, quotas, uploads, reached, options };
+    sweep(&node, &door.options.identity);
     socket::listen(&node, listener, routes::all(door));
     tracing::info!(%address, "door open");
     Ok(address)

@@ -71,6 +71,7 @@ impl IntoResponse for Refusal {
         let body = serde_json::to_vec(&Envelope::from(*self.0));
         let body = body.expect("string keys and finite numbers encode");
         let mut response = (status, body).into_response();
+        response.extensions_mut().insert(code);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if code == Code::Unauthenticated {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use auth::{Standing, Who};
+use auth::Who;
 use protocol::Role;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -16,6 +16,9 @@ const MOST_TAILS: usize = 128;
 /// Principals that are remembered; beyond them those are forgotten who use nothing.
 const MOST_KNOWN: usize = 10_000;
 
+/// Between two lines of the trail about what one principal was refused.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
 /// Requests a second that go on for ever, and as many seconds' worth at once.
 const BURST: Duration = Duration::from_secs(2);
 
@@ -24,6 +27,8 @@ const BURST: Duration = Duration::from_secs(2);
 struct Quota {
     /// When it could be full again, by the door's own clock.
     full_at: Duration,
+    /// When a refusal was last noted in the trail.
+    noted_at: Option<Duration>,
     streams: Arc<Semaphore>,
     tails: Arc<Semaphore>,
 }
@@ -33,11 +38,16 @@ pub(crate) struct Quotas(Mutex<BTreeMap<Who, Quota>>);
 
 impl Quotas {
     /// Counts one request; a refusal says after how long to come again.
-    pub(crate) fn count(&self, standing: &Standing, now: Duration) -> Result<(), Duration> {
-        let each = Duration::from_secs(1) / rate(standing);
+    pub(crate) fn count(
+        &self,
+        who: &Who,
+        role: Option<Role>,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        let each = Duration::from_secs(1) / rate(who, role);
         let mut known = self.known();
         forget(&mut known, now);
-        let quota = known.entry(standing.who.clone()).or_insert_with(|| Quota::full(now));
+        let quota = known.entry(who.clone()).or_insert_with(|| Quota::full(now));
         let next = quota.full_at.max(now) + each;
         if let Some(wait) = next.checked_sub(now + BURST).filter(|wait| !wait.is_zero()) {
             return Err(wait);
@@ -56,6 +66,17 @@ impl Quotas {
         tails.try_acquire_owned().ok()
     }
 
+    /// Whether another refusal of theirs is worth a line in the trail.
+    pub(crate) fn may_note(&self, who: &Who, now: Duration) -> bool {
+        let mut known = self.known();
+        let Some(quota) = known.get_mut(who) else { return false };
+        let due = quota.noted_at.is_none_or(|last| now.saturating_sub(last) >= NOTE_EVERY);
+        if due {
+            quota.noted_at = Some(now);
+        }
+        due
+    }
+
     /// Streams of events that are open.
     pub(crate) fn open(&self) -> usize {
         self.known().values().map(|quota| MOST_STREAMS - quota.streams.available_permits()).sum()
@@ -69,7 +90,7 @@ impl Quotas {
 impl Quota {
     fn full(now: Duration) -> Self {
         let (streams, tails) = (Semaphore::new(MOST_STREAMS), Semaphore::new(MOST_TAILS));
-        Self { full_at: now, streams: Arc::new(streams), tails: Arc::new(tails) }
+        Self { full_at: now, noted_at: None, streams: Arc::new(streams), tails: Arc::new(tails) }
     }
 
     /// Forgetting it gives nobody anything.
@@ -87,28 +108,23 @@ fn forget(known: &mut BTreeMap<Who, Quota>, now: Duration) {
 }
 
 /// Requests a second. A factory speaks for many jobs, and so does the owner of a host.
-fn rate(standing: &Standing) -> u32 {
-    match (&standing.who, standing.role) {
-        (Who::Owner, _) | (_, Role::Factory) => 1000,
+fn rate(who: &Who, role: Option<Role>) -> u32 {
+    match (who, role) {
+        (Who::Owner, _) | (_, Some(Role::Factory)) => 1000,
         (Who::User(_) | Who::Token(_) | Who::Factory(_), _) => 200,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use auth::{Binding, Principal};
-
     use super::*;
 
-    fn user(name: &str) -> Standing {
-        let binding = Binding { role: Role::Viewer, yolo: false };
-        let bindings = BTreeMap::from([("shop".parse().unwrap(), binding)]);
-        let who = Who::User(name.into());
-        Principal { who, bindings, scope: None }.within(None).unwrap()
+    fn user(name: &str) -> Who {
+        Who::User(name.into())
     }
 
-    fn asked(quotas: &Quotas, who: &Standing, now: Duration) -> usize {
-        (0..10_000).take_while(|_| quotas.count(who, now).is_ok()).count()
+    fn asked(quotas: &Quotas, who: &Who, now: Duration) -> usize {
+        (0..10_000).take_while(|_| quotas.count(who, None, now).is_ok()).count()
     }
 
     #[test]
@@ -116,41 +132,40 @@ mod tests {
         let (quotas, ada, bob) = (Quotas::default(), user("ada"), user("bob"));
         let mut now = Duration::from_secs(100);
         assert_eq!(asked(&quotas, &ada, now), 400);
-        let wait = quotas.count(&ada, now).unwrap_err();
+        let wait = quotas.count(&ada, None, now).unwrap_err();
         assert_eq!(wait, Duration::from_millis(5));
         now += wait;
         assert_eq!(asked(&quotas, &ada, now), 1);
         assert_eq!(asked(&quotas, &bob, now), 400);
         now += Duration::from_secs(1);
         assert_eq!(asked(&quotas, &ada, now), 200);
-        let owner = Principal::owner(&"shop".parse().unwrap()).within(None).unwrap();
-        assert_eq!(asked(&quotas, &owner, now), 2000);
+        assert_eq!(asked(&quotas, &Who::Owner, now), 2000);
     }
 
     #[test]
     fn streams_are_counted_for_each_and_given_back() {
         let (quotas, ada, bob) = (Quotas::default(), user("ada"), user("bob"));
         for one in [&ada, &bob] {
-            quotas.count(one, Duration::ZERO).unwrap();
+            quotas.count(one, None, Duration::ZERO).unwrap();
         }
-        let held: Vec<_> = (0..MOST_STREAMS).map(|_| quotas.stream(&ada.who).unwrap()).collect();
-        assert!(quotas.stream(&ada.who).is_none());
-        assert!(quotas.stream(&bob.who).is_some());
+        let held: Vec<_> = (0..MOST_STREAMS).map(|_| quotas.stream(&ada).unwrap()).collect();
+        assert!(quotas.stream(&ada).is_none());
+        assert!(quotas.stream(&bob).is_some());
         assert_eq!(quotas.open(), MOST_STREAMS);
         drop(held);
-        assert!(quotas.stream(&ada.who).is_some());
+        assert!(quotas.stream(&ada).is_some());
     }
 
     #[test]
     fn those_who_use_nothing_are_forgotten_and_no_others() {
         let quotas = Quotas::default();
         let busy = user("busy");
-        quotas.count(&busy, Duration::ZERO).unwrap();
-        let held = quotas.stream(&busy.who).unwrap();
+        quotas.count(&busy, None, Duration::ZERO).unwrap();
+        let held = quotas.stream(&busy).unwrap();
         for one in 0..MOST_KNOWN {
-            quotas.count(&user(&one.to_string()), Duration::ZERO).unwrap();
+            quotas.count(&user(&one.to_string()), None, Duration::ZERO).unwrap();
         }
-        quotas.count(&user("late"), Duration::from_secs(60)).unwrap();
+        quotas.count(&user("late"), None, Duration::from_secs(60)).unwrap();
         assert_eq!(quotas.known().len(), 2);
         drop(held);
     }

@@ -2,12 +2,14 @@
 //! `/openapi.json` answers. A route that is not here is not there.
 
 pub(crate) mod artifacts;
+mod credentials;
 mod logs;
+mod people;
 
 use std::future::Future;
 use std::pin::Pin;
 
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use protocol::{
     AddChildren, Added, Beat, Beaten, ClaimWork, Deregister, Found, Granted, JobView, Listed,
@@ -22,6 +24,7 @@ use crate::guard;
 use crate::heard::Heard;
 use crate::problem::Answer;
 use crate::routes::{events, factories, health, hold, jobs, operate, page, read};
+use crate::trail;
 
 type Answered = Pin<Box<dyn Future<Output = Answer> + Send>>;
 type Shaped = fn(&mut SchemaGenerator) -> Schema;
@@ -83,6 +86,8 @@ pub(crate) struct Route {
     pub(crate) summary: &'static str,
     /// Who may ask: any of these. None at all stand where a route is open to everybody.
     pub(crate) roles: &'static [Role],
+    /// What the trail calls it, if it is kept there.
+    noted: Option<&'static str>,
     pub(crate) query: &'static [&'static str],
     pub(crate) body: Body,
     pub(crate) said: Vec<(u16, Said)>,
@@ -112,12 +117,17 @@ impl Route {
         (name, summary): (&'static str, &'static str),
         answering: Answering,
     ) -> Self {
-        let (query, body, said, roles) = (&[], Body::Nothing, Vec::new(), &[] as &[Role]);
-        Self { verb, path, name, summary, roles, query, body, said, answering }
+        let (query, body, said, noted) = (&[], Body::Nothing, Vec::new(), None);
+        Self { verb, path, name, summary, roles: &[], noted, query, body, said, answering }
     }
 
     fn of(mut self, roles: &'static [Role]) -> Self {
         self.roles = roles;
+        self
+    }
+
+    fn noted(mut self, action: &'static str) -> Self {
+        self.noted = Some(action);
         self
     }
 
@@ -151,11 +161,15 @@ impl Route {
 
     /// As the router has it. Nothing is read of a request before it is known that its sender may
     /// ask.
-    pub(crate) fn answered(&self) -> MethodRouter<Door> {
+    pub(crate) fn answered(&self, door: &Door) -> MethodRouter<Door> {
         let roles = self.roles;
-        let answered = self.unguarded();
+        let mut answered = self.unguarded();
         if self.is_open() {
             return answered;
+        }
+        if let Some(action) = self.noted {
+            let kept = move |door, request, next| trail::noted(action, door, request, next);
+            answered = answered.route_layer(from_fn_with_state(door.clone(), kept));
         }
         answered.route_layer(from_fn(move |request, next| guard::stands(roles, request, next)))
     }
@@ -190,6 +204,7 @@ const VIEWS_OR_HOLDS: &[Role] = &[Role::Viewer, Role::Factory];
 const PRODUCES: &[Role] = &[Role::Producer];
 const OPERATES: &[Role] = &[Role::Operator];
 const OPERATES_OR_HOLDS: &[Role] = &[Role::Operator, Role::Factory];
+const ADMINS: &[Role] = &[Role::Admin];
 const HOLDS: &[Role] = &[Role::Factory];
 
 /// Every route of the door.
@@ -203,6 +218,8 @@ pub(crate) fn routes() -> Vec<Route> {
         logs::routes(),
         of_factories(),
         of_products(),
+        credentials::routes(),
+        people::routes(),
     ];
     parts.into_iter().flatten().chain(open()).collect()
 }
@@ -303,6 +320,7 @@ fn on_jobs() -> Vec<Route> {
             |heard| Box::pin(operate::act(heard)),
         )
         .of(PRODUCES)
+        .noted("job.act")
         .taking(Body::Action)
         .says::<Operated>(200),
         Route::new(
@@ -311,6 +329,7 @@ fn on_jobs() -> Vec<Route> {
             |heard| Box::pin(operate::cancel(heard)),
         )
         .of(PRODUCES)
+        .noted("job.cancel")
         .taking(Body::Action)
         .says::<Operated>(200),
         Route::new(
@@ -319,6 +338,7 @@ fn on_jobs() -> Vec<Route> {
             |heard| Box::pin(operate::retry(heard)),
         )
         .of(OPERATES)
+        .noted("job.redrive")
         .taking(Body::Action)
         .says::<Operated>(200),
     ]
@@ -408,6 +428,7 @@ fn of_factories() -> Vec<Route> {
             |heard| Box::pin(factories::drain(heard)),
         )
         .of(OPERATES_OR_HOLDS)
+        .noted("factory.drain")
         .takes::<OperateFactory>(&["action", "factoryId"])
         .saying(200, Said::Record),
         Route::new(
@@ -416,6 +437,7 @@ fn of_factories() -> Vec<Route> {
             |heard| Box::pin(factories::resume(heard)),
         )
         .of(OPERATES_OR_HOLDS)
+        .noted("factory.resume")
         .takes::<OperateFactory>(&["action", "factoryId", "now"])
         .saying(200, Said::Record),
         Route::new(
@@ -424,6 +446,7 @@ fn of_factories() -> Vec<Route> {
             |heard| Box::pin(hold::leave(heard)),
         )
         .of(OPERATES_OR_HOLDS)
+        .noted("factory.deregister")
         .takes::<Deregister>(&["factoryId"])
         .saying(200, Said::Record),
     ]
@@ -437,12 +460,14 @@ fn of_products() -> Vec<Route> {
             |heard| Box::pin(factories::pause_product(heard)),
         )
         .of(OPERATES)
+        .noted("product.pause")
         .takes::<OperateProduct>(&["action"])
         .saying(200, Said::Record),
         Route::new((Verb::Post, "/fleet/resume"), ("resumeProduct", "Undoes a pause"), |heard| {
             Box::pin(factories::resume_product(heard))
         })
         .of(OPERATES)
+        .noted("product.resume")
         .takes::<OperateProduct>(&["action"])
         .saying(200, Said::Record),
         Route::new((Verb::Get, "/fleet/stats"), ("stats", "The product in numbers"), |heard| {
@@ -470,6 +495,7 @@ fn of_products() -> Vec<Route> {
             |heard| Box::pin(factories::verify(heard)),
         )
         .of(OPERATES)
+        .noted("fleet.verify")
         .takes::<Verify>(&[])
         .says::<Verified>(200),
     ]

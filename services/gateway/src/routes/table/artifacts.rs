@@ -63,6 +63,7 @@ fn of_one() -> Vec<Route> {
             |heard| Box::pin(artifacts::remove(heard)),
         )
         .of(OPERATES_OR_HOLDS)
+        .noted("artifact.remove")
         .takes::<RemoveArtifact>(&["artifactId"])
         .saying(204, Said::Nothing),
         Route::new(

@@ -21,8 +21,11 @@ pub struct Subject {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
     Submit,
+    /// Of somebody whose jobs may run engines that approve their own tools.
+    SubmitYolo,
     Plan,
     Children,
+    ChildrenYolo,
     Intake,
     Query(Query),
     Operate(Operation),
@@ -41,8 +44,10 @@ pub enum Topic {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Row {
     Submit,
+    SubmitYolo,
     Plan,
     Children,
+    ChildrenYolo,
     Intake,
     Query(Query),
     Operate(Operation),
@@ -112,8 +117,10 @@ impl Subject {
     pub fn row(&self) -> Row {
         match &self.topic {
             Topic::Submit => Row::Submit,
+            Topic::SubmitYolo => Row::SubmitYolo,
             Topic::Plan => Row::Plan,
             Topic::Children => Row::Children,
+            Topic::ChildrenYolo => Row::ChildrenYolo,
             Topic::Intake => Row::Intake,
             Topic::Query(verb) => Row::Query(*verb),
             Topic::Operate(verb) => Row::Operate(*verb),
@@ -140,8 +147,10 @@ impl fmt::Display for Subject {
         write!(out, "{ROOT}.{}.", self.product)?;
         match &self.topic {
             Topic::Submit => out.write_str("submit"),
+            Topic::SubmitYolo => out.write_str("submit.yolo"),
             Topic::Plan => out.write_str("plan"),
             Topic::Children => out.write_str("children"),
+            Topic::ChildrenYolo => out.write_str("children.yolo"),
             Topic::Intake => out.write_str("in"),
             Topic::Query(verb) => write!(out, "q.{}", verb.as_str()),
             Topic::Operate(verb) => write!(out, "op.{}", verb.as_str()),
@@ -175,8 +184,13 @@ impl Row {
     /// Every line of the table, in its order.
     pub fn all() -> impl Iterator<Item = Self> {
         let words = Word::ALL.into_iter().map(Self::Spoken);
-        [Self::Submit, Self::Plan, Self::Children, Self::Intake]
+        let (submit, children) =
+            ([Self::Submit, Self::SubmitYolo], [Self::Children, Self::ChildrenYolo]);
+        submit
             .into_iter()
+            .chain([Self::Plan])
+            .chain(children)
+            .chain([Self::Intake])
             .chain(Query::ALL.into_iter().map(Self::Query))
             .chain(Operation::ALL.into_iter().map(Self::Operate))
             .chain([Self::Offer, Self::OfferAny])
@@ -189,8 +203,10 @@ impl Row {
     pub(crate) fn tail(self) -> String {
         match self {
             Self::Submit => "submit".into(),
+            Self::SubmitYolo => "submit.yolo".into(),
             Self::Plan => "plan".into(),
             Self::Children => "children".into(),
+            Self::ChildrenYolo => "children.yolo".into(),
             Self::Intake => "in".into(),
             Self::Query(verb) => format!("q.{}", verb.as_str()),
             Self::Operate(verb) => format!("op.{}", verb.as_str()),
@@ -211,6 +227,7 @@ impl Row {
         use Kind::{Notice, Request, Stream};
         let (kind, from, to) = match self {
             Self::Submit | Self::Plan | Self::Children => (Request, "producer", "submit"),
+            Self::SubmitYolo | Self::ChildrenYolo => (Request, "gateway", "submit"),
             Self::Intake => (Stream, "producer", "submit"),
             Self::Query(Query::Why | Query::Stats) => (Request, "viewer", "scheduler"),
             Self::Query(Query::Artifacts) => (Request, "viewer", "artifact"),
@@ -242,8 +259,10 @@ fn listener(word: Word) -> &'static str {
 fn parse_topic(tokens: &[&str]) -> Option<Topic> {
     Some(match tokens {
         ["submit"] => Topic::Submit,
+        ["submit", "yolo"] => Topic::SubmitYolo,
         ["plan"] => Topic::Plan,
         ["children"] => Topic::Children,
+        ["children", "yolo"] => Topic::ChildrenYolo,
         ["in"] => Topic::Intake,
         ["q", verb] => Topic::Query(Query::parse(verb)?),
         ["op", verb] => Topic::Operate(Operation::parse(verb)?),

@@ -1,12 +1,13 @@
 //! What every request passes first: it is named, then who asks is judged, then for which product.
 //! Reads no body and knows no route but the open ones.
 
+use auth::{Denied, Principal, Standing};
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, AUTHORIZATION, CONNECTION, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use protocol::{Code, Header};
+use protocol::{Code, Header, Role};
 use tracing::debug;
 use uuid::Uuid;
 
@@ -31,6 +32,9 @@ pub(crate) const OPEN: [&str; 8] = [
     "/readyz",
 ];
 
+/// Path and query together.
+const LONGEST_ADDRESS: usize = 8 << 10;
+
 /// The name of the request that is being answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Named(pub(crate) Uuid);
@@ -42,24 +46,10 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
     request.extensions_mut().insert(Named(request_id));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let open = OPEN.contains(&path.as_str()) || path.starts_with(blob::DOOR);
-    if !host::is_ours(&door.options.hosts, request.uri(), request.headers()) {
-        debug!(%request_id, "asked under a foreign name");
-        let refusal = Refusal::new(Code::Forbidden, request_id).because("host");
-        return signed(
-            refusal
-                .hint("use 127.0.0.1, [::1] or localhost, or a name that the door was told")
-                .into_response(),
-            request_id,
-        );
+    if let Some(response) = turned_away(&door, &request, request_id) {
+        return signed(response, request_id);
     }
-    if request.extensions().get::<Doubt>().is_some_and(Doubt::is_raised) {
-        let refusal = Refusal::new(Code::Validation, request_id);
-        let refusal = refusal.at("", "framing", "the request says twice where it ends");
-        let mut response = signed(refusal.into_response(), request_id);
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        return response;
-    }
-    let response = match admitted(&door, request.headers(), request_id) {
+    let response = match admit(&door, &mut request, request_id) {
         Err(refusal) if !open => refusal.into_response(),
         Ok(()) | Err(_) => next.run(request).await,
     };
@@ -67,20 +57,76 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
     signed(response, request_id)
 }
 
-fn admitted(door: &Door, headers: &HeaderMap, request_id: Uuid) -> Result<(), Refusal> {
-    let refused = |code| Refusal::new(code, request_id);
-    let mut presented = headers.get_all(AUTHORIZATION).iter();
-    let (Some(only), None) = (presented.next(), presented.next()) else {
-        return Err(refused(Code::Unauthenticated));
-    };
-    if !bearer(only).is_some_and(|token| door.options.token.is(token)) {
-        return Err(refused(Code::Unauthenticated));
+/// What is wrong with a request whoever sends it.
+fn turned_away(door: &Door, request: &Request, request_id: Uuid) -> Option<Response> {
+    if !host::is_ours(&door.options.hosts, request.uri(), request.headers()) {
+        debug!(%request_id, "asked under a foreign name");
+        let refusal = Refusal::new(Code::Forbidden, request_id).because("host");
+        let hint = "use 127.0.0.1, [::1] or localhost, or a name that the door was told";
+        return Some(refusal.hint(hint).into_response());
     }
-    let product = door.options.product.as_str().as_bytes();
-    if headers.get_all(PRODUCT).iter().any(|named| named.as_bytes() != product) {
-        return Err(refused(Code::OutOfScope));
+    if is_too_long(request.uri()) {
+        let mut refusal = Refusal::new(Code::TooLarge, request_id).because("address");
+        refusal.0.limit = Some(LONGEST_ADDRESS as u64);
+        let mut response = refusal.into_response();
+        *response.status_mut() = StatusCode::URI_TOO_LONG;
+        return Some(response);
     }
+    if request.extensions().get::<Doubt>().is_some_and(Doubt::is_raised) {
+        let refusal = Refusal::new(Code::Validation, request_id);
+        let refusal = refusal.at("", "framing", "the request says twice where it ends");
+        let mut response = refusal.into_response();
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return Some(response);
+    }
+    None
+}
+
+/// Who asks, and for which product; what they may do there is for each route to say.
+fn admit(door: &Door, request: &mut Request, request_id: Uuid) -> Result<(), Refusal> {
+    let principal = recognise(door, request.headers(), request_id)?;
+    let denied = |denied: Denied| Refusal::denied(denied, request_id);
+    let standing = principal.within(named(request.headers()).map_err(denied)?).map_err(denied)?;
+    let counted = door.quotas.count(&standing, door.node.clock.uptime());
+    counted.map_err(|wait| Refusal::throttled(wait, request_id))?;
+    request.extensions_mut().insert(standing);
     Ok(())
+}
+
+fn recognise(door: &Door, headers: &HeaderMap, request_id: Uuid) -> Result<Principal, Refusal> {
+    let mut presented = headers.get_all(AUTHORIZATION).iter();
+    let one = presented.next().filter(|_| presented.next().is_none());
+    let known = one.and_then(bearer).filter(|token| door.options.token.is(token));
+    let unknown = || Refusal::new(Code::Unauthenticated, request_id);
+    known.map(|_| Principal::owner(&door.options.product)).ok_or_else(unknown)
+}
+
+/// The product that the request is about, if it says so.
+fn named(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
+    let mut all = headers.get_all(PRODUCT).iter();
+    let Some(first) = all.next() else { return Ok(None) };
+    if all.any(|other| other != first) {
+        return Err(Denied::Scope);
+    }
+    first.to_str().map(Some).map_err(|_| Denied::Scope)
+}
+
+/// Lets nobody through to a route but these roles.
+pub(crate) async fn stands(
+    roles: &'static [Role],
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let extensions = request.extensions();
+    let id = extensions.get::<Named>().map_or_else(Uuid::nil, |named| named.0);
+    let standing = extensions.get::<Standing>();
+    let standing = standing.ok_or_else(|| Refusal::new(Code::Unauthenticated, id))?;
+    standing.needs(roles).map_err(|denied| Refusal::denied(denied, id))?;
+    Ok(next.run(request).await)
+}
+
+fn is_too_long(uri: &Uri) -> bool {
+    uri.path_and_query().is_some_and(|asked| asked.as_str().len() > LONGEST_ADDRESS)
 }
 
 fn bearer(header: &HeaderValue) -> Option<&[u8]> {

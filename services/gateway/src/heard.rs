@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use auth::{Denied, Standing};
 use axum::RequestExt;
 use axum::body::Body;
 use axum::extract::{FromRequest, RawPathParams, Request};
@@ -10,11 +11,13 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use bytes::{Bytes, BytesMut};
-use client::{CallError, Patience};
+use client::{CallError, OverBus, Patience};
 use fleet::{JobId, Timestamp};
 use http_body_util::BodyExt;
 use node::shape;
-use protocol::{AboutJob, Ask, Code, Custody, Header, Kind, OfJob, Operation, Problem, Row, Word};
+use protocol::{
+    AboutJob, Ask, Code, Custody, Header, Kind, OfJob, Operation, Problem, Role, Row, Topic, Word,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -40,6 +43,10 @@ pub(crate) struct Heard {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) query: String,
+    /// Who asks; nobody, where a route is open to everybody.
+    standing: Option<Standing>,
+    /// The fleet as they see it.
+    link: OverBus,
     /// The names in the path, decoded.
     path: Vec<String>,
     deadline: Option<Timestamp>,
@@ -68,15 +75,41 @@ impl Heard {
         let deadline = parts.headers.get(Header::Deadline.as_str());
         let deadline = deadline.and_then(|at| at.to_str().ok()).and_then(|at| at.parse().ok());
         let query = parts.uri.query().unwrap_or_default().to_owned();
-        let Parts { method, headers, .. } = parts;
+        let Parts { method, headers, mut extensions, .. } = parts;
+        let standing = extensions.remove::<Standing>();
+        let link = match &standing {
+            Some(standing) => door.link(&standing.product).in_the_name_of(&standing.actor()),
+            None => door.link(&door.options.product),
+        };
         let (door, none) = (door.clone(), Ok(Bytes::new()));
-        Ok((Self { door, request_id, method, headers, query, path, deadline, body: none }, body))
+        let heard = Self {
+            door,
+            request_id,
+            method,
+            headers,
+            query,
+            standing,
+            link,
+            path,
+            deadline,
+            body: none,
+        };
+        Ok((heard, body))
     }
 
     /// Reads the body after all, up to this bound of its own.
     pub(crate) async fn with_body(mut self, body: Body, most: usize) -> Self {
         self.body = self.body_of(body, most).await;
         self
+    }
+
+    /// Who asks, on a route that is not open to everybody.
+    pub(crate) fn standing(&self) -> Result<&Standing, Refusal> {
+        self.standing.as_ref().ok_or_else(|| self.refused(Code::Unauthenticated))
+    }
+
+    pub(crate) fn denied(&self, denied: Denied) -> Refusal {
+        Refusal::denied(denied, self.request_id)
     }
 
     pub(crate) fn refused(&self, code: Code) -> Refusal {
@@ -99,7 +132,7 @@ impl Heard {
             return Ok(id);
         }
         let get = OfJob { query: AboutJob::Get, job: self.named(0).to_owned() };
-        let found = self.ask(&get).await?.items.into_iter().next().unwrap_or_default();
+        let found = self.look_up(&get).await?.items.into_iter().next().unwrap_or_default();
         let id = found.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
         id.ok_or_else(|| self.refused(Code::NotFound))
     }
@@ -113,20 +146,39 @@ impl Heard {
         self.ask_within(ask, ANSWER_WITHIN).await
     }
 
+    /// What the door itself wants to know or to have done, for whoever asks.
+    pub(crate) async fn look_up<A: Ask>(&self, ask: &A) -> Result<A::Reply, Refusal> {
+        let patience = self.patience(ANSWER_WITHIN)?;
+        self.link.call(ask, patience).await.map_err(|why| self.unheard(ask, why))
+    }
+
+    /// A factory says its own words and no others; nobody else says them.
+    fn judge<A: Ask>(&self, ask: &A) -> Result<(), Refusal> {
+        let Some(standing) = &self.standing else { return Ok(()) };
+        let judged = match ask.subject(&standing.product).topic() {
+            Topic::Spoken(factory, _) => standing.speaks_as(factory),
+            _ if standing.role == Role::Factory => Err(Denied::Role),
+            _ => Ok(()),
+        };
+        judged.map_err(|denied| self.denied(denied))
+    }
+
     pub(crate) async fn ask_within<A: Ask>(
         &self,
         ask: &A,
         span: Duration,
     ) -> Result<A::Reply, Refusal> {
+        self.judge(ask)?;
         let patience = self.patience(span)?;
-        let said = self.door.link.call(ask, patience).await;
+        let said = self.link.call(ask, patience).await;
         said.map_err(|why| self.unheard(ask, why))
     }
 
     /// As [`Self::ask`], the answer as it was written: a long one is passed on as it is.
     pub(crate) async fn ask_to_pass_on<A: Ask>(&self, ask: &A) -> Result<Bytes, Refusal> {
+        self.judge(ask)?;
         let patience = self.patience(ANSWER_WITHIN)?;
-        let said = self.door.link.said(ask, patience).await;
+        let said = self.link.said(ask, patience).await;
         said.map_err(|why| self.unheard(ask, why))
     }
 
@@ -172,7 +224,7 @@ impl Heard {
     /// Takes out a product, which has to be ours.
     pub(crate) fn ours(&self, object: &mut Map<String, Value>) -> Result<(), Refusal> {
         match object.remove("productId") {
-            Some(product) if product.as_str() != Some(self.door.options.product.as_str()) => {
+            Some(product) if product.as_str() != Some(self.standing()?.product.as_str()) => {
                 Err(self.refused(Code::OutOfScope))
             }
             Some(_) | None => Ok(()),
@@ -229,7 +281,7 @@ impl Heard {
 
     pub(crate) async fn exists(&self, job: JobId) -> Result<(), Refusal> {
         let get = OfJob { query: AboutJob::Get, job: job.to_string() };
-        self.ask(&get).await.map(|_| ())
+        self.look_up(&get).await.map(|_| ())
     }
 
     /// How long the body is, as it was announced.

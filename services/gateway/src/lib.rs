@@ -13,6 +13,7 @@ mod host;
 mod options;
 mod problem;
 mod query;
+mod quota;
 mod range;
 mod routes;
 mod socket;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::OverBus;
+use fleet::ProductId;
 use node::Node;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
@@ -32,10 +34,9 @@ pub use options::{LocalToken, NotAToken, Options};
 pub use socket::NotOpened;
 
 use feed::Feed;
+use quota::Quotas;
 use tail::Tails;
 
-/// Streams of events that one principal may hold open.
-const MOST_STREAMS: usize = 16;
 /// Artifacts on their way in at once, each with some megabytes in memory; further ones wait.
 const MOST_UPLOADS: usize = 8;
 
@@ -46,10 +47,9 @@ const ROOM_WITHIN: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     node: Node,
-    link: OverBus,
     feed: Arc<Feed>,
     tails: Arc<Tails>,
-    streams: Arc<Semaphore>,
+    quotas: Arc<Quotas>,
     uploads: Arc<Semaphore>,
     /// When bytes could last be written, by this process's own clock.
     reached: Arc<Mutex<Option<Duration>>>,
@@ -57,6 +57,11 @@ pub(crate) struct Door {
 }
 
 impl Door {
+    /// The fleet's services, as those of one product see them.
+    pub(crate) fn link(&self, product: &ProductId) -> OverBus {
+        OverBus::new(Arc::clone(&self.node.bus), product.clone())
+    }
+
     /// A place for one more upload, or none after a while.
     pub(crate) async fn room(&self) -> Option<OwnedSemaphorePermit> {
         let room = Arc::clone(&self.uploads).acquire_owned();
@@ -72,13 +77,12 @@ impl Door {
 pub async fn serve(node: Node, options: Options) -> Result<SocketAddr, NotOpened> {
     let listener = socket::bind(&options).await?;
     let address = listener.local_addr().map_err(NotOpened::Failed)?;
-    let link = OverBus::new(Arc::clone(&node.bus), options.product.clone());
-    let feed = feed::open(&node, &options.product).await?;
-    let tails = Tails::new(&node, &link, &feed, &options);
-    let streams = Arc::new(Semaphore::new(MOST_STREAMS));
+    let feed = feed::open(&node).await?;
+    let tails = Tails::new(&node, &feed, &options.blobs);
+    let quotas = Arc::default();
     let (uploads, options) = (Arc::new(Semaphore::new(MOST_UPLOADS)), Arc::new(options));
     let reached = Arc::default();
-    let door = Door { node: node.clone(), link, feed, tails, streams, uploads, reached, options };
+    let door = Door { node: node.clone(), feed, tails, quotas, uploads, reached, options };
     socket::listen(&node, listener, routes::all(door));
     tracing::info!(%address, "door open");
     Ok(address)

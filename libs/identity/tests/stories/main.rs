@@ -2,6 +2,18 @@
 //! once.
 
 #[cfg(test)]
+mod bindings;
+#[cfg(test)]
+mod codes;
+#[cfg(test)]
+mod factories;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod silence;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod watched;

@@ -1,0 +1,1 @@
+//! Settings, good and bad.

@@ -68,12 +68,18 @@ impl Claims {
             Some((name.parse().ok()?, Binding { role, yolo: false }))
         };
         match self.0.get(product) {
-            Some(Value::Object(map)) => {
-                map.iter().map(|(name, role)| (name.as_str(), Some(role))).filter_map(bound).collect()
-            }
+            Some(Value::Object(map)) => map
+                .iter()
+                .map(|(name, role)| (name.as_str(), Some(role)))
+                .filter_map(bound)
+                .collect(),
             Some(Value::Array(list)) => {
                 let role = self.0.get(role);
-                list.iter().filter_map(Value::as_str).map(|name| (name, role)).filter_map(bound).collect()
+                list.iter()
+                    .filter_map(Value::as_str)
+                    .map(|name| (name, role))
+                    .filter_map(bound)
+                    .collect()
             }
             Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => {
                 BTreeMap::new()

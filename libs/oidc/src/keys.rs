@@ -29,7 +29,10 @@ pub struct Keys(BTreeMap<(Box<str>, Algorithm), Public>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Public {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// The point, uncompressed.
     P256(Vec<u8>),
     Ed25519(Vec<u8>),
@@ -96,8 +99,9 @@ impl Public {
                 message,
                 signature,
             ),
-            Self::P256(point) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
-                .verify(message, signature),
+            Self::P256(point) => {
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
+            }
             Self::Ed25519(point) => {
                 UnparsedPublicKey::new(&ED25519, point).verify(message, signature)
             }

@@ -88,7 +88,7 @@ impl Login {
     /// There is no such provider, or its issuer is away.
     pub async fn start(&self, provider: &str) -> Result<Redirect, LoginRefused> {
         let (issuer, redirect) = self.provider(provider)?;
-        let published = issuer.published(can_log_in).await.ok_or(LoginRefused::Away)?;
+        let published = reached(issuer).await?;
         let mut url = published.authorization.clone().ok_or(LoginRefused::Away)?;
         let begun = Begun::now(provider, self.clock.now().plus(LIFE))?;
         url.query_pairs_mut()
@@ -129,7 +129,7 @@ impl Login {
             Seen::Again => return Err(LoginRefused::Unasked),
             Seen::Full => return Err(LoginRefused::Busy),
         }
-        let published = issuer.published(can_log_in).await.ok_or(LoginRefused::Away)?;
+        let published = reached(issuer).await?;
         of_this_issuer(issuer, &published, told("iss"))?;
         if told("error").is_some() {
             return Err(LoginRefused::Declined);
@@ -156,8 +156,10 @@ impl fmt::Debug for Keep {
     }
 }
 
-fn can_log_in(published: &Published) -> bool {
-    published.authorization.is_some() && published.token.is_some()
+/// What is published, if people can log in by it.
+async fn reached(issuer: &Issuer) -> Result<Arc<Published>, LoginRefused> {
+    let both = |it: &Published| it.authorization.is_some() && it.token.is_some();
+    issuer.published(both).await.filter(|it| both(it)).ok_or(LoginRefused::Away)
 }
 
 /// A code of one issuer must not be carried to another.

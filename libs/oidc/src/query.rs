@@ -6,8 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 /// Longer ones are not read; doors refuse longer addresses anyway.
 const MAX_QUERY: usize = 8 * 1024;
-const ENCODED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Every name with its value; nothing, where one comes twice or is not text.
 pub(crate) fn read(query: &str) -> Option<BTreeMap<String, String>> {

@@ -132,6 +132,6 @@ mod tests {
     fn short_secrets_and_none_are_refused() {
         assert!(SealKeys::of(&[[0; SECRET - 1]]).is_err());
         assert!(SealKeys::of(&[[0; SECRET]; MOST_SECRETS + 1]).is_err());
-        assert!(SealKeys::of::<[u8; SECRET]>(&[]).is_err());
+        assert!(SealKeys::of(&[[0; SECRET]; 0]).is_err());
     }
 }

@@ -115,7 +115,10 @@ impl Table<'_> {
         match fs::File::open(&path) {
             Ok(_) => Some(path),
             Err(why) => {
-                self.note("client_secret_file", &format!("{} cannot be read: {why}", path.display()));
+                self.note(
+                    "client_secret_file",
+                    &format!("{} cannot be read: {why}", path.display()),
+                );
                 None
             }
         }

@@ -87,10 +87,13 @@ mod tests {
         let mut found = Vec::new();
         for library in fs::read_dir(root().unwrap().join("libs")).unwrap() {
             let library = library.unwrap().path();
-            let Ok(manifest) = fs::read_to_string(library.join("fuzz/Cargo.toml")) else { continue };
+            let Ok(manifest) = fs::read_to_string(library.join("fuzz/Cargo.toml")) else {
+                continue;
+            };
             let named = manifest.split("[[bin]]\nname = \"").skip(1);
             let folder = format!("libs/{}", library.file_name().unwrap().to_string_lossy());
-            found.extend(named.map(|rest| (folder.clone(), rest.split('"').next().unwrap().into())));
+            found
+                .extend(named.map(|rest| (folder.clone(), rest.split('"').next().unwrap().into())));
         }
         found.sort();
         let run = TARGETS.map(|(folder, target)| (folder.to_owned(), target.to_owned()));

@@ -35,7 +35,8 @@ pub(crate) fn written() -> Result<PathBuf> {
 }
 
 fn document() -> Result<Value> {
-    let crates = Crates::told(&metadata()?)?;
+    let metadata = metadata()?;
+    let crates = Crates::told(&metadata)?;
     let digests = digests(&fs::read_to_string(root()?.join("Cargo.lock"))?);
     let linked = crates.linked()?;
     let mut components = Vec::new();
@@ -92,7 +93,8 @@ struct Crates<'a> {
 impl<'a> Crates<'a> {
     fn told(metadata: &'a Value) -> Result<Self> {
         let packages = list(metadata, "/packages")?.iter();
-        let packages: BTreeMap<_, _> = packages.filter_map(|it| Some((text(it, "id")?, it))).collect();
+        let packages: BTreeMap<_, _> =
+            packages.filter_map(|it| Some((text(it, "id")?, it))).collect();
         let mut links = BTreeMap::new();
         for node in list(metadata, "/resolve/nodes")? {
             let deps = list(node, "/deps")?.iter().filter(|dep| is_linked(dep));

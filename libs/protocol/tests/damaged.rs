@@ -12,9 +12,8 @@ use proptest::sample::{Index, select};
 mod entry;
 
 /// Pieces that mean something to a reader of messages.
-const PIECES: [&str; 14] = [
-    "\"", "\\", "{", "}", "[", "]", ",", ":", "null", "-1", "1e400", "\\ud800", ".", "*",
-];
+const PIECES: [&str; 14] =
+    ["\"", "\\", "{", "}", "[", "]", ",", ":", "null", "-1", "1e400", "\\ud800", ".", "*"];
 
 fn corpus() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/message");

@@ -18,10 +18,14 @@ fn the_binary_is_told_with_all_that_is_linked_into_it_and_nothing_else() {
     assert_eq!(document["metadata"]["component"]["name"], "gigamesh");
     assert_eq!(document["metadata"]["component"]["type"], "application");
     let names = names(&document);
-    for linked in ["fleet", "gateway", "tokio", "serde", "rustls", "ring", "async-nats", "object_store"] {
+    for linked in
+        ["fleet", "gateway", "tokio", "serde", "rustls", "ring", "async-nats", "object_store"]
+    {
         assert!(names.contains(linked), "{linked} is missing");
     }
-    for absent in ["proptest", "criterion", "xtask", "chaos", "servers", "syn", "serde_derive", "cc"] {
+    for absent in
+        ["proptest", "criterion", "xtask", "chaos", "servers", "syn", "serde_derive", "cc"]
+    {
         assert!(!names.contains(absent), "{absent} is not in the binary");
     }
 }
@@ -75,7 +79,9 @@ fn a_licence_that_is_not_allowed_is_caught() {
     for good in ["MIT", "GPL OR MIT", "(GPL OR MIT) AND Zlib", "A WITH b OR GPL", "MIT AND Zlib"] {
         assert!(fits(good), "{good}");
     }
-    for bad in ["", "GPL", "MIT AND GPL", "(MIT OR Zlib) AND GPL", "A", "MIT WITH b", "(MIT", "MIT Zlib"] {
+    for bad in
+        ["", "GPL", "MIT AND GPL", "(MIT OR Zlib) AND GPL", "A", "MIT WITH b", "(MIT", "MIT Zlib"]
+    {
         assert!(!fits(bad), "{bad}");
     }
     assert_eq!(licence::as_spdx("MIT/Apache-2.0"), "MIT OR Apache-2.0");

@@ -61,9 +61,8 @@ fn blobs() -> &'static Blobs {
 fn read(bytes: &[u8]) -> Option<Signed> {
     let text = str::from_utf8(bytes).ok()?;
     let (key, query) = text.split_once('?')?;
-    let decoded = |text: &str| {
-        Some(percent_decode(text.as_bytes()).decode_utf8().ok()?.into_owned())
-    };
+    let decoded =
+        |text: &str| Some(percent_decode(text.as_bytes()).decode_utf8().ok()?.into_owned());
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         Some((decoded(name)?, decoded(value)?))

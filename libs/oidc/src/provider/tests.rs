@@ -151,3 +151,12 @@ fn providers_do_not_share_a_name_or_an_issuer() {
     assert_eq!(faults("providers = []"), ["providers"]);
     assert_eq!(faults("["), ["providers"]);
 }
+
+#[test]
+fn the_settings_that_the_page_shows_can_be_read() {
+    let page = include_str!("../../../../docs/oidc.md");
+    let (_, shown) = page.split_once("```toml\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let read = Provider::from_toml(shown).unwrap();
+    assert_eq!(read[0].callback().as_deref(), Some("/auth/oidc/corp/callback"));
+}

@@ -64,17 +64,18 @@ async fn products_come_as_a_map_or_as_a_list_with_one_role_and_the_rest_grants_n
 async fn no_spelling_of_none_is_believed() {
     let (issuer, clock) = (Issuer::open().await, Hand::new());
     let verifier = issuer.verifier(&clock);
+    let mut tokens = Vec::new();
     for alg in ["none", "None", "NONE", "nOnE", "", " none", "none\u{0}", "null", "NULL", "RS0"] {
         for signer in &issuer.signers {
             let header = json!({"alg": alg, "kid": signer.kid, "typ": "JWT"});
             let bare = unsigned(&header, &issuer.claims(&clock));
-            let signed = signer.over(&bare);
-            for token in [bare.clone(), format!("{bare}."), format!("{bare}.AA"), signed] {
-                let refused = verifier.recognise(&token).await.unwrap_err();
-                let why = [NotOurs::Malformed, NotOurs::Unproven];
-                assert!(why.contains(&refused), "{alg:?}: {refused:?}");
-            }
+            tokens.extend([format!("{bare}."), format!("{bare}.AA"), signer.over(&bare), bare]);
         }
+    }
+    for token in tokens {
+        let refused = verifier.recognise(&token).await.unwrap_err();
+        let why = [NotOurs::Malformed, NotOurs::Unproven];
+        assert!(why.contains(&refused), "{token}: {refused:?}");
     }
     assert_eq!(issuer.door.asked_at_all(), 0, "no key was needed to refuse them");
 }
@@ -115,13 +116,10 @@ async fn a_public_key_is_no_shared_secret() {
 async fn a_key_is_never_used_with_another_keys_algorithm() {
     let (issuer, clock) = (Issuer::open().await, Hand::new());
     let verifier = issuer.verifier(&clock);
+    let named =
+        ["RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "ES384", "ES256K", "Ed25519"];
     for key in &issuer.signers {
-        for alg in
-            ["RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "ES384", "ES256K", "Ed25519"]
-        {
-            if alg == key.algorithm() {
-                continue;
-            }
+        for alg in named.into_iter().filter(|alg| *alg != key.algorithm()) {
             let header = json!({"alg": alg, "kid": key.kid});
             let token = key.under(&header, &issuer.claims(&clock));
             assert_eq!(verifier.recognise(&token).await, Err(NotOurs::Unproven), "{alg}");

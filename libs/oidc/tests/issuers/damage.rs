@@ -25,7 +25,13 @@ async fn no_beginning_of_a_token_is_believed() {
         let token = signer.token(&issuer.claims(&clock));
         assert!(verifier.recognise(&token).await.is_ok());
         for end in 0..token.len() {
-            assert!(verifier.recognise(&token[..end]).await.is_err(), "the first {end} letters");
+            assert!(
+                verifier
+                    .recognise(&String::from_utf8_lossy(&token.as_bytes()[..end]))
+                    .await
+                    .is_err(),
+                "the first {end} letters"
+            );
         }
     }
 }

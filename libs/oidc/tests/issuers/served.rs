@@ -131,7 +131,7 @@ fn head(text: &[u8]) -> Option<(usize, Asked)> {
     let end = text.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&text[..end]).unwrap();
     let mut lines = head.lines();
-    let path = lines.next().unwrap().split(' ').nth(1).unwrap().to_owned();
+    let path = lines.next()?.split(' ').nth(1)?.to_owned();
     let header = |line: &str| {
         let (name, value) = line.split_once(": ")?;
         Some((name.to_lowercase(), value.to_owned()))

@@ -4,8 +4,8 @@
 use protocol::{
     AddChildren, AppendLog, Beat, BeginArtifact, ClaimWork, CommitArtifact, DeadLetter, Deregister,
     Envelope, Filter, Kick, LinkArtifact, ListArtifacts, ListJobs, LogPiece, OfJob, OfProduct,
-    Offer, Operate, OperateFactory, OperateProduct, PatchJob, PlanJob, ReleaseJob,
-    RemoveArtifact, RenewLeases, ReportProgress, StopWork, SubmitJob, Subject,
+    Offer, Operate, OperateFactory, OperateProduct, PatchJob, PlanJob, ReleaseJob, RemoveArtifact,
+    RenewLeases, ReportProgress, StopWork, Subject, SubmitJob,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

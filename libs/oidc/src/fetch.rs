@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, Url};
 
 /// From the first byte sent to the last one read.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -51,16 +51,17 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 pub(crate) struct Fetcher(Client);
 
 impl Fetcher {
+    /// By the system's roots. Where there are none, a door must open all the same: then no issuer
+    /// is believed but one on this host.
     pub(crate) fn new() -> Self {
         // Whoever was first in this process chose; any provider does.
         let _chosen = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT_WITHIN)
-            .user_agent(OURS)
-            .referer(false)
-            .build();
-        Self(client.expect("TLS is linked, and the name is a header"))
+        let client = plain().build().unwrap_or_else(|error| {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "without the system's certificates no issuer can be reached");
+            without_roots()
+        });
+        Self(client)
     }
 
     pub(crate) async fn get(&self, url: Url) -> Result<Vec<u8>, Unfetched> {
@@ -92,6 +93,16 @@ impl Fetcher {
     }
 }
 
+fn plain() -> ClientBuilder {
+    // What is asked of an issuer goes to the issuer, whatever the environment says of proxies.
+    let straight = Client::builder().no_proxy().redirect(Policy::none()).referer(false);
+    straight.connect_timeout(CONNECT_WITHIN).user_agent(OURS)
+}
+
+fn without_roots() -> Client {
+    plain().tls_certs_only([]).build().expect("nothing of the system's is needed for it")
+}
+
 async fn answered(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), Unfetched> {
     let mut answer = request.send().await.map_err(|_| Unfetched::Unreached)?;
     let (status, mut body) = (answer.status(), Vec::new());
@@ -107,6 +118,12 @@ async fn answered(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), Unfe
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_without_certificates_still_starts() {
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
+        let _client = without_roots();
+    }
 
     #[test]
     fn only_https_is_spoken_and_http_to_this_host() {

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use oidc::NotOurs;
+use clock::Clock;
+use oidc::{NotOurs, Verifier};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::issuer::{DISCOVERY, Hand, Issuer, KEYS};
+use crate::issuer::{DISCOVERY, Hand, Issuer, KEYS, provider};
 use crate::served::{Answer, Door};
 use crate::signer::Signer;
 
@@ -253,4 +256,28 @@ async fn a_short_rsa_key_is_no_key() {
         jwk["n"] = json!(URL_SAFE_NO_PAD.encode([vec![0], modulus(jwk)].concat()));
     };
     assert_eq!(published(0, padded).await, Ok(()), "some write a zero before it");
+}
+
+#[tokio::test]
+async fn an_issuer_by_https_is_told_nothing_before_it_proved_who_it_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (issuer, clock) = (Issuer::open().await, Hand::new());
+    let here = format!("https://{}", listener.local_addr().unwrap());
+    let mut settings = issuer.settings();
+    settings["issuer"] = json!(here);
+    let verifier = Verifier::over(vec![provider(&settings)], Arc::clone(&clock) as Arc<dyn Clock>);
+    let mut claims = issuer.claims(&clock);
+    claims["iss"] = json!(here);
+    let token = issuer.signers[0].token(&claims);
+    let listening = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut heard = [0; 3];
+        stream.read_exact(&mut heard).await.unwrap();
+        // As an issuer without TLS would answer.
+        stream.write_all(b"HTTP/1.1 200 x\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+        heard
+    };
+    let (heard, recognised) = tokio::join!(listening, verifier.recognise(&token));
+    assert_eq!(heard[..2], [0x16, 0x03], "the first thing said is a greeting of TLS");
+    assert_eq!(recognised, Err(NotOurs::Away));
 }

@@ -5,6 +5,7 @@ mod error;
 mod filter;
 mod header;
 mod message;
+mod permit;
 mod subject;
 mod verb;
 
@@ -22,5 +23,6 @@ pub use message::{
     RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob,
     SweepArtifacts, Upload, Verified, Verify,
 };
-pub use subject::{BadSubject, Kind, Route, Row, Subject, Topic};
+pub use permit::{Permits, Principal, Role, inbox_of, is_inbox};
+pub use subject::{BadSubject, Kind, NOWHERE, Party, Route, Row, Subject, Topic};
 pub use verb::{Custody, Operation, Query, Reason, Word};

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use access_nats::Access;
 use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use bus::BusError;
 use clock::{Clock, Ids};
 use futures_util::future::{Either, select};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::Settings;
+use crate::{Settings, Unfit};
 
 /// A link that is silent is asked this often whether it lives; two answers may be missing.
 const PING: Duration = Duration::from_secs(5);
@@ -69,19 +70,29 @@ impl Link {
         settings: &Settings,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
-    ) -> Result<Self, BusError> {
+    ) -> Result<Self, Unfit> {
         let servers = addresses(&settings.servers)?;
+        let access = settings.files.open()?;
         let names = named(&servers);
         let events = Arc::new(Events::default());
-        let options = options(settings, &events, &ids);
-        // It tries in the background and returns at once.
-        let client = options.connect(servers).await.map_err(away)?;
+        let began = clock.uptime();
+        let mut next_word = PATIENT;
+        let client = loop {
+            let options = options(settings, &access, (&events, &ids));
+            let error = match Box::pin(options.connect(servers.clone())).await {
+                Ok(client) => break client,
+                Err(error) => error,
+            };
+            if let Some(no) = access.judge(&error) {
+                return Err(no.into());
+            }
+            if clock.uptime().saturating_sub(began) >= next_word {
+                warn!(%error, "waiting for NATS at {names}");
+                next_word += STILL_WAITING;
+            }
+            sleep(RETRY).await;
+        };
         let link = Self { client, events, clock, ids, patience: settings.patience };
-        let mut pause = PATIENT;
-        while !link.stands_within(pause).await {
-            warn!("waiting for NATS at {names}");
-            pause = STILL_WAITING;
-        }
         info!(servers = names, "connected to NATS");
         Ok(link)
     }
@@ -169,18 +180,26 @@ pub(crate) fn away(why: impl std::fmt::Display) -> BusError {
     BusError::Unavailable(why.to_string().into())
 }
 
-fn options(settings: &Settings, events: &Arc<Events>, ids: &Arc<dyn Ids>) -> ConnectOptions {
+fn options(
+    settings: &Settings,
+    access: &Access,
+    (events, ids): (&Arc<Events>, &Arc<dyn Ids>),
+) -> ConnectOptions {
     let (events, chance) = (Arc::clone(events), Arc::clone(ids));
-    ConnectOptions::new()
+    let (refused, admitted) = (access.clone(), access.clone());
+    access
+        .options()
         .name(&settings.name)
-        .custom_inbox_prefix(inboxes_of(&settings.name))
+        .custom_inbox_prefix(access.inbox().unwrap_or_else(|| inboxes_of(&settings.name)))
         .subscription_capacity(INBOX)
         .request_timeout(Some(settings.patience))
         .connection_timeout(settings.patience)
         .ping_interval(PING)
-        .retry_on_initial_connect()
-        .reconnect_delay_callback(move |attempts| delay(attempts, &*chance))
+        .reconnect_delay_callback(move |attempts| delay(attempts, &*chance).max(refused.pause()))
         .event_callback(move |event| {
+            if event == Event::Connected {
+                admitted.admitted();
+            }
             events.note(&event);
             std::future::ready(())
         })

@@ -62,7 +62,8 @@ pub(crate) async fn open(options: &Options, process: &Process) -> Result<Ground,
         }
         StoreChoice::Nats => {
             let url = options.nats.clone().ok_or(BenchError::Went("no address of a server"))?;
-            (store, bus) = (open::StoreChoice::Nats(url.clone()), BusChoice::Nats(url));
+            let reach = open::Reach::from(url);
+            (store, bus) = (open::StoreChoice::Nats(reach.clone()), BusChoice::Nats(reach));
         }
     }
     let store = Box::pin(open::store(&store, &[], process)).await?.store;

@@ -9,7 +9,7 @@ use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
 use gateway::{HostName, LocalToken, NotOpened};
 use ledger::{Ledger, Terms};
-use node::open::{self, BlobsChoice, BusChoice, Making, Process, StoreChoice};
+use node::open::{self, BlobsChoice, BusChoice, Making, Process, Reach, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
 
 use crate::{Fleet, Home, Serving};
@@ -39,7 +39,10 @@ impl Data {
         match self {
             Self::Memory => (BusChoice::Memory, StoreChoice::Memory),
             Self::Folder(folder) => (BusChoice::Memory, StoreChoice::Embedded(folder.clone())),
-            Self::Nats(url) => (BusChoice::Nats(url.clone()), StoreChoice::Nats(url.clone())),
+            Self::Nats(url) => {
+                let reach = Reach::from(url.as_str());
+                (BusChoice::Nats(reach.clone()), StoreChoice::Nats(reach))
+            }
         }
     }
 }
@@ -95,7 +98,7 @@ impl Local {
         let process = Process { name, clock, ids, tasks: Tasks::default() };
         let (bus, store) = options.data.choices();
         if let Data::Nats(url) = &options.data {
-            open::make_if_new(url, ALONE, &process).await?;
+            open::make_if_new(&url.as_str().into(), ALONE, &process).await?;
         }
         let bus = open::bus(&bus, &process).await?;
         let store = open::store(&store, &[], &process).await?.store;

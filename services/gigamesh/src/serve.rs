@@ -13,6 +13,7 @@ use node::open::{BlobsChoice, BusChoice, StoreChoice};
 use serde_json::json;
 
 use crate::place::Place;
+use crate::reach::Credentials;
 use crate::say::Say;
 use crate::secret::Secret;
 use crate::signals::Interrupts;
@@ -41,6 +42,8 @@ pub(crate) struct Serve {
     /// Where NATS is: one address or several with commas between
     #[arg(long, env = "GIGAMESH_NATS", value_name = "URL")]
     nats: Option<String>,
+    #[command(flatten)]
+    credentials: Credentials,
     #[command(flatten)]
     place: Place,
     /// How long artifacts of a kind are kept, like log=30d (repeatable); by default for ever
@@ -214,7 +217,9 @@ impl Serve {
     fn providers(&self) -> Result<(BusChoice, StoreChoice), Trouble> {
         let nats = || {
             let nowhere = Trouble::usage("NATS was chosen, and not said where it is");
-            self.nats.clone().ok_or_else(|| nowhere.next(format!("--nats {NATS}")))
+            let url = self.nats.as_deref();
+            let url = url.ok_or_else(|| nowhere.next(format!("--nats {NATS}")))?;
+            Ok::<_, Trouble>(self.credentials.at(url))
         };
         let bus = match self.bus_name() {
             BusName::Memory => BusChoice::Memory,

@@ -148,10 +148,26 @@ async fn whatever_a_principal_may_not_say_the_server_refuses_and_nobody_hears() 
 async fn whatever_a_principal_may_not_hear_the_server_refuses() {
     let town = Town::plain().await;
     let wide = [
-        ">", "*.>", "fleet.>", "fleet.v1.>", "fleet.v1.Acme.>", "fleet.v1.*.f.>", "fleet.*.*.*",
-        "fleet.v1.Acme.f.*.cmd", "fleet.v1.Acme.offer.f.*", "fleet.v1.Acme.offer.>", "$JS.>",
-        "$KV.>", "$SYS.>", "$SRV.>", "*.v1.Acme.f.F1.cmd", "fleet.v1.*.offer.any",
-        "_INBOX.>", "_INBOX_submit~any.>", "_INBOX_factory~Acme~F2.>", "_INBOX_producer~Acme~me.>",
+        ">",
+        "*.>",
+        "fleet.>",
+        "fleet.v1.>",
+        "fleet.v1.Acme.>",
+        "fleet.v1.*.f.>",
+        "fleet.*.*.*",
+        "fleet.v1.Acme.f.*.cmd",
+        "fleet.v1.Acme.offer.f.*",
+        "fleet.v1.Acme.offer.>",
+        "$JS.>",
+        "$KV.>",
+        "$SYS.>",
+        "$SRV.>",
+        "*.v1.Acme.f.F1.cmd",
+        "fleet.v1.*.offer.any",
+        "_INBOX.>",
+        "_INBOX_submit~any.>",
+        "_INBOX_factory~Acme~F2.>",
+        "_INBOX_producer~Acme~me.>",
     ];
     let open = Row::all().map(|row| Filter::every(row).to_string());
     let all: Vec<_> =

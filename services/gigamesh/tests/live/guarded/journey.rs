@@ -96,6 +96,11 @@ async fn a_job_goes_its_whole_way_with_everybody_as_itself_over_tls() {
     for role in roles {
         assert_eq!(role.stop().await, Some(0));
     }
+    // Whatever a list had forgotten would be there by the name of its subject.
+    let log = town.server.log();
+    let refused: Vec<_> = log.lines().filter(|line| line.contains("Violation")).collect();
+    assert_eq!(refused, Vec::<&str>::new());
+    assert!(log.contains("JetStream"), "it is the log: {log}");
 }
 
 /// Nothing is tried again that trying does not mend; each is told with its file.

@@ -73,7 +73,8 @@ impl Raw {
         reply: &str,
         body: &str,
     ) -> Result<(), String> {
-        let refusals = self.say(&format!("PUB {subject} {reply} {}\r\n{body}\r\n", body.len())).await;
+        let refusals =
+            self.say(&format!("PUB {subject} {reply} {}\r\n{body}\r\n", body.len())).await;
         refusals.into_iter().next().map_or(Ok(()), Err)
     }
 

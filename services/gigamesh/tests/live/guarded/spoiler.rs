@@ -57,7 +57,8 @@ impl Holder {
             "capabilities": [], "engines": ["echo"], "freeSeats": 1, "waitMs": 15_000,
         });
         let granted = holder.say("claim", &claim).await;
-        holder.job = granted["job"]["id"].as_str().unwrap_or_else(|| panic!("{granted}")).to_owned();
+        holder.job =
+            granted["job"]["id"].as_str().unwrap_or_else(|| panic!("{granted}")).to_owned();
         (holder.epoch, holder.nonce) =
             (granted["leaseEpoch"].clone(), granted["claimNonce"].clone());
         holder
@@ -90,7 +91,9 @@ fn code(answer: &Value) -> &str {
 }
 
 async fn job(raw: &mut Raw, key: &str) -> Value {
-    let found = raw.request(&format!("fleet.v1.{PRODUCT}.q.get"), &json!({ "job": key })).await;
+    let found = raw
+        .request(&format!("fleet.v1.{PRODUCT}.q.get"), &json!({ "query": "get", "job": key }))
+        .await;
     found["items"][0].clone()
 }
 
@@ -138,7 +141,10 @@ async fn a_factory_in_a_strangers_hands_spoils_the_job_that_it_holds_and_nothing
     let own = spoiler.word(&spoiler, &failure);
     let answer = spoiler.say("release", &own).await;
     assert_eq!(code(&answer), "none", "{answer}");
-    // And nothing of it reached the other: the same nonce ends the same run.
+    // And nothing of it reached the other: the same nonce goes on and ends the same run.
+    let on = honest.word(&honest, &json!({ "stage": "building" }));
+    let answer = honest.say("patch", &on).await;
+    assert_eq!(code(&answer), "none", "{answer}");
     let end = honest.word(&honest, &json!({ "disposition": "ship" }));
     let answer = honest.say("release", &end).await;
     assert_eq!(code(&answer), "none", "{answer}");

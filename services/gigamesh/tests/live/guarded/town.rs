@@ -99,7 +99,8 @@ impl Town {
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let head = part(r#"{"typ":"JWT","alg":"ed25519-nkey"}"#);
         let text = format!("{head}.{}", part(&claims.to_string()));
-        let token = format!("{text}.{}", URL_SAFE_NO_PAD.encode(account.sign(text.as_bytes()).unwrap()));
+        let token =
+            format!("{text}.{}", URL_SAFE_NO_PAD.encode(account.sign(text.as_bytes()).unwrap()));
         let file = self.folder().join("witness.creds");
         std::fs::write(&file, format!("{token}\n{}\n", user.seed().unwrap())).unwrap();
         let mut witness = Raw::connect(&self.server.url(), &file).await.unwrap();

@@ -164,15 +164,17 @@ impl Access {
         let (name, refusals) = (self.name.clone(), Arc::clone(&self.refusals));
         ConnectOptions::with_auth_callback(move |nonce| {
             refusals.fetch_add(1, Ordering::Relaxed);
-            let signed = badge_in(&file).map_err(|error| AuthError::new(told(&error)));
-            std::future::ready(signed.and_then(|badge| {
-                if name.as_deref() != Some(badge.name()) {
-                    return Err(AuthError::new("the credentials are of another principal now"));
-                }
-                sign(&badge, &nonce)
-            }))
+            std::future::ready(shown(&file, name.as_deref(), &nonce))
         })
     }
+}
+
+fn shown(file: &Path, name: Option<&str>, nonce: &[u8]) -> Result<Auth, AuthError> {
+    let badge = badge_in(file).map_err(|error| AuthError::new(told(&error)))?;
+    if name != Some(badge.name()) {
+        return Err(AuthError::new("the credentials are of another principal now"));
+    }
+    sign(&badge, nonce)
 }
 
 fn sign(badge: &Badge, nonce: &[u8]) -> Result<Auth, AuthError> {

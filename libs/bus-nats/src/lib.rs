@@ -139,6 +139,12 @@ impl Nats {
         self.services.announce(&self.link).await
     }
 
+    /// Waits until the server does not let us hear what we wanted to, and says what: whoever serves
+    /// would wait for ever.
+    pub async fn not_heard(&self) -> Arc<str> {
+        self.link.not_heard().await
+    }
+
     /// Whether the connection stands.
     #[must_use]
     pub fn stands(&self) -> bool {

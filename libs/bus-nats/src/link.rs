@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use access_nats::Access;
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, ServerError};
 use bus::BusError;
 use clock::{Clock, Ids};
 use futures_util::future::{Either, select};
@@ -49,6 +49,8 @@ pub(crate) struct Events {
     faults: AtomicU64,
     /// What came and was no message of ours.
     pub(crate) odd: AtomicU64,
+    /// What the server did not let us hear, in its words.
+    deaf: watch::Sender<Option<Arc<str>>>,
 }
 
 /// What a bus has lived through so far.
@@ -127,6 +129,13 @@ impl Link {
         }
     }
 
+    /// Waits until the server refuses to let us hear something, and says what.
+    pub(crate) async fn not_heard(&self) -> Arc<str> {
+        let mut deaf = self.events.deaf.subscribe();
+        let said = deaf.wait_for(Option::is_some).await.ok().and_then(|said| said.clone());
+        said.expect("the sender lives as long as we do")
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let events = &self.events;
         Counts {
@@ -156,6 +165,11 @@ impl Events {
             }
             Event::ServerError(error) => {
                 self.faults.fetch_add(1, Ordering::Relaxed);
+                if let ServerError::Other(said) = error
+                    && is_deafness(said)
+                {
+                    self.deaf.send_replace(Some(said.as_str().into()));
+                }
                 warn!(%error, "NATS refuses");
             }
             Event::ClientError(error) => {
@@ -168,6 +182,11 @@ impl Events {
             Event::Draining | Event::Closed => debug!("the connection to NATS ends"),
         }
     }
+}
+
+/// The server tells it in words alone: for this there is no kind.
+fn is_deafness(said: &str) -> bool {
+    said.starts_with("Permissions Violation for Subscription")
 }
 
 /// Counts one more; a power of two is worth a line, so that a flood writes few.

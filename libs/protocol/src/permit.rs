@@ -236,12 +236,11 @@ impl<'a> Principal<'a> {
         if role.is_service() {
             subscribe.push(DISCOVERY.to_owned());
         }
-        let inner = match role {
-            // They say which of those they need, and no more.
-            _ if role.is_service() || role == Role::Admin => &["$SYS.>"][..],
-            _ => &["$SYS.>", "$JS.>", "$KV.>"],
-        };
-        let forbidden = inner.iter().map(|subject| (*subject).to_owned()).collect();
+        let mut forbidden = vec!["$SYS.>".to_owned()];
+        if !role.is_service() && role != Role::Admin {
+            // The others say which of those they need, and no more.
+            forbidden.extend(["$JS.>", "$KV.>"].map(str::to_owned));
+        }
         Permits { publish, subscribe, forbidden, answers: role.answers() }
     }
 

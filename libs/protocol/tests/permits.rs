@@ -13,11 +13,11 @@ fn principal(role: Role) -> Principal<'static> {
 /// How a line is written for a principal, and how for any.
 fn written(role: Role, row: Row) -> String {
     let open = Filter::every(row).to_string();
-    match role {
-        _ if role.is_service() => open,
-        Role::Factory => open.replacen('*', "acme", 1).replacen('*', "f1", 1),
-        _ => open.replacen('*', "acme", 1),
+    if role.is_service() {
+        return open;
     }
+    let own = open.replacen('*', "acme", 1);
+    if role == Role::Factory { own.replacen('*', "f1", 1) } else { own }
 }
 
 #[test]

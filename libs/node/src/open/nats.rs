@@ -32,6 +32,7 @@ pub(super) async fn bus(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>
     let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
     let opened = Box::pin(Nats::open(&settings(reach, &process.name), clock, ids)).await;
     let bus = opened.map_err(unfit)?;
+    end_if_deaf(&bus, process);
     let (discovered, tasks) = (bus.clone(), process.tasks.clone());
     process.tasks.spawn("discovery", async move {
         tokio::select! {
@@ -48,7 +49,28 @@ pub(super) async fn bus(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>
 pub(super) async fn outside(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
     let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
     let bus = Box::pin(Nats::connect(&settings(reach, &process.name), clock, ids)).await;
-    Ok(Arc::new(bus.map_err(unfit)?))
+    let bus = bus.map_err(unfit)?;
+    end_if_deaf(&bus, process);
+    Ok(Arc::new(bus))
+}
+
+/// Nobody would notice: a server that refuses a listener lets the rest go on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "NATS does not let this process hear all that its role does ({0}): its credentials are another \
+     role's, or the server's configuration is older than this program"
+)]
+struct Deaf(Arc<str>);
+
+fn end_if_deaf(bus: &Nats, process: &Process) {
+    let (bus, tasks) = (bus.clone(), process.tasks.clone());
+    process.tasks.spawn("hearing", async move {
+        tokio::select! {
+            biased;
+            () = tasks.stopped() => Ok(()),
+            said = bus.not_heard() => Err(Deaf(said)),
+        }
+    });
 }
 
 pub(super) async fn store(

@@ -39,7 +39,8 @@ impl Ring {
     pub(super) fn operator(&self, time: &System) -> Result<String, Trouble> {
         let (key, system) = (self.key(OPERATOR, KeyPairType::Operator)?, self.system_id()?);
         let body = token::operator(&system);
-        token::signed((&key, &key.public_key()), "gigamesh", body, stamp(time)).map_err(unsigned)
+        token::signed((&key, &key.public_key()), "gigamesh", body, stamp(time))
+            .map_err(|error| unsigned(&error))
     }
 
     /// Of the servers' own account, to which nobody has a credential.
@@ -79,15 +80,16 @@ impl Ring {
         let file = self.0.join(in_fleet(fleet, PUBLIC));
         let account = fs::read_to_string(&file).map_err(|error| nothing_made(&file, &error))?;
         let file = self.0.join(in_fleet(fleet, role.as_str()));
-        let signer = read(&file, KeyPairType::Account)?
+        let signer = read(&file, &KeyPairType::Account)?
             .ok_or_else(|| nothing_made(&file, &io::ErrorKind::NotFound.into()))?;
         let key = KeyPair::new_user();
         let (body, now) = (token::user(account.trim(), user), stamp(time));
         let until = user.until.millis() / 1_000;
         let stamp = token::Stamp { exp: Some(until), ..now };
         let named = (&signer, &*key.public_key());
-        let token = token::signed(named, user.name, body, stamp).map_err(unsigned)?;
-        Ok(token::credentials(&token, &key.seed().map_err(unsigned)?))
+        let token =
+            token::signed(named, user.name, body, stamp).map_err(|error| unsigned(&error))?;
+        Ok(token::credentials(&token, &key.seed().map_err(|error| unsigned(&error))?))
     }
 
     fn by_operator(
@@ -99,7 +101,7 @@ impl Ring {
     ) -> Result<Signed, Trouble> {
         let operator = self.key(OPERATOR, KeyPairType::Operator)?;
         let signed = token::signed((&operator, &id), name, body, stamp(time));
-        Ok(Signed { token: signed.map_err(unsigned)?, id })
+        Ok(Signed { token: signed.map_err(|error| unsigned(&error))?, id })
     }
 
     fn system_id(&self) -> Result<String, Trouble> {
@@ -109,11 +111,11 @@ impl Ring {
     /// The one of that name, made where there is none.
     fn key(&self, name: &str, kind: KeyPairType) -> Result<KeyPair, Trouble> {
         let file = self.0.join(name);
-        if let Some(key) = read(&file, kind.clone())? {
+        if let Some(key) = read(&file, &kind)? {
             return Ok(key);
         }
         let key = KeyPair::new(kind);
-        put(&file, &key.seed().map_err(unsigned)?, FOR_ME)?;
+        put(&file, &key.seed().map_err(|error| unsigned(&error))?, FOR_ME)?;
         Ok(key)
     }
 }
@@ -133,7 +135,7 @@ fn stamp(time: &System) -> token::Stamp {
     token::Stamp { jti: mint(time as &dyn Ids), iat: time.now().millis() / 1_000, exp: None }
 }
 
-fn read(file: &Path, kind: KeyPairType) -> Result<Option<KeyPair>, Trouble> {
+fn read(file: &Path, kind: &KeyPairType) -> Result<Option<KeyPair>, Trouble> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -141,7 +143,7 @@ fn read(file: &Path, kind: KeyPairType) -> Result<Option<KeyPair>, Trouble> {
     };
     let odd = || Trouble::failed(format!("there is no key of that kind in {}", file.display()));
     let key = KeyPair::from_seed(text.trim()).map_err(|_| odd())?;
-    if key.key_pair_type() == kind { Ok(Some(key)) } else { Err(odd()) }
+    if key.key_pair_type() == *kind { Ok(Some(key)) } else { Err(odd()) }
 }
 
 /// All of it or nothing, in folders that are made for it: whoever reads it meanwhile reads the file
@@ -170,6 +172,6 @@ fn nothing_made(file: &Path, error: &io::Error) -> Trouble {
         .next("gigamesh nats config --out DIR first, and then --keys DIR")
 }
 
-fn unsigned(error: nkeys::error::Error) -> Trouble {
-    Trouble::defect(&error)
+fn unsigned(error: &nkeys::error::Error) -> Trouble {
+    Trouble::defect(error)
 }

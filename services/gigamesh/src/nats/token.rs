@@ -177,10 +177,14 @@ pub(super) fn signed(
     let Stamp { jti, iat, exp } = stamp;
     let claims = Claims { jti: &jti, iat, exp, iss: key.public_key(), name, sub, nats };
     let part = |json: &[u8]| URL_SAFE_NO_PAD.encode(json);
-    let claims = serde_json::to_vec(&claims).expect("string keys encode");
-    let text = format!("{}.{}", part(br#"{"typ":"JWT","alg":"ed25519-nkey"}"#), part(&claims));
+    let text =
+        format!("{}.{}", part(br#"{"typ":"JWT","alg":"ed25519-nkey"}"#), part(&written(&claims)));
     let signature = key.sign(text.as_bytes())?;
     Ok(format!("{text}.{}", part(&signature)))
+}
+
+fn written(claims: &Claims<'_>) -> Vec<u8> {
+    serde_json::to_vec(claims).expect("string keys encode")
 }
 
 /// The file that NATS tools of all kinds read.

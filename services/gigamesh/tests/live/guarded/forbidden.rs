@@ -18,16 +18,14 @@ const PARTITIONS: usize = 8;
 async fn principal(town: &Town, role: Role) -> (Raw, Permits) {
     let name = role.as_str();
     let product = PRODUCT.parse().unwrap();
-    let (words, full) = match role {
-        Role::Factory => (
-            vec![name, "--product", PRODUCT, "--factory", FACTORY],
-            Principal::name_of(role, Some(&product), FACTORY),
-        ),
-        _ if role.is_service() => (vec![name], Principal::name_of(role, None, "any")),
-        _ => (
-            vec![name, "--product", PRODUCT, "--name", "me"],
-            Principal::name_of(role, Some(&product), "me"),
-        ),
+    let (words, full) = if role == Role::Factory {
+        let name_of = Principal::name_of(role, Some(&product), FACTORY);
+        (vec![name, "--product", PRODUCT, "--factory", FACTORY], name_of)
+    } else if role.is_service() {
+        (vec![name], Principal::name_of(role, None, "any"))
+    } else {
+        let name_of = Principal::name_of(role, Some(&product), "me");
+        (vec![name, "--product", PRODUCT, "--name", "me"], name_of)
     };
     let principal = Principal { role, product: PRODUCT, factory: FACTORY, name: &full };
     let mut permits = principal.permits();

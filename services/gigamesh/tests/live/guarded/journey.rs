@@ -1,6 +1,8 @@
 //! The whole way of a job, each service and each factory in a process of its own, with credentials
 //! of its own and TLS on both sides.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -12,7 +14,7 @@ use tokio::process::Child;
 
 use super::town::Town;
 use crate::mesh::{Role, patience, stage};
-use crate::process::{eventually, gigamesh, ran};
+use crate::process::{eventually, gigamesh, ran, terminate};
 
 const PRODUCT: &str = "Acme";
 
@@ -66,10 +68,9 @@ async fn a_job_goes_its_whole_way_with_everybody_as_itself_over_tls() {
     let file = PathBuf::from(said["tokenFile"].as_str().unwrap());
     let token = std::fs::read_to_string(&file).unwrap();
     let (link, time) = (OverHttp::new(door, token.trim()).unwrap(), System::start());
-    let mut factories = Vec::new();
-    for id in ["F1", "F2"] {
-        factories.push(factory(&town, id, (door, file.to_str().unwrap())).await);
-    }
+    let at_the_door = (door, file.to_str().unwrap());
+    let mut factories =
+        [factory(&town, "F1", at_the_door).await, factory(&town, "F2", at_the_door).await];
     let mut jobs = Vec::new();
     for _ in 0..4 {
         let ask = SubmitJob { file: Some(JOB.to_owned()), ..SubmitJob::default() };
@@ -86,6 +87,11 @@ async fn a_job_goes_its_whole_way_with_everybody_as_itself_over_tls() {
             (items.len() == 2).then_some(())
         })
         .await;
+    }
+    for factory in &mut factories {
+        terminate(factory);
+        let ended = factory.wait().await.unwrap();
+        assert_eq!(ended.code(), Some(0), "it says goodbye");
     }
     let verified = run(&["doctor", "--write", "--nats-monitor", &town.server.monitor()]).await;
     let seen = String::from_utf8_lossy(&verified.stdout);
@@ -113,13 +119,16 @@ async fn a_process_that_is_not_let_in_says_why_and_ends() {
     let (creds, ca) = (good.to_str().unwrap(), at("ca.pem"));
     let (cert, key) = (at("client.pem"), at("client.key"));
     std::fs::write(town.folder().join("empty.creds"), "").unwrap();
+    let shared = town.issue(&["submit", "--out", "shared.creds"]).await;
+    std::fs::set_permissions(&shared, Permissions::from_mode(0o644)).unwrap();
     let over = town.issue(&["submit", "--ttl", "1s", "--out", "over.creds"]).await;
     let sealed = ["--nats-ca", &ca, "--nats-cert", &cert, "--nats-key", &key];
-    let cases: [(Vec<&str>, &str, i32); 6] = [
+    let cases: [(Vec<&str>, &str, i32); 7] = [
         ([&["--nats-creds", "nowhere.creds"], &sealed[..]].concat(), "nowhere.creds", 7),
         ([&["--nats-creds", "empty.creds"], &sealed[..]].concat(), "empty.creds", 7),
         (sealed.to_vec(), "lets nobody in without a credential", 7),
         (vec!["--nats-creds", creds], "TLS", 7),
+        (vec!["--nats-creds", "shared.creds"], "others on this host may read a key", 7),
         (vec!["--nats-creds", creds, "--nats-ca", "nowhere.pem"], "nowhere.pem", 7),
         (vec!["--nats-creds", creds, "--nats-cert", &cert], "--nats-key", 64),
     ];
@@ -140,4 +149,27 @@ async fn a_process_that_is_not_let_in_says_why_and_ends() {
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("over.creds") && said.contains("ended at"), "{said}");
     assert_eq!(refused.status.code(), Some(7));
+}
+
+/// It would stand there and hear nothing, and nobody would notice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_with_the_credentials_of_another_role_ends_and_names_what_it_may_not_hear() {
+    let town = Town::plain().await;
+    town.init().await;
+    let (url, monitor) = (town.url(), town.server.monitor());
+    let submit = town.issue(&["submit"]).await;
+    let other = town.issue(&["factory", "--product", PRODUCT, "--factory", "F2"]).await;
+    let scheduler = ["serve", "scheduler", "--nats", &url, "--nats-monitor", &monitor];
+    let factory = ["factory", "--id", "F1", "--product", PRODUCT, "--nats", &url];
+    for (words, credentials, named) in
+        [(&scheduler[..], &submit, "fleet.v1."), (&factory, &other, "fleet.v1.Acme.offer.f.F1")]
+    {
+        let whom = town.as_whom(credentials);
+        let words: Vec<_> = words.iter().copied().chain(whom.iter().map(String::as_str)).collect();
+        let ended = ran(town.folder(), &words).await;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success(), "{said}");
+        assert!(said.contains("Permissions Violation for Subscription"), "{said}");
+        assert!(said.contains(named), "{said}");
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::raw::Raw;
 use super::town::Town;
-use crate::process::{eventually, gigamesh, ran};
+use crate::process::{eventually, gigamesh};
 
 const PRODUCT: &str = "Acme";
 
@@ -25,12 +25,8 @@ async fn whoever_goes_on_with_credentials_that_ended_is_cut_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_factory_whose_file_is_renewed_in_time_works_on() {
     let town = Town::plain().await;
-    let admin = town.issue(&["admin", "--product", PRODUCT, "--name", "founder"]).await;
+    town.init().await;
     let url = town.url();
-    let mut words = vec!["admin".to_owned(), "init".into(), "--nats".into(), url.clone()];
-    words.extend(town.as_whom(&admin));
-    let made = ran(town.folder(), &words.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let mut services = gigamesh(town.folder());
     services.args(["serve", "all", "--listen", "127.0.0.1:0", "--nats", &url]);
     services.args(town.as_whom(&town.issue(&["all"]).await));

@@ -7,19 +7,14 @@ use serde_json::{Value, json};
 use super::raw::Raw;
 use super::town::Town;
 use crate::mesh::Role;
-use crate::process::{eventually, ran};
+use crate::process::eventually;
 
 const PRODUCT: &str = "Acme";
 
 /// All services in one process, with the credentials of that.
 async fn services(town: &Town) -> Role {
-    let admin = town.issue(&["admin", "--product", PRODUCT, "--name", "founder"]).await;
+    town.init().await;
     let url = town.url();
-    let mut words = vec!["admin".to_owned(), "init".into(), "--nats".into(), url.clone()];
-    words.extend(town.as_whom(&admin));
-    let words: Vec<_> = words.iter().map(String::as_str).collect();
-    let made = ran(town.folder(), &words).await;
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let all = town.as_whom(&town.issue(&["all"]).await);
     let mut words = vec!["all", "--listen", "127.0.0.1:0"];
     words.extend(all.iter().map(String::as_str));

@@ -83,6 +83,16 @@ impl Town {
         Raw::connect(&self.server.url(), &self.issue(words).await).await.unwrap()
     }
 
+    /// Streams and buckets, by somebody who may make them.
+    pub(crate) async fn init(&self) {
+        let admin = self.issue(&["admin", "--product", "Acme", "--name", "founder"]).await;
+        let (url, whom) = (self.url(), self.as_whom(&admin));
+        let whom = whom.iter().map(String::as_str);
+        let words: Vec<_> = ["admin", "init", "--nats", &url].into_iter().chain(whom).collect();
+        let made = ran(self.folder(), &words).await;
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+
     /// Who sees everything: signed with the account's own key, which no role has.
     pub(crate) async fn witness(&self) -> Raw {
         let key = |name: &str| {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{Code, Filter, Header, Kind, Reason, Row};
+use protocol::{Code, Filter, Header, Kind, Party, Reason, Row};
 use serde_json::{Map, Value, json};
 
 use crate::lines::{self, Told};
@@ -132,7 +132,7 @@ fn carried(row: Row, spoken: bool) -> String {
         Kind::Stream => "Stream: kept until it was settled or is too old.",
     };
     let silent = if spoken { "" } else { " Kept free: nobody speaks here yet." };
-    format!("{kind} From {} to {}.{silent}", route.from, route.to)
+    format!("{kind} From {} to {}.{silent}", Party::list(route.from), Party::list(route.to))
 }
 
 fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> Map<String, Value> {
@@ -148,7 +148,7 @@ fn operations(told: &Told) -> Map<String, Value> {
         for (roles, action, verb) in
             [(route.from, "send", "sends"), (route.to, "receive", "receives")]
         {
-            for role in roles.split(", ") {
+            for role in roles.iter().map(|party| party.as_str()) {
                 let name = format!("{}.{verb}.{}", role.replace(' ', "-"), id(line.row));
                 operations.insert(name, operation(line, action, role));
             }

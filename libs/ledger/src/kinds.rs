@@ -26,6 +26,12 @@ pub const KINDS: [Kind; 15] = [
     Stored::<Verification>::KIND,
 ];
 
+/// What the services work on.
+pub const RECORDS: &[Kind] = KINDS.split_at(OF_THE_FLEET).0;
+/// Who is who, and who did what: the door's alone.
+pub const IDENTITIES: &[Kind] = KINDS.split_at(OF_THE_FLEET).1;
+const OF_THE_FLEET: usize = 9;
+
 /// A record that has a place in the store.
 pub trait Placed: Record + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     const KIND: Kind;

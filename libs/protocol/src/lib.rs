@@ -6,6 +6,7 @@ mod filter;
 mod header;
 mod identity;
 mod message;
+mod permit;
 mod role;
 mod secret;
 mod subject;
@@ -30,7 +31,8 @@ pub use message::{
     RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob,
     SweepArtifacts, Upload, Verified, Verify,
 };
+pub use permit::{Permits, Principal, Purpose, inbox_of, is_inbox};
 pub use role::Role;
 pub use secret::Secret;
-pub use subject::{BadSubject, Kind, Route, Row, Subject, Topic};
+pub use subject::{BadSubject, Kind, NOWHERE, Party, Route, Row, Subject, Topic};
 pub use verb::{Custody, Operation, Query, Reason, Word};

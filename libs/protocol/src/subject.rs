@@ -10,6 +10,9 @@ use crate::verb::{Custody, Operation, Query, Reason, Word};
 
 pub(crate) const ROOT: &str = "fleet.v1";
 
+/// Where nobody listens and no principal may: a question to it is answered by the server itself.
+pub const NOWHERE: &str = "fleet.v1._.nobody";
+
 /// The address of one message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
@@ -73,12 +76,29 @@ pub enum Kind {
     Stream,
 }
 
+/// Who speaks or hears on a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Party {
+    Viewer,
+    Producer,
+    Operator,
+    Factory,
+    Submit,
+    Scheduler,
+    LeaseKeeper,
+    Artifact,
+    Gateway,
+    /// Every service that writes jobs, and tells of it.
+    Relay,
+    AnyService,
+}
+
 /// What a line of the table says beside its pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     pub kind: Kind,
-    pub from: &'static str,
-    pub to: &'static str,
+    pub from: &'static [Party],
+    pub to: &'static [Party],
 }
 
 /// A text that is the address of nothing.
@@ -101,6 +121,16 @@ impl Subject {
     #[must_use]
     pub fn claim(product: &ProductId, factory: &FactoryId) -> Self {
         Self::spoken(product, factory, Word::Claim)
+    }
+
+    /// A question that no product of a fleet has, and nobody hears.
+    ///
+    /// # Panics
+    /// Never: its names are names.
+    #[must_use]
+    pub fn probe() -> Self {
+        let product = "readyz".parse().expect("a name");
+        Self::new(&product, Topic::Command("readyz".parse().expect("a name")))
     }
 
     #[must_use]
@@ -225,34 +255,67 @@ impl Row {
     #[must_use]
     pub fn route(self) -> Route {
         use Kind::{Notice, Request, Stream};
-        let (kind, from, to) = match self {
-            Self::Submit | Self::Plan | Self::Children => (Request, "producer", "submit"),
-            Self::SubmitYolo | Self::ChildrenYolo => (Request, "gateway", "submit"),
-            Self::Intake => (Stream, "producer", "submit"),
-            Self::Query(Query::Why | Query::Stats) => (Request, "viewer", "scheduler"),
-            Self::Query(Query::Artifacts) => (Request, "viewer", "artifact"),
-            Self::Query(_) => (Request, "viewer", "submit"),
-            Self::Operate(_) => (Request, "operator", "lease-keeper"),
-            Self::Offer | Self::OfferAny => (Notice, "scheduler", "factory"),
-            Self::Spoken(word) => (Request, "factory", listener(word)),
-            Self::Custody(Custody::Keep) => (Request, "gateway", "artifact"),
-            Self::Custody(_) => (Request, "gateway, operator", "artifact"),
-            Self::Log => (Notice, "artifact", "gateway"),
-            Self::Command => (Request, "lease-keeper, scheduler", "factory"),
-            Self::Event => (Stream, "relay", "gateway, scheduler, viewer"),
-            Self::Kick => (Notice, "any service", "scheduler"),
-            Self::DeadLetter => (Stream, "any service", "operator"),
+        use Party::{AnyService, Factory, Gateway, Operator, Producer, Relay, Viewer};
+        let (kind, from, to): (_, &[Party], &[Party]) = match self {
+            Self::Submit | Self::Plan | Self::Children => (Request, &[Producer], &[Party::Submit]),
+            Self::SubmitYolo | Self::ChildrenYolo => (Request, &[Gateway], &[Party::Submit]),
+            Self::Intake => (Stream, &[Producer], &[Party::Submit]),
+            Self::Query(Query::Why | Query::Stats) => (Request, &[Viewer], &[Party::Scheduler]),
+            Self::Query(Query::Artifacts) => (Request, &[Viewer], &[Party::Artifact]),
+            Self::Query(_) => (Request, &[Viewer], &[Party::Submit]),
+            Self::Operate(_) => (Request, &[Operator], &[Party::LeaseKeeper]),
+            Self::Offer | Self::OfferAny => (Notice, &[Party::Scheduler], &[Factory]),
+            Self::Spoken(word) => (Request, &[Factory], listener(word)),
+            Self::Custody(Custody::Keep) => (Request, &[Gateway], &[Party::Artifact]),
+            Self::Custody(Custody::Audit) => {
+                (Request, &[Gateway, Party::LeaseKeeper, Operator], &[Party::Artifact])
+            }
+            Self::Custody(_) => (Request, &[Gateway, Operator], &[Party::Artifact]),
+            Self::Log => (Notice, &[Party::Artifact], &[Gateway]),
+            Self::Command => (Request, &[Party::LeaseKeeper, Party::Scheduler], &[Factory]),
+            Self::Event => {
+                (Stream, &[Relay], &[Party::Artifact, Gateway, Party::Scheduler, Viewer])
+            }
+            Self::Kick => (Notice, &[AnyService], &[Party::Scheduler]),
+            Self::DeadLetter => (Stream, &[AnyService], &[Operator]),
         };
         Route { kind, from, to }
     }
 }
 
-fn listener(word: Word) -> &'static str {
+impl Party {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Producer => "producer",
+            Self::Operator => "operator",
+            Self::Factory => "factory",
+            Self::Submit => "submit",
+            Self::Scheduler => "scheduler",
+            Self::LeaseKeeper => "lease-keeper",
+            Self::Artifact => "artifact",
+            Self::Gateway => "gateway",
+            Self::Relay => "relay",
+            Self::AnyService => "any service",
+        }
+    }
+
+    /// Several of them, as people read them.
+    #[must_use]
+    pub fn list(parties: &[Self]) -> String {
+        parties.iter().map(|party| party.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn listener(word: Word) -> &'static [Party] {
     match word {
-        Word::Claim => "scheduler",
-        Word::Renew | Word::Patch | Word::Progress | Word::Release => "lease-keeper",
-        Word::Heartbeat | Word::Deregister | Word::Get => "lease-keeper",
-        Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink | Word::Log => "artifact",
+        Word::Claim => &[Party::Scheduler],
+        Word::Renew | Word::Patch | Word::Progress | Word::Release => &[Party::LeaseKeeper],
+        Word::Heartbeat | Word::Deregister | Word::Get => &[Party::LeaseKeeper],
+        Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink | Word::Log => {
+            &[Party::Artifact]
+        }
     }
 }
 

@@ -107,6 +107,7 @@ impl Ground {
             hosts: Vec::new(),
             blobs: blobs.clone(),
             identity,
+            issuers: None,
         };
         let address = gateway::serve(front, opened).await;
         let address = address.map_err(|_| BenchError::Went("no door"))?;

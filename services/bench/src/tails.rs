@@ -99,6 +99,7 @@ async fn opened(options: &Options, place: &std::path::Path) -> Result<Local, Ben
         engine: "echo".parse().expect("a name"),
         keep: Default::default(),
         sign_up: SignUpMode::Off,
+        issuers: None,
     };
     Local::open(options).await.map_err(|_| BenchError::Went("the door stays shut"))
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use artifact::Retention;
 use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
-use gateway::{HostName, LocalToken, NotOpened};
+use gateway::{HostName, Issuers, LocalToken, NotOpened};
 use identity::{Identity, SignUpMode};
-use ledger::{Ledger, Terms};
-use node::open::{self, BlobsChoice, BusChoice, Making, Process, StoreChoice};
+use ledger::{KINDS, Ledger, Terms};
+use node::open::{self, BlobsChoice, BusChoice, Making, Process, Reach, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
 
 use crate::{Fleet, Home, Serving};
@@ -40,7 +40,10 @@ impl Data {
         match self {
             Self::Memory => (BusChoice::Memory, StoreChoice::Memory),
             Self::Folder(folder) => (BusChoice::Memory, StoreChoice::Embedded(folder.clone())),
-            Self::Nats(url) => (BusChoice::Nats(url.clone()), StoreChoice::Nats(url.clone())),
+            Self::Nats(url) => {
+                let reach = Reach::from(url.as_str());
+                (BusChoice::Nats(reach.clone()), StoreChoice::Nats(reach))
+            }
         }
     }
 }
@@ -63,6 +66,8 @@ pub struct Options {
     pub engine: EngineName,
     /// How people come in.
     pub sign_up: SignUpMode,
+    /// Those who vouch for people elsewhere.
+    pub issuers: Option<Issuers>,
 }
 
 /// Why there is no fleet.
@@ -98,10 +103,10 @@ impl Local {
         let process = Process { name, clock, ids, tasks: Tasks::default() };
         let (bus, store) = options.data.choices();
         if let Data::Nats(url) = &options.data {
-            open::make_if_new(url, ALONE, &process).await?;
+            open::make_if_new(&url.as_str().into(), ALONE, &process).await?;
         }
         let bus = open::bus(&bus, &process).await?;
-        let store = open::store(&store, &[], &process).await?.store;
+        let store = open::store(&store, &KINDS, &[], &process).await?.store;
         let Process { clock, ids, tasks, .. } = process;
         let node = Node { bus, clock, ids, tasks };
         let (bus, clock, ids) =
@@ -121,6 +126,7 @@ impl Local {
             hosts: options.hosts,
             blobs,
             identity: Identity::over(&store, clock, ids, people),
+            issuers: options.issuers,
         };
         let address = gateway::serve(front, opened).await?;
         Ok(Self { fleet, door, address, product: options.product, node })

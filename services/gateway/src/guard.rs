@@ -22,10 +22,12 @@ const PRODUCT: HeaderName = HeaderName::from_static("fleet-product");
 const API: HeaderName = HeaderName::from_static("fleet-api");
 /// What may be asked by anybody: that the process is there, whether it can work, and what holds
 /// nothing of any fleet. A blob is opened by the signature in its link.
-pub(crate) const OPEN: [&str; 12] = [
+pub(crate) const OPEN: [&str; 14] = [
     "/",
     "/app.css",
     "/app.js",
+    "/auth/oauth2/callback/{provider}",
+    "/auth/oauth2/start/{provider}",
     "/auth/reset",
     "/auth/sign-in",
     "/auth/sign-up",
@@ -36,6 +38,9 @@ pub(crate) const OPEN: [&str; 12] = [
     "/openapi.json",
     "/readyz",
 ];
+
+/// The beginnings of those that have names in them.
+const OPEN_BELOW: [&str; 3] = [blob::DOOR, "/auth/oauth2/callback/", "/auth/oauth2/start/"];
 
 /// What somebody asks about themselves.
 const PERSONAL: &str = "/auth/";
@@ -53,7 +58,7 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
     let request_id = named.unwrap_or_else(|| door.node.ids.mint());
     request.extensions_mut().insert(Named(request_id));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let open = OPEN.contains(&path.as_str()) || path.starts_with(blob::DOOR);
+    let open = OPEN.contains(&path.as_str()) || OPEN_BELOW.iter().any(|it| path.starts_with(it));
     if let Some(response) = turned_away(&door, &request, request_id) {
         return signed(response, request_id);
     }

@@ -35,7 +35,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 pub use describe::text as openapi;
 pub use host::{HostName, NotAHost};
-pub use options::{LocalToken, NotAToken, Options};
+pub use options::{Issuers, LocalToken, NotAToken, Options};
 pub use socket::NotOpened;
 
 use feed::Feed;

@@ -3,11 +3,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use auth::{Principal, Who};
+use auth::{Credential, Principal};
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use identity::{SignedInAs, Unrecognised};
+use oidc::NotOurs;
 use protocol::{Code, Secret};
 use uuid::Uuid;
 
@@ -54,10 +55,34 @@ async fn by_token(
         let principal = Principal::owner(&door.options.product);
         return Ok(Recognised { principal, session: None });
     }
+    if let Some(issuers) = &door.options.issuers
+        && let Some(token) = signed(token)
+    {
+        let known = issuers.verifier.recognise(token).await;
+        let principal = known.map_err(|why| not_ours(why, request_id))?;
+        return Ok(Recognised { principal, session: None });
+    }
     let known = door.options.identity.recognise(token).await;
     let principal = known.map_err(|why| refused(&why, request_id))?;
-    let session = matches!(principal.who, Who::User(_)).then(|| secret(token));
-    Ok(Recognised { principal, session })
+    let of_session = token.starts_with(Credential::Session.prefix().as_bytes());
+    Ok(Recognised { principal, session: of_session.then(|| secret(token)) })
+}
+
+/// What an issuer signed: three parts with dots between, which no token of ours has.
+fn signed(token: &[u8]) -> Option<&str> {
+    std::str::from_utf8(token).ok().filter(|token| token.contains('.'))
+}
+
+fn not_ours(why: NotOurs, request_id: Uuid) -> Refusal {
+    tracing::debug!(%request_id, %why, "token not believed");
+    match why {
+        NotOurs::Away => Refusal::new(Code::Unavailable, request_id).because("issuer"),
+        NotOurs::Malformed
+        | NotOurs::Stranger
+        | NotOurs::Unproven
+        | NotOurs::Misdirected
+        | NotOurs::Untimely => unknown(request_id),
+    }
 }
 
 /// A cookie goes along whoever makes a browser send it: what changes something says besides what

@@ -10,6 +10,7 @@ mod health;
 mod hold;
 mod jobs;
 pub(crate) mod log;
+pub(crate) mod logins;
 mod operate;
 mod page;
 pub(crate) mod people;

@@ -9,10 +9,11 @@ use blob::Blobs;
 use bus::Bus;
 use clock::{Clock, Ids, System};
 use identity::Identity;
-use ledger::Ledger;
+use ledger::{IDENTITIES, KINDS, Ledger, RECORDS};
 use node::open::{self, BusChoice, Kept, Process, StoreChoice};
 use node::{Node, Side, Tallied, Tally, Tasks};
 use serde_json::{Value, json};
+use store::Kind;
 
 use crate::say::Say;
 use crate::secret::{Given, Secret};
@@ -101,7 +102,7 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
     let tally = Arc::new(Tally::default());
     let bus = open::bus(bus, &process).await?;
     let bus: Arc<dyn Bus> = Arc::new(Tallied::over(bus, Arc::clone(&tally)));
-    let kept = open::store(store, &serve.trust.monitors, &process).await?;
+    let kept = open::store(store, kinds(serve.role), &serve.trust.monitors, &process).await?;
     serve.trust.admit(kept.durability)?;
     let ledger = {
         let (clock, ids) = (Arc::clone(&time), Arc::clone(&chance));
@@ -153,9 +154,9 @@ async fn open_door(
     let settings = identity::Settings { sign_up: serve.sign_up.into(), ..Default::default() };
     let (clock, ids) = (Arc::clone(&front.clock), Arc::clone(&front.ids));
     let identity = Identity::over(&running.kept.store, clock, ids, settings);
-    let product_here = product.clone();
+    let (product_here, issuers) = (product.clone(), serve.issuers(&token)?);
     let options =
-        gateway::Options { address, product: product_here, token, hosts, blobs, identity };
+        gateway::Options { address, product: product_here, token, hosts, blobs, identity, issuers };
     let address = gateway::serve(front, options).await.map_err(::dev::NotStarted::Door)?;
     let address = seen_from_here(address);
     home.announce(address)?;
@@ -174,6 +175,15 @@ impl Running {
         let services = self.node.tasks.join().await;
         drop(self.home);
         Ok(services.and(door)?)
+    }
+}
+
+/// What a role works on; of the rest it is told nothing.
+fn kinds(role: Role) -> &'static [Kind] {
+    match role {
+        Role::All => &KINDS,
+        Role::Gateway => IDENTITIES,
+        Role::Submit | Role::Scheduler | Role::LeaseKeeper | Role::Artifact => RECORDS,
     }
 }
 

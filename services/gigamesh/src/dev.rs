@@ -128,6 +128,7 @@ impl Dev {
             terms: Terms::default(),
             engine: shell(),
             sign_up: SignUpMode::Open,
+            issuers: None,
         })
     }
 

@@ -56,6 +56,7 @@ impl Town {
             hosts: Vec::new(),
             blobs,
             identity,
+            issuers: None,
         };
         let address = gateway::serve(node.clone(), options).await.unwrap();
         let url = format!("http://{address}");

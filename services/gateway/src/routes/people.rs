@@ -33,14 +33,14 @@ pub(crate) async fn sign_in(heard: Heard) -> Answer {
 }
 
 /// A browser gets a cookie that no script can read; a program gets the token.
-pub(crate) fn come_in(heard: &Heard, mut signed_in: SignedIn) -> Response {
+fn come_in(heard: &Heard, mut signed_in: SignedIn) -> Response {
     let token = signed_in.token.take();
     let browses = BROWSERS.iter().any(|name| heard.headers.contains_key(*name));
     if !browses {
         signed_in.token.clone_from(&token);
     }
     let mut response = private(&signed_in);
-    if let Some(cookie) = token.and_then(|token| cookie(heard, &token, LONGEST)) {
+    if let Some(cookie) = token.and_then(|token| session_cookie(heard, &token)) {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
     response
@@ -89,6 +89,10 @@ fn private(body: &impl Serialize) -> Response {
     let mut response = ok(body);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+pub(crate) fn session_cookie(heard: &Heard, token: &Secret) -> Option<HeaderValue> {
+    cookie(heard, token, LONGEST)
 }
 
 /// Under a name of loopback there is no TLS, and browsers keep no secure cookie; everywhere else

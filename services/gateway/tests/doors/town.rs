@@ -50,6 +50,7 @@ pub(crate) fn options_over(address: &str, store: &Arc<dyn Store>) -> Options {
         hosts: Vec::new(),
         blobs: blob::Blobs::memory(Arc::clone(&ids)),
         identity: Identity::over(store, clock, ids, settings),
+        issuers: None,
     }
 }
 

@@ -45,6 +45,7 @@ impl House {
             terms: Terms { ttl: TTL, grant: TTL, ..Terms::default() },
             engine: crate::dev::shell(),
             sign_up: SignUpMode::Off,
+            issuers: None,
         })
         .await?;
         let secret = std::fs::read_to_string(home.token_file())?;

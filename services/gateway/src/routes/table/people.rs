@@ -3,10 +3,11 @@
 use protocol::{AuthUser, Reset, SessionShown, SignIn, SignUp, SignedIn, VerifyEmail};
 
 use super::{Route, Said, Verb};
-use crate::routes::people;
+use crate::routes::{logins, people};
 
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = open();
+    routes.extend(by_issuers());
     routes.extend(about_oneself());
     routes
 }
@@ -41,6 +42,24 @@ fn open() -> Vec<Route> {
         )
         .takes::<VerifyEmail>(&[])
         .says::<AuthUser>(200),
+    ]
+}
+
+fn by_issuers() -> Vec<Route> {
+    vec![
+        Route::new(
+            (Verb::Get, "/auth/oauth2/start/{provider}"),
+            ("startLogin", "Sends a browser to an issuer to log in there"),
+            |heard| Box::pin(logins::start(heard)),
+        )
+        .saying(302, Said::Nothing),
+        Route::new(
+            (Verb::Get, "/auth/oauth2/callback/{provider}"),
+            ("finishLogin", "Where a browser comes back to from an issuer; begins a session"),
+            |heard| Box::pin(logins::finish(heard)),
+        )
+        .asked(&logins::TOLD)
+        .saying(303, Said::Nothing),
     ]
 }
 

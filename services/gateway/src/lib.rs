@@ -11,6 +11,7 @@ mod guard;
 mod heard;
 mod host;
 mod options;
+mod parting;
 mod problem;
 mod query;
 mod range;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::OverBus;
+use fleet::LARGEST_ARTIFACT;
 use node::Node;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
@@ -54,6 +56,8 @@ pub(crate) struct Door {
     /// When bytes could last be written, by this process's own clock.
     reached: Arc<Mutex<Option<Duration>>>,
     options: Arc<Options>,
+    /// What one upload may bring.
+    largest: u64,
 }
 
 impl Door {
@@ -70,6 +74,18 @@ impl Door {
 /// # Errors
 /// The address is taken, or not loopback without what that needs, or the bus is away.
 pub async fn serve(node: Node, options: Options) -> Result<SocketAddr, NotOpened> {
+    serve_up_to(node, options, LARGEST_ARTIFACT).await
+}
+
+/// As [`serve`], for uploads of at most so many bytes.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_up_to(
+    node: Node,
+    options: Options,
+    largest: u64,
+) -> Result<SocketAddr, NotOpened> {
     let listener = socket::bind(&options).await?;
     let address = listener.local_addr().map_err(NotOpened::Failed)?;
     let link = OverBus::new(Arc::clone(&node.bus), options.product.clone());
@@ -78,7 +94,9 @@ pub async fn serve(node: Node, options: Options) -> Result<SocketAddr, NotOpened
     let streams = Arc::new(Semaphore::new(MOST_STREAMS));
     let (uploads, options) = (Arc::new(Semaphore::new(MOST_UPLOADS)), Arc::new(options));
     let reached = Arc::default();
-    let door = Door { node: node.clone(), link, feed, tails, streams, uploads, reached, options };
+    let node_of_door = node.clone();
+    let door =
+        Door { node: node_of_door, link, feed, tails, streams, uploads, reached, options, largest };
     socket::listen(&node, listener, routes::all(door));
     tracing::info!(%address, "door open");
     Ok(address)

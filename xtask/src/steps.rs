@@ -51,7 +51,7 @@ const DOCKER: &str = "gigamesh/docker";
 /// What turns on the stories that take their time.
 const AFAR: &str = "dev/afar,gigamesh/afar";
 /// What turns on the places of blobs that are elsewhere.
-const CLOUDS: &str = "gigamesh/azure,gigamesh/s3,blob/conformance";
+const CLOUDS: &str = "gigamesh/azure,gigamesh/bucket,blob/azure,blob/bucket";
 
 pub(crate) const CLIPPY: Step = Step {
     name: "clippy",
@@ -125,7 +125,17 @@ pub(crate) const JOURNEYS: Step = Step {
 pub(crate) const BLOBS: Step = Step {
     name: "blobs",
     verb: "blobs",
-    cargo: &["test", "--workspace", "--features", CLOUDS, "--test", "elsewhere", "--no-fail-fast"],
+    cargo: &[
+        "test",
+        "--workspace",
+        "--features",
+        CLOUDS,
+        "--no-fail-fast",
+        "--test",
+        "elsewhere",
+        "--test",
+        "elsewhere_in_buckets",
+    ],
     kind: Kind::Tests,
 };
 

@@ -16,7 +16,7 @@ use tokio::runtime::Builder;
 use crate::{BlobKey, Blobs, Counted, Flow, ReadError, WriteError};
 
 /// More than is kept of a short one, and no whole number of parts.
-pub(crate) const LONG: usize = (9 << 20) + 17;
+pub(crate) const LONG: usize = (11 << 20) + 17;
 /// What a source gives at once.
 const PIECE: usize = 60_000;
 pub(crate) const NO_LIMIT: u64 = u64::MAX;

@@ -26,6 +26,8 @@ pub struct Azure {
     pub access: Access,
     /// Where it is not at Azure's own address: an emulator, or another cloud.
     pub endpoint: Option<String>,
+    /// Whom to trust there besides whom the machine trusts, in PEM.
+    pub roots: Option<Vec<u8>>,
 }
 
 /// What opens an account of Azure's.
@@ -33,8 +35,9 @@ pub struct Azure {
 pub enum Access {
     /// The key of the account. What it signs can be recalled only by another key.
     Key(String),
-    /// The identity of the machine; one of several is named by its client.
-    Managed { client: Option<String> },
+    /// The identity of the machine; one of several is named by its client, and whoever gives it out
+    /// by an address where that is not the usual one.
+    Managed { client: Option<String>, endpoint: Option<String> },
     /// The identity of a workload, which lies in a file that others renew.
     Workload { tenant: String, client: String, token_file: PathBuf },
     /// A token that somebody else gets and renews.
@@ -48,6 +51,8 @@ pub struct S3 {
     pub region: Option<String>,
     /// Where it is not at Amazon's own address.
     pub endpoint: Option<String>,
+    /// Whom to trust there besides whom the machine trusts, in PEM.
+    pub roots: Option<Vec<u8>>,
     /// Without it, the identity of the machine.
     pub secret: Option<S3Secret>,
 }
@@ -75,7 +80,7 @@ impl fmt::Debug for Access {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(_) => out.write_str("Key(hidden)"),
-            Self::Managed { client } => write!(out, "Managed({client:?})"),
+            Self::Managed { client, endpoint } => write!(out, "Managed({client:?}, {endpoint:?})"),
             Self::Workload { tenant, client, token_file } => {
                 write!(out, "Workload({tenant}, {client}, {})", token_file.display())
             }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -16,10 +17,12 @@ use object_store::{
 use sha2::{Digest, Sha256};
 use tokio::task::JoinHandle;
 
+use crate::behind::Behind;
 use crate::shown::Label;
 
-/// What one part of a long blob holds, and the most that is kept of a short one.
-const PART: usize = 4 << 20;
+/// What one part of a long blob holds, and the most that is kept of a short one: no less than S3
+/// takes for any part but the last.
+const PART: usize = 5 << 20;
 /// Parts on their way at once.
 const ABREAST: usize = 2;
 
@@ -135,6 +138,8 @@ pub(crate) struct Target<'a> {
     pub(crate) key: Path,
     /// For a store that keeps it.
     pub(crate) label: Option<&'a Label>,
+    /// Of a folder: the file in which a long one lies until it is whole.
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// A short blob is one write; a long one comes in parts under another name and is moved at its end.
@@ -158,7 +163,8 @@ pub(crate) async fn write(
     let upload = target.store.put_multipart_opts(&target.staged, target.parts_options()).await?;
     let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
     parts.put(head.freeze());
-    if let Err(error) = fill(&mut parts, &mut tape, &mut bytes).await {
+    let mut behind = target.file.clone().map(Behind::of);
+    if let Err(error) = fill(&mut parts, (&mut tape, behind.as_mut()), &mut bytes).await {
         // What breaks off is invisible either way; what is left of it the sweep clears away.
         drop(parts.abort().await);
         return Err(error);
@@ -241,13 +247,16 @@ async fn arrived(store: &dyn ObjectStore, to: &Path, size: u64) -> object_store:
 
 async fn fill(
     parts: &mut WriteMultipart,
-    tape: &mut Tape,
+    (tape, mut behind): (&mut Tape, Option<&mut Behind>),
     bytes: &mut impl Flow,
 ) -> Result<(), WriteError> {
     while let Some(next) = bytes.next().await {
         let next = next.map_err(WriteError::Broken)?;
         tape.pass(&next)?;
         parts.wait_for_capacity(ABREAST).await?;
+        if let Some(behind) = &mut behind {
+            behind.pass(next.len());
+        }
         parts.put(next);
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! again; it is streamed both ways, counted and digested as it passes, and opened to others by
 //! links that die. Knows nothing of pointers.
 
+mod behind;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod elsewhere;

@@ -134,7 +134,11 @@ impl Blobs {
     ) -> Result<Counted, WriteError> {
         let staged = staged::on_its_way(&*self.ids);
         let label = self.is_elsewhere().then_some(label);
-        let target = flow::Target { store: &*self.store, staged, key: key.into(), label };
+        let file = match &self.kind {
+            Kind::Disk(folder) => Some(staged::file_of(folder, &staged)),
+            Kind::Memory | Kind::Elsewhere(_) => None,
+        };
+        let target = flow::Target { store: &*self.store, staged, key: key.into(), label, file };
         flow::write(&target, bytes, most).await
     }
 

@@ -3,7 +3,7 @@
 
 use std::fs::Metadata;
 use std::io;
-use std::path::Path as Folder;
+use std::path::{Path as Folder, PathBuf};
 use std::time::SystemTime;
 
 use clock::Ids;
@@ -19,6 +19,11 @@ use crate::key::{BlobKey, STAGED};
 /// Where a long blob lies until it is whole.
 pub(crate) fn on_its_way(ids: &dyn Ids) -> Path {
     Path::from(format!("{STAGED}/{}", ids.mint()))
+}
+
+/// The file in which a folder keeps it meanwhile: the first of its name, which is nobody else's.
+pub(crate) fn file_of(folder: &Folder, staged: &Path) -> PathBuf {
+    folder.join(format!("{staged}#1"))
 }
 
 /// Where a link that leads past us puts its bytes: such a link may write more than once, and what

@@ -18,9 +18,9 @@ use hyper::header::{AUTHORIZATION, HOST};
 use hyper_util::rt::TokioIo;
 use protocol::{Envelope, Upload};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::http::read_answer;
+use crate::way::{Lead, NoLead, Place, Trust};
 
 const PAGE: usize = 256 << 10;
 /// A door that takes nothing and says nothing for so long has gone.
@@ -36,9 +36,12 @@ pub struct Parcel {
 /// Why bytes did not arrive; each calls for another reaction.
 #[derive(Debug, thiserror::Error)]
 pub enum NotBrought {
+    /// Bytes never travel in messages.
+    #[error("bytes go through the HTTP door, and none was named: give --url, or GIGAMESH_URL")]
+    NoDoor,
     /// No try gets there, from here.
-    #[error("{0}")]
-    NoWay(&'static str),
+    #[error(transparent)]
+    NoWay(#[from] NoLead),
     /// It was said no. A link that was used says so as well: the bytes may be there.
     #[error("the door said {status}{}", .why.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
     Refused { status: u16, why: Option<String> },
@@ -53,39 +56,35 @@ pub enum NotBrought {
 /// The door that an address beginning with `/` belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnDoor<'a> {
-    /// Host and port.
-    pub(crate) target: &'a str,
+    pub(crate) place: &'a Place,
     pub(crate) authority: &'a str,
     pub(crate) credential: &'a str,
 }
 
 /// Where it goes, taken apart.
 struct Way<'a> {
-    target: String,
-    authority: &'a str,
-    path: &'a str,
+    lead: Lead,
     /// For our own door alone: a provider's address carries its own leave.
     credential: Option<&'a str>,
 }
 
 pub(crate) async fn bring(
     door: Option<OwnDoor<'_>>,
-    to: &Upload,
-    parcel: Parcel,
+    trust: &Trust,
+    (to, parcel): (&Upload, Parcel),
 ) -> Result<(), NotBrought> {
-    let way = Way::to(door, &to.url)?;
+    let way = Way::to(door, &to.url, trust)?;
     let passage = Arc::<Passage>::default();
     let sheets = Sheets::of(parcel, Arc::clone(&passage));
-    let mut request = Request::put(way.path).header(HOST, way.authority);
+    let mut request = Request::put(&way.lead.path).header(HOST, &way.lead.authority);
     for (name, value) in &to.headers {
         request = request.header(name, value);
     }
     if let Some(credential) = way.credential {
         request = request.header(AUTHORIZATION, credential);
     }
-    let unfit = |_| NotBrought::NoWay("the link that was given is no address");
-    let request = request.body(sheets).map_err(unfit)?;
-    let mut sent = std::pin::pin!(send(&way.target, request, &passage));
+    let request = request.body(sheets).map_err(|_| NoLead::NoAddress)?;
+    let mut sent = Box::pin(send(&way.lead.place, request, &passage));
     let mut before = 0;
     loop {
         if let Ok(sent) = tokio::time::timeout(STALLED, sent.as_mut()).await {
@@ -100,35 +99,23 @@ pub(crate) async fn bring(
 }
 
 impl<'a> Way<'a> {
-    fn to(door: Option<OwnDoor<'a>>, url: &'a str) -> Result<Self, NotBrought> {
-        if url.starts_with('/') {
-            let door = door.ok_or(NotBrought::NoWay(
-                "bytes go through the HTTP door, and none was named: give --url, or GIGAMESH_URL",
-            ))?;
-            return Ok(Self {
-                target: door.target.to_owned(),
-                authority: door.authority,
-                path: url,
-                credential: Some(door.credential),
-            });
+    fn to(door: Option<OwnDoor<'a>>, url: &str, trust: &Trust) -> Result<Self, NotBrought> {
+        if !url.starts_with('/') {
+            return Ok(Self { lead: Lead::of(url, trust)?, credential: None });
         }
-        let rest = url.strip_prefix("http://").ok_or(NotBrought::NoWay(
-            "the blob store wants an encrypted connection, which is not built in yet",
-        ))?;
-        let (authority, path) = match rest.find('/') {
-            Some(at) => rest.split_at(at),
-            None => (rest, "/"),
-        };
-        let has_port = authority
-            .parse()
-            .is_ok_and(|parsed: hyper::http::uri::Authority| parsed.port_u16().is_some());
-        let target = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-        Ok(Self { target, authority, path, credential: None })
+        let door = door.ok_or(NotBrought::NoDoor)?;
+        let (place, authority) = (door.place.clone(), door.authority.to_owned());
+        let lead = Lead { place, authority, path: url.to_owned() };
+        Ok(Self { lead, credential: Some(door.credential) })
     }
 }
 
-async fn send(target: &str, request: Request<Sheets>, passage: &Passage) -> Result<(), NotBrought> {
-    let stream = TcpStream::connect(target).await.map_err(|error| passage.broken(&error))?;
+async fn send(
+    place: &Place,
+    request: Request<Sheets>,
+    passage: &Passage,
+) -> Result<(), NotBrought> {
+    let stream = place.connect().await.map_err(|error| passage.broken(&error))?;
     let shaken = http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = shaken.map_err(|error| passage.broken(&error))?;
     let mut connection = Box::pin(connection);
@@ -277,10 +264,11 @@ mod tests {
     #[tokio::test]
     async fn a_file_of_many_pages_arrives_whole_with_its_headers_and_our_credential() {
         let (target, heard) = door("HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n");
-        let own = OwnDoor { target: &target, authority: &target, credential: "Bearer secret" };
+        let place = Place::plain(target.clone());
+        let own = OwnDoor { place: &place, authority: &target, credential: "Bearer secret" };
         let length = 3 * PAGE as u64 + 7;
         let to = upload("/fleet/blobs/a?sig=1".to_owned());
-        bring(Some(own), &to, parcel(length)).await.unwrap();
+        bring(Some(own), &Trust::default(), (&to, parcel(length))).await.unwrap();
         let (head, counted) = heard.join().unwrap();
         assert_eq!(counted, length);
         assert!(head.starts_with("put /fleet/blobs/a?sig=1 "), "{head}");
@@ -290,25 +278,35 @@ mod tests {
     #[tokio::test]
     async fn a_providers_address_never_sees_our_credential() {
         let (target, heard) = door("HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n");
-        let own = OwnDoor { target: "nowhere", authority: "nowhere", credential: "Bearer secret" };
-        bring(Some(own), &upload(format!("http://{target}/b?sas")), parcel(1)).await.unwrap();
+        let place = Place::plain("nowhere".to_owned());
+        let own = OwnDoor { place: &place, authority: "nowhere", credential: "Bearer secret" };
+        bring(Some(own), &Trust::default(), (&upload(format!("http://{target}/b?sas")), parcel(1)))
+            .await
+            .unwrap();
         assert!(!heard.join().unwrap().0.contains("secret"));
     }
 
     #[tokio::test]
     async fn what_helps_is_told_from_what_does_not() {
         let (target, heard) = door("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
-        let refused = bring(None, &upload(format!("http://{target}/b")), parcel(1)).await;
+        let refused =
+            bring(None, &Trust::default(), (&upload(format!("http://{target}/b")), parcel(1)))
+                .await;
         assert!(matches!(refused, Err(NotBrought::Refused { status: 403, .. })), "{refused:?}");
         heard.join().unwrap();
         let (target, heard) = door("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n");
-        let away = bring(None, &upload(format!("http://{target}/b")), parcel(1)).await;
+        let away =
+            bring(None, &Trust::default(), (&upload(format!("http://{target}/b")), parcel(1)))
+                .await;
         assert!(matches!(away, Err(NotBrought::Broke(_))), "{away:?}");
         heard.join().unwrap();
-        for url in ["/fleet/blobs/a", "https://blobs.example/a", "ftp://a/b"] {
-            let no_way = bring(None, &upload(url.to_owned()), parcel(1)).await;
+        for url in ["http://blobs.example/a", "ftp://a/b"] {
+            let no_way = bring(None, &Trust::default(), (&upload(url.to_owned()), parcel(1))).await;
             assert!(matches!(no_way, Err(NotBrought::NoWay(_))), "{no_way:?}");
         }
+        let ours = upload("/fleet/blobs/a".to_owned());
+        let no_door = bring(None, &Trust::default(), (&ours, parcel(1))).await;
+        assert!(matches!(no_door, Err(NotBrought::NoDoor)), "{no_door:?}");
     }
 
     #[tokio::test]
@@ -321,7 +319,7 @@ mod tests {
             let _cut = io::copy(&mut stream, &mut io::sink());
         });
         let shrunk = Parcel { length: 9, ..parcel(4) };
-        let unread = bring(None, &upload(url), shrunk).await;
+        let unread = bring(None, &Trust::default(), (&upload(url), shrunk)).await;
         assert!(matches!(unread, Err(NotBrought::Unread(_))), "{unread:?}");
         heard.join().unwrap();
     }

@@ -12,6 +12,7 @@ use protocol::{
 };
 
 use crate::bring::{NotBrought, OwnDoor, Parcel, bring};
+use crate::way::Trust;
 use crate::{CallError, OverBus, OverHttp, Patience};
 
 /// The coordinator as a factory needs it. Usable from several runtimes at once, since renewals
@@ -104,6 +105,9 @@ trait Link: Send + Sync {
 
     /// The door that bytes go through, if there is one.
     fn door(&self) -> Option<OwnDoor<'_>>;
+
+    /// Whom to believe where bytes go past that door.
+    fn trust(&self) -> Trust;
 }
 
 impl Link for OverBus {
@@ -118,6 +122,10 @@ impl Link for OverBus {
     fn door(&self) -> Option<OwnDoor<'_>> {
         self.door.as_ref().map(OverHttp::door)
     }
+
+    fn trust(&self) -> Trust {
+        self.door.as_ref().map(|door| OverHttp::trust(door).clone()).unwrap_or_default()
+    }
 }
 
 impl Link for OverHttp {
@@ -131,6 +139,10 @@ impl Link for OverHttp {
 
     fn door(&self) -> Option<OwnDoor<'_>> {
         Some(self.door())
+    }
+
+    fn trust(&self) -> Trust {
+        OverHttp::trust(self).clone()
     }
 }
 
@@ -173,7 +185,7 @@ impl<L: Link + Debug + 'static> Coordinator for L {
     }
 
     async fn bring(&self, to: &Upload, parcel: Parcel) -> Result<(), NotBrought> {
-        bring(self.door(), to, parcel).await
+        bring(self.door(), &self.trust(), (to, parcel)).await
     }
 
     async fn commit(&self, ask: &CommitArtifact, for_as_long: Patience) -> Told<Linked> {

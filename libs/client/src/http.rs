@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::bring::OwnDoor;
+use crate::way::{Place, Trust};
 use crate::{CallError, Patience};
 pub use follow::{Follow, LogBytes, LogPart, News};
 pub use freight::{FetchError, Fetched, Freight};
@@ -35,6 +36,7 @@ pub struct OverHttp {
     authority: Arc<str>,
     credential: Arc<str>,
     product: Option<Arc<str>>,
+    trust: Trust,
 }
 
 /// A text that is no address of a door.
@@ -62,8 +64,19 @@ impl OverHttp {
             None => format!("{authority}:80"),
         };
         let credential = format!("Bearer {token}");
-        let wire = Arc::new(Wire::to(target));
-        Ok(Self { wire, authority: authority.into(), credential: credential.into(), product: None })
+        Ok(Self {
+            wire: Arc::new(Wire::to(Place::plain(target))),
+            authority: authority.into(),
+            credential: credential.into(),
+            product: None,
+            trust: Trust::default(),
+        })
+    }
+
+    /// Names whom to trust where a link leads past this door, instead of whom the machine trusts.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { trust, ..self }
     }
 
     /// Names the product that is meant, for those whose credential reaches several.
@@ -87,10 +100,14 @@ impl OverHttp {
     /// Where addresses that begin with `/` belong.
     pub(crate) fn door(&self) -> OwnDoor<'_> {
         OwnDoor {
-            target: self.wire.target(),
+            place: self.wire.place(),
             authority: &self.authority,
             credential: &self.credential,
         }
+    }
+
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     async fn say(&self, call: Call, patience: Patience) -> Result<(Shape, Bytes), CallError> {

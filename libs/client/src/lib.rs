@@ -5,6 +5,7 @@ mod bring;
 mod coordinator;
 mod http;
 mod problem;
+mod way;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub use coordinator::{Coordinator, Told, Unanswered};
 pub use http::{
     BadAddress, FetchError, Fetched, Follow, Freight, LogBytes, LogPart, News, OverHttp,
 };
+pub use way::{BadTrust, NoLead, Trust};
 
 /// One product's coordinator, reached over a bus.
 #[derive(Clone, Debug)]

@@ -157,7 +157,10 @@ impl<L: Coordinator> Bringer<L> {
             match self.calls.bring(upload, parcel).await {
                 Ok(()) => return Ok(()),
                 Err(NotBrought::Refused { .. }) if tried > 0 => return Ok(()),
-                Err(error @ (NotBrought::Refused { .. } | NotBrought::NoWay(_))) => {
+                Err(
+                    error
+                    @ (NotBrought::Refused { .. } | NotBrought::NoWay(_) | NotBrought::NoDoor),
+                ) => {
                     return Err(Lost::Refused(error.to_string()));
                 }
                 Err(NotBrought::Unread(error)) => return Err(unread(error)),

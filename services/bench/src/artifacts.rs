@@ -31,7 +31,7 @@ const MIBS: u64 = 256;
 /// What one job may have.
 const LISTED: usize = 1000;
 const PAGE: usize = 500;
-const LISTS: usize = 20;
+const LISTS: usize = 200;
 const PIECE: usize = 256 << 10;
 const TOKEN: &str = "a-token-for-this-measure-alone";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -233,7 +233,7 @@ impl Ground {
 fn unfetched(error: FetchError) -> BenchError {
     match error {
         FetchError::Call(error) => error.into(),
-        FetchError::Elsewhere | FetchError::Refused(_) => BenchError::Went("the link was dead"),
+        FetchError::NoWay(_) | FetchError::Refused(_) => BenchError::Went("the link was dead"),
     }
 }
 

@@ -82,6 +82,8 @@ async fn get_one(desk: &mut Desk, get: &GetArtifact, folder: &Path) -> Result<Ex
     let mut said = Duration::ZERO;
     while let Some(piece) = bytes.next().await.map_err(|error| desk.refused(error))? {
         checked.pass(&piece);
+        // Whoever sends more than there is might never end.
+        checked.within(id)?;
         match &mut target {
             Some(partial) => partial.write(&piece)?,
             None => desk.printer.terminal.out.writer.write_all(&piece)?,
@@ -193,10 +195,10 @@ fn pieces(
 fn unfetched(desk: &Desk, error: FetchError, id: ArtifactId) -> Trouble {
     match error {
         FetchError::Call(error) => desk.refused(error),
-        FetchError::Elsewhere => {
-            Trouble::new(Exit::Error, "the bytes are kept elsewhere, at an address over https")
-                .because("this command reads from the fleet's own door, or over http")
-                .next(format!("curl -fO \"$(gigamesh artifacts get {id} --link)\""))
+        FetchError::NoWay(why) => {
+            Trouble::new(Exit::Error, "the link that was given is not followed")
+                .because(why.to_string())
+                .next(format!("gigamesh artifacts get {id} --link, to look at it"))
         }
         FetchError::Refused(status) => {
             Trouble::new(Exit::Unknown, "the link was given, and then opened nothing")

@@ -163,6 +163,21 @@ impl Printer {
         Ok(())
     }
 
+    /// A line that a job said between its events: for people as it said it, behind a bar, for
+    /// programs in an object beside those of the events.
+    pub(crate) fn said(&mut self, piece: &Value, line: &str) -> Result<(), Trouble> {
+        match self.form(true) {
+            Output::Table | Output::Wide => self.raw(format!("| {line}\n").as_bytes())?,
+            Output::Json | Output::Jsonl => {
+                let mut told = piece.clone();
+                told["line"] = line.into();
+                self.line_of(&shape::EVENT, &told)?;
+            }
+            Output::Name | Output::None => {}
+        }
+        Ok(())
+    }
+
     /// Only a text, as data.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Trouble> {
         Ok(self.terminal.out.line(&clean::line(text))?)

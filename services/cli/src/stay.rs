@@ -1,9 +1,11 @@
 //! Staying with jobs until they end: events as they happen, and the records read again beside them,
 //! since a stream may break and only the record is the truth.
 
+mod spoken;
+
 use std::time::Duration;
 
-use client::{Follow, News};
+use client::{CallError, Follow, News};
 use fleet::{JobId, WhyCode};
 use protocol::AboutJob;
 use serde_json::Value;
@@ -14,6 +16,16 @@ use crate::desk::{self, Desk};
 use crate::exit::Exit;
 use crate::shape;
 use crate::trouble::Trouble;
+use spoken::Spoken;
+
+/// What is told of a job while it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tell {
+    Nothing,
+    Events,
+    /// With what the job says between them.
+    EventsAndLines,
+}
 
 /// How often the record is read though nothing was heard.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -25,17 +37,15 @@ pub(crate) async fn until_ended(
     stay: Stay,
 ) -> Result<Exit, Trouble> {
     let deadline = desk.settings.timeout.map(|span| desk.now().plus(span.duration()));
+    let tell = if stay.follow { Tell::EventsAndLines } else { Tell::Nothing };
     let mut worst = Exit::Done;
     for receipt in receipts {
         let id = desk::id_of(&receipt["job"])?;
         let ended = match deadline {
-            None => Some(ended(desk, id, 0, stay.follow).await?),
+            None => Some(ended(desk, id, 0, tell).await?),
             Some(deadline) => {
                 let left = deadline.since(desk.now());
-                tokio::time::timeout(left, ended(desk, id, 0, stay.follow))
-                    .await
-                    .ok()
-                    .transpose()?
+                tokio::time::timeout(left, ended(desk, id, 0, tell)).await.ok().transpose()?
             }
         };
         let exit = match ended {
@@ -55,17 +65,19 @@ pub(crate) async fn until_ended(
     Ok(worst)
 }
 
-/// The job as it is once it has ended; with `tell` its events after `seen` are printed as they come.
+/// The job as it is once it has ended; what is told of it comes as it happens, of its events those after
+/// `seen`.
 pub(crate) async fn ended(
     desk: &mut Desk,
     id: JobId,
     seen: u64,
-    tell: bool,
+    tell: Tell,
 ) -> Result<Value, Trouble> {
     let mut watch = Watch {
         id,
         seen,
         tell,
+        spoken: Spoken::of(desk, id, tell == Tell::EventsAndLines),
         follow: Some(desk.follow(Some(id), Some(format!("{id}-{seen}")))),
         look: tokio::time::interval(LOOK_EVERY),
     };
@@ -74,6 +86,7 @@ pub(crate) async fn ended(
             let job = desk.job(&id.to_string()).await?;
             if is_ended(&job) {
                 watch.read_up(desk).await?;
+                watch.spoken.rest(desk).await?;
                 return Ok(job);
             }
         }
@@ -84,7 +97,8 @@ struct Watch {
     id: JobId,
     /// The last event that was told.
     seen: u64,
-    tell: bool,
+    tell: Tell,
+    spoken: Spoken,
     /// None once the door has refused: then the record alone is read.
     follow: Option<Follow>,
     look: Interval,
@@ -93,15 +107,19 @@ struct Watch {
 impl Watch {
     /// Whether it is time to read the record.
     async fn heard_something(&mut self, desk: &mut Desk) -> Result<bool, Trouble> {
-        let Some(follow) = &mut self.follow else {
-            self.look.tick().await;
-            self.read_up(desk).await?;
-            return Ok(true);
-        };
-        let news = tokio::select! {
+        let heard = tokio::select! {
             biased;
-            news = follow.next() => news,
-            _ = self.look.tick() => return Ok(true),
+            news = heard(&mut self.follow) => Heard::News(news),
+            said = self.spoken.next() => Heard::Said(said),
+            _ = self.look.tick() => Heard::Nothing,
+        };
+        let news = match heard {
+            Heard::News(news) => news,
+            Heard::Said(said) => return self.spoken.tell(desk, said).map(|()| false),
+            Heard::Nothing if self.follow.is_none() => {
+                return self.read_up(desk).await.map(|()| true);
+            }
+            Heard::Nothing => return Ok(true),
         };
         match news {
             Ok(News::Event(event)) => {
@@ -121,7 +139,7 @@ impl Watch {
     }
 
     async fn read_up(&mut self, desk: &mut Desk) -> Result<(), Trouble> {
-        if !self.tell {
+        if self.tell == Tell::Nothing {
             return Ok(());
         }
         let mut events = desk.of_job(AboutJob::Events, &self.id.to_string()).await?;
@@ -130,11 +148,24 @@ impl Watch {
     }
 
     fn tell(&mut self, desk: &mut Desk, event: &Value) -> Result<(), Trouble> {
-        let Some(seq) = event["seq"].as_u64().filter(|seq| self.tell && *seq > self.seen) else {
-            return Ok(());
-        };
+        let news = event["seq"].as_u64().filter(|seq| *seq > self.seen);
+        let Some(seq) = news.filter(|_| self.tell != Tell::Nothing) else { return Ok(()) };
         self.seen = seq;
         desk.printer.event(event)
+    }
+}
+
+/// What came first.
+enum Heard {
+    News(Result<News, CallError>),
+    Said(Result<News, CallError>),
+    Nothing,
+}
+
+async fn heard(follow: &mut Option<Follow>) -> Result<News, CallError> {
+    match follow {
+        Some(follow) => follow.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::desk::{self, Desk};
 use crate::exit::Exit;
 use crate::jobs;
 use crate::shape;
-use crate::stay;
+use crate::stay::{self, Tell};
 use crate::trouble::Trouble;
 
 /// Drawn at least so often, for the ages.
@@ -32,7 +32,7 @@ pub(crate) async fn watch(desk: &mut Desk, wanted: &Watch) -> Result<Exit, Troub
         (job, true) => pictures(desk, job).await,
         (Some(job), false) => {
             let id = desk::id_of(&job)?;
-            stay::ended(desk, id, 0, true).await?;
+            stay::ended(desk, id, 0, Tell::Events).await?;
             Ok(Exit::Done)
         }
         (None, false) => lines(desk).await,
@@ -96,6 +96,6 @@ pub(crate) async fn events(desk: &mut Desk, named: &str) -> Result<Exit, Trouble
     events.sort_by_key(|event| event["seq"].as_u64());
     events.iter().try_for_each(|event| desk.printer.event(event))?;
     let seen = events.iter().filter_map(|event| event["seq"].as_u64()).max().unwrap_or(0);
-    stay::ended(desk, id, seen, true).await?;
+    stay::ended(desk, id, seen, Tell::Events).await?;
     Ok(Exit::Done)
 }

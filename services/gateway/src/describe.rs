@@ -8,7 +8,7 @@ use fleet::{
     ArtifactId, ArtifactKind, EventType, FactoryId, JobId, Key, Priority, StageName, Timestamp,
 };
 use protocol::{Code, Envelope, JobAction};
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::routes::log;
@@ -223,7 +223,11 @@ fn response((status, verb): (u16, Verb), said: Said, schemas: &mut SchemaGenerat
         }),
         Said::Bytes => json!({ "description": description, "content": { "*/*": {} } }),
         Said::Text(media) => texts(description, &[media]),
-        Said::Texts(media) => texts(description, media),
+        Said::TextOrStream(media, data) => {
+            let mut told = texts(description, &[media]);
+            told["content"]["text/event-stream"] = stream_of(&data(schemas));
+            told
+        }
     }
 }
 
@@ -231,6 +235,14 @@ fn texts(description: &str, media: &[&str]) -> Value {
     let content =
         media.iter().map(|media| ((*media).to_owned(), json!({ "schema": { "type": "string" } })));
     json!({ "description": description, "content": content.collect::<Map<_, _>>() })
+}
+
+/// Frames of server-sent events: whoever reads them decodes each one's data by this schema.
+fn stream_of(data: &Schema) -> Value {
+    let frames = "Server-sent events. What stands behind `data:` is JSON as x-event-data tells, but \
+        for the events `end`, when all was said, and `gap`, when some of it is gone. Whoever reads \
+        on sends the last `id:` as Last-Event-ID.";
+    json!({ "schema": { "type": "string", "description": frames }, "x-event-data": data })
 }
 
 /// The one error table, for people.

@@ -1,15 +1,17 @@
 //! Watches how the requests of a connection say where they end. One that says it twice, by length
 //! and by chunks, may be read otherwise by whoever passed it on, so that a second request can hide
 //! in it. `hyper` drops the length then and says nothing; here it is seen before it is dropped.
-//! Changes no byte.
+//! Changes no byte; it knows whether a request was read to its end, and so how its connection ends.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::parting::Parting;
 
 /// No line of a request that is answered is longer.
 const LONGEST_LINE: usize = 16 << 10;
@@ -33,12 +35,14 @@ impl Doubt {
 pub(crate) struct Watched<S> {
     stream: S,
     watch: Watch,
+    /// Once our side is closed in the middle of a request.
+    parting: Option<Parting>,
 }
 
 impl<S> Watched<S> {
     pub(crate) fn over(stream: S, doubt: Doubt) -> Self {
         let watch = Watch { at: At::Head, line: Vec::new(), head: Head::default(), doubt };
-        Self { stream, watch }
+        Self { stream, watch, parting: None }
     }
 }
 
@@ -163,6 +167,14 @@ impl Watch {
         }
     }
 
+    /// Whether more was announced than came.
+    fn is_within_a_body(&self) -> bool {
+        match self.at {
+            At::Bytes(..) | At::ChunkSize | At::Trailer => true,
+            At::Head | At::Lost => false,
+        }
+    }
+
     fn lose(&mut self) {
         self.at = At::Lost;
         self.doubt.raise();
@@ -182,7 +194,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -208,7 +220,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let Self { stream, watch, parting } = &mut *self;
+        if let Some(parting) = parting {
+            return parting.poll_end(stream, context);
+        }
+        ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
+        if !watch.is_within_a_body() {
+            return Poll::Ready(Ok(()));
+        }
+        parting.insert(Parting::begin()).poll_end(stream, context)
     }
 }
 

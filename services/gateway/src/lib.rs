@@ -12,6 +12,7 @@ mod guard;
 mod heard;
 mod host;
 mod options;
+mod parting;
 mod problem;
 mod query;
 mod quota;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::OverBus;
-use fleet::ProductId;
+use fleet::{LARGEST_ARTIFACT, ProductId};
 use identity::Identity;
 use node::Node;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
@@ -61,6 +62,8 @@ pub(crate) struct Door {
     /// When bytes could last be written, by this process's own clock.
     reached: Arc<Mutex<Option<Duration>>>,
     options: Arc<Options>,
+    /// What one upload may bring.
+    largest: u64,
 }
 
 impl Door {
@@ -100,6 +103,18 @@ fn sweep(node: &Node, identity: &Identity) {
 /// # Errors
 /// The address is taken, or not loopback without what that needs, or the bus is away.
 pub async fn serve(node: Node, options: Options) -> Result<SocketAddr, NotOpened> {
+    serve_up_to(node, options, LARGEST_ARTIFACT).await
+}
+
+/// As [`serve`], for uploads of at most so many bytes.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_up_to(
+    node: Node,
+    options: Options,
+    largest: u64,
+) -> Result<SocketAddr, NotOpened> {
     let listener = socket::bind(&options).await?;
     let address = listener.local_addr().map_err(NotOpened::Failed)?;
     let feed = feed::open(&node).await?;
@@ -107,7 +122,8 @@ pub async fn serve(node: Node, options: Options) -> Result<SocketAddr, NotOpened
     let quotas = Arc::default();
     let (uploads, options) = (Arc::new(Semaphore::new(MOST_UPLOADS)), Arc::new(options));
     let reached = Arc::default();
-    let door = Door { node: node.clone(), feed, tails, quotas, uploads, reached, options };
+    let own = node.clone();
+    let door = Door { node: own, feed, tails, quotas, uploads, reached, options, largest };
     sweep(&node, &door.options.identity);
     socket::listen(&node, listener, routes::all(door));
     tracing::info!(%address, "door open");

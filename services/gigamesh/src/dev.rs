@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::broker::{Broker, Syncs};
 use crate::factories::{Equipment, Host};
+use crate::place::Place;
 use crate::say::Say;
 use crate::signals::Interrupts;
 use crate::surroundings::Surroundings;
@@ -46,6 +47,8 @@ pub(crate) struct Dev {
     /// How many factories work in this process
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=64))]
     factories: u32,
+    #[command(flatten)]
+    place: Place,
     #[command(flatten)]
     equipment: Equipment,
 }
@@ -116,7 +119,11 @@ impl Dev {
             None => Data::of(home),
         };
         let in_memory = data == Data::Memory;
-        let blobs = if in_memory { BlobsChoice::Memory } else { BlobsChoice::Disk(home.blobs()) };
+        let blobs = match self.place.said()? {
+            Some(blobs) => blobs,
+            None if in_memory => BlobsChoice::Memory,
+            None => BlobsChoice::Disk(home.blobs()),
+        };
         Ok(Options {
             data,
             blobs,

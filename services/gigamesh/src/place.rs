@@ -23,6 +23,9 @@ pub(crate) struct Place {
     /// Address of an emulator, of another cloud, or of what speaks like S3
     #[arg(long, env = "GIGAMESH_BLOBS_ENDPOINT", value_name = "URL")]
     blobs_endpoint: Option<String>,
+    /// File with certificates that are trusted there besides the machine's
+    #[arg(long, env = "GIGAMESH_BLOBS_CA_FILE", value_name = "FILE")]
+    blobs_ca_file: Option<PathBuf>,
     /// Region of an S3 bucket
     #[arg(long, env = "GIGAMESH_BLOBS_REGION", value_name = "REGION")]
     blobs_region: Option<String>,
@@ -32,6 +35,9 @@ pub(crate) struct Place {
     /// The identity of a workload, or one of several of the machine
     #[arg(long, env = "AZURE_CLIENT_ID", hide = true)]
     azure_client: Option<String>,
+    /// Who gives out the identity of the machine, as Azure's apps and containers are told
+    #[arg(long, env = "IDENTITY_ENDPOINT", hide = true)]
+    azure_identity: Option<String>,
     /// File of the token of a workload, which Azure renews
     #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE", hide = true)]
     azure_token_file: Option<PathBuf>,
@@ -58,9 +64,13 @@ impl Place {
                 client: client.clone(),
                 token_file: token_file.clone(),
             },
-            (None, _) => Access::Managed { client: self.azure_client.clone() },
+            (None, _) => Access::Managed {
+                client: self.azure_client.clone(),
+                endpoint: self.azure_identity.clone(),
+            },
         };
-        Ok(Azure { access, endpoint: self.blobs_endpoint.clone(), ..azure.clone() })
+        let (endpoint, roots) = (self.blobs_endpoint.clone(), self.roots()?);
+        Ok(Azure { access, endpoint, roots, ..azure.clone() })
     }
 
     fn s3(&self, s3: &S3) -> Result<S3, Trouble> {
@@ -71,7 +81,11 @@ impl Place {
             _ => Err(Trouble::usage("the file of the key does not hold ID:SECRET")),
         });
         let (region, endpoint) = (self.blobs_region.clone(), self.blobs_endpoint.clone());
-        Ok(S3 { region, endpoint, secret: secret.transpose()?, ..s3.clone() })
+        Ok(S3 { region, endpoint, roots: self.roots()?, secret: secret.transpose()?, ..s3.clone() })
+    }
+
+    fn roots(&self) -> Result<Option<Vec<u8>>, Trouble> {
+        self.blobs_ca_file.as_deref().map(bytes).transpose()
     }
 
     fn key(&self) -> Result<Option<String>, Trouble> {
@@ -80,14 +94,18 @@ impl Place {
 }
 
 fn read(file: &Path) -> Result<String, Trouble> {
-    let unread = |error: std::io::Error| {
-        Trouble::usage(format!("{} cannot be read", file.display())).caused_by(&error)
-    };
-    let key = fs::read_to_string(file).map_err(unread)?.trim().to_owned();
+    let key = String::from_utf8_lossy(&bytes(file)?).trim().to_owned();
     if key.is_empty() {
         return Err(Trouble::usage(format!("{} is empty", file.display())));
     }
     Ok(key)
+}
+
+fn bytes(file: &Path) -> Result<Vec<u8>, Trouble> {
+    let unread = |error: std::io::Error| {
+        Trouble::usage(format!("{} cannot be read", file.display())).caused_by(&error)
+    };
+    fs::read(file).map_err(unread)
 }
 
 #[cfg(test)]
@@ -120,7 +138,9 @@ mod tests {
         let workload = Access::Workload { tenant, client: client.clone(), token_file };
         assert_eq!(access(&place), workload);
         place.azure_token_file = None;
-        assert_eq!(access(&place), Access::Managed { client: Some(client) });
+        place.azure_identity = Some("http://127.0.0.1:1/token".into());
+        let (client, endpoint) = (Some(client), place.azure_identity.clone());
+        assert_eq!(access(&place), Access::Managed { client, endpoint });
         assert!(!format!("{:?}", Access::Key("c2VjcmV0".into())).contains("c2Vj"));
     }
 

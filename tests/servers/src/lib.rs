@@ -1,7 +1,10 @@
 //! Genuine servers for tests: each on free ports of the loopback, in a folder of its own, never
 //! left running. It knows nothing of the product, and no product code links it.
 
+mod authority;
 mod azurite;
+#[cfg(feature = "bucket")]
+mod bucket;
 mod cluster;
 mod find;
 mod nats;
@@ -10,7 +13,10 @@ mod process;
 mod tests;
 mod wait;
 
+pub use authority::Authority;
 pub use azurite::Azurite;
+#[cfg(feature = "bucket")]
+pub use bucket::Bucket;
 pub use cluster::Cluster;
 pub use find::nats_server as program;
 pub use nats::{Nats, Options, SyncMode};

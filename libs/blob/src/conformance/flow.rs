@@ -11,9 +11,10 @@ use super::{
 use crate::{Blobs, ReadError, WriteError};
 
 const AT: &str = "law/flow";
+const PART: usize = 5 << 20;
 /// About one part and about two.
 const EDGES: [usize; 9] =
-    [0, 1, 60_000, (4 << 20) - 1, 4 << 20, (4 << 20) + 1, (8 << 20) - 1, 8 << 20, (8 << 20) + 1];
+    [0, 1, 60_000, PART - 1, PART, PART + 1, 2 * PART - 1, 2 * PART, 2 * PART + 1];
 
 /// # Panics
 /// When the law is broken.
@@ -61,7 +62,7 @@ pub async fn any_part_is_read_and_says_of_how_much(blobs: Blobs) {
 /// # Panics
 /// When the law is broken.
 pub async fn what_breaks_off_leaves_nothing(blobs: Blobs) {
-    for length in [0, 1_000, 4 << 20, LONG] {
+    for length in [0, 1_000, PART, LONG] {
         let broken = blobs.write(&key(AT), breaking(&bytes(1, length)), NO_LIMIT).await;
         assert!(matches!(broken, Err(WriteError::Broken(_))), "{broken:?}");
         nothing_is_left(&blobs, AT).await;
@@ -72,7 +73,7 @@ pub async fn what_breaks_off_leaves_nothing(blobs: Blobs) {
 /// # Panics
 /// When the law is broken.
 pub async fn what_is_too_long_leaves_nothing(blobs: Blobs) {
-    for length in [1_000, 4 << 20, LONG] {
+    for length in [1_000, PART, LONG] {
         let (whole, most) = (bytes(1, length), length as u64 - 1);
         let refused = blobs.write(&key(AT), flowing(&whole), most).await;
         assert!(

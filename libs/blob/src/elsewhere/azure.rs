@@ -19,15 +19,23 @@ impl Azure {
         let mut builder = MicrosoftAzureBuilder::new()
             .with_account(&self.account)
             .with_container_name(&self.container)
-            .with_client_options(wire::options(self.endpoint.as_deref()))
+            .with_client_options(wire::options(self.endpoint.as_deref(), self.roots.as_deref())?)
             .with_retry(wire::patience());
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_endpoint(endpoint.clone());
         }
         let builder = match &self.access {
             Access::Key(key) => builder.with_access_key(key),
-            Access::Managed { client: None } => builder,
-            Access::Managed { client: Some(client) } => builder.with_client_id(client),
+            Access::Managed { client, endpoint } => {
+                let builder = match client {
+                    Some(client) => builder.with_client_id(client),
+                    None => builder,
+                };
+                match endpoint {
+                    Some(endpoint) => builder.with_msi_endpoint(endpoint),
+                    None => builder,
+                }
+            }
             Access::Workload { tenant, client, token_file } => builder
                 .with_tenant_id(tenant)
                 .with_client_id(client)

@@ -23,7 +23,7 @@ impl S3 {
             .with_bucket_name(&self.bucket)
             .with_region(self.region.as_deref().unwrap_or(REGION))
             .with_copy_if_not_exists(S3CopyIfNotExists::Multipart)
-            .with_client_options(wire::options(self.endpoint.as_deref()))
+            .with_client_options(wire::options(self.endpoint.as_deref(), self.roots.as_deref())?)
             .with_retry(wire::patience());
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_endpoint(endpoint);

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use clock::{Clock, System};
 
+use futures_util::{StreamExt, poll, stream};
+use object_store::path::Path;
+
 use super::disk;
-use crate::conformance::{bytes, read, write};
+use crate::conformance::{LONG, NO_LIMIT, bytes, flowing, key, read, write};
+use crate::staged::file_of;
 
 #[tokio::test]
 async fn a_sweep_takes_what_is_old_and_unfinished_and_no_blob() {
@@ -38,4 +42,26 @@ async fn a_place_that_takes_nothing_is_not_reached_and_says_why() {
     let why = std::error::Error::source(&no).unwrap().to_string();
     assert!(why.contains("staged"), "{why}");
     std::fs::remove_file(place.path()).unwrap();
+}
+
+/// Under another name it would never reach the disk before its end, and nobody would notice.
+#[tokio::test]
+async fn what_is_on_its_way_lies_in_the_file_that_is_brought_to_the_disk_meanwhile() {
+    let (blobs, place) = disk();
+    let endless =
+        flowing(&bytes(1, LONG)).chain(stream::pending::<std::io::Result<bytes::Bytes>>());
+    let at = key("fleet/acme/long");
+    let mut writing = Box::pin(blobs.write(&at, endless, NO_LIMIT));
+    let folder = place.path().join("staged");
+    let there = loop {
+        assert!(poll!(&mut writing).is_pending());
+        tokio::task::yield_now().await;
+        let mut found = std::fs::read_dir(&folder).into_iter().flatten();
+        if let Some(found) = found.next() {
+            break found.unwrap().path();
+        }
+    };
+    let named = there.file_name().unwrap().to_str().unwrap();
+    let (id, _) = named.split_once('#').unwrap();
+    assert_eq!(there, file_of(place.path(), &Path::from(format!("staged/{id}"))));
 }

@@ -11,10 +11,10 @@ use futures_util::{TryStreamExt, stream};
 use reqwest::{Client, Method, Response, StatusCode};
 use servers::Azurite;
 
-const LIFE: Duration = Duration::from_mins(15);
-const CONTAINER: &str = "fleet";
+pub(super) const LIFE: Duration = Duration::from_mins(15);
+pub(super) const CONTAINER: &str = "fleet";
 
-async fn make() -> (Blobs, Azurite) {
+pub(super) async fn make() -> (Blobs, Azurite) {
     let azurite = Azurite::start().unwrap_or_else(|trouble| panic!("{trouble}"));
     azurite.container(CONTAINER).unwrap_or_else(|trouble| panic!("{trouble}"));
     let blobs = opened(&azurite, Access::Key(Azurite::KEY.into()), CONTAINER);
@@ -23,17 +23,18 @@ async fn make() -> (Blobs, Azurite) {
 
 blob::conformance!(make);
 
-fn opened(azurite: &Azurite, access: Access, container: &str) -> Blobs {
+pub(super) fn opened(azurite: &Azurite, access: Access, container: &str) -> Blobs {
     let azure = Azure {
         account: Azurite::ACCOUNT.into(),
         container: container.into(),
         access,
         endpoint: Some(azurite.endpoint()),
+        roots: azurite.roots(),
     };
     Blobs::azure(&azure, Arc::new(System::start())).unwrap()
 }
 
-fn key(text: &str) -> BlobKey {
+pub(super) fn key(text: &str) -> BlobKey {
     text.parse().unwrap()
 }
 
@@ -46,16 +47,16 @@ fn shown(deed: Deed, at: &str) -> Shown {
     Shown { deed, key: key(at), content_type, name, most: 1_000 }
 }
 
-async fn granted(blobs: &Blobs, deed: Deed, at: &str, life: Duration) -> Grant {
+pub(super) async fn granted(blobs: &Blobs, deed: Deed, at: &str, life: Duration) -> Grant {
     blobs.grant(shown(deed, at), life, System::start().now()).await.unwrap()
 }
 
-async fn written(blobs: &Blobs, at: &str, length: usize) -> Counted {
+pub(super) async fn written(blobs: &Blobs, at: &str, length: usize) -> Counted {
     let pieces = [Ok(Bytes::from(vec![b'x'; length]))];
     blobs.write_as(&key(at), &label(), stream::iter(pieces), u64::MAX).await.unwrap()
 }
 
-async fn read(blobs: &Blobs, at: &str) -> Bytes {
+pub(super) async fn read(blobs: &Blobs, at: &str) -> Bytes {
     let pieces: Vec<Bytes> =
         blobs.read(&key(at), None).await.unwrap().bytes.try_collect().await.unwrap();
     pieces.concat().into()
@@ -219,6 +220,7 @@ async fn a_link_into_a_bucket_says_which_blob_how_it_is_shown_and_how_long_it_li
         bucket: CONTAINER.into(),
         region: Some("eu-central-1".into()),
         endpoint: Some("https://bytes.example".into()),
+        roots: None,
         secret: Some(blob::S3Secret { id: "an-id".into(), key: "a-secret-key".into() }),
     };
     let blobs = Blobs::s3(&s3, Arc::new(System::start())).unwrap();

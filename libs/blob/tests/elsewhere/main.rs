@@ -2,4 +2,8 @@
 //! can be told without a server.
 
 #[cfg(test)]
+mod carried;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod links;

@@ -19,6 +19,7 @@ use protocol::{Header, Hold, Link, Linked};
 
 use super::wire::{self, Outgoing, Streamed, Wire};
 use super::{OverHttp, refusal};
+use crate::way::{Lead, NoLead};
 use crate::{CallError, Patience};
 
 /// What moves may take as long as it takes; what stands still for this long is given up.
@@ -48,9 +49,8 @@ pub struct Freight {
 pub enum FetchError {
     #[error(transparent)]
     Call(#[from] CallError),
-    /// The address is not one of the door, and wants more than plain HTTP.
-    #[error("the bytes are kept elsewhere, at an address over https")]
-    Elsewhere,
+    #[error(transparent)]
+    NoWay(#[from] NoLead),
     #[error("the blob store answers {0}")]
     Refused(StatusCode),
 }
@@ -134,11 +134,8 @@ impl OverHttp {
         if url.starts_with('/') {
             return Ok((Arc::clone(&self.wire), self.authority.to_string(), url.to_owned()));
         }
-        let rest = url.strip_prefix("http://").ok_or(FetchError::Elsewhere)?;
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let target = if port { host.to_owned() } else { format!("{host}:80") };
-        Ok((Arc::new(Wire::to(target)), host.to_owned(), path.to_owned()))
+        let Lead { place, authority, path } = Lead::of(url, &self.trust)?;
+        Ok((Arc::new(Wire::to(place)), authority, path))
     }
 }
 

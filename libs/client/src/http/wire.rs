@@ -14,12 +14,13 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::http::response::Parts;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+
+use crate::way::{Pipe, Place};
 
 /// What a request brings: a few bytes, or many as they come.
 pub(crate) type Outgoing = UnsyncBoxBody<Bytes, io::Error>;
 
-type Driven = Pin<Box<Connection<TokioIo<TcpStream>, Outgoing>>>;
+type Driven = Pin<Box<Connection<TokioIo<Pipe>, Outgoing>>>;
 
 /// Connections that are kept while nobody uses them.
 const IDLE: usize = 16;
@@ -32,7 +33,7 @@ pub(crate) fn whole(bytes: Bytes) -> Outgoing {
 
 #[derive(Debug)]
 pub(crate) struct Wire {
-    target: String,
+    place: Place,
     idle: Mutex<Vec<Line>>,
 }
 
@@ -43,12 +44,12 @@ struct Line {
 }
 
 impl Wire {
-    pub(crate) fn to(target: String) -> Self {
-        Self { target, idle: Mutex::default() }
+    pub(crate) fn to(place: Place) -> Self {
+        Self { place, idle: Mutex::default() }
     }
 
-    pub(crate) fn target(&self) -> &str {
-        &self.target
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(crate) async fn send(
@@ -73,7 +74,7 @@ impl Wire {
         request: Request<Outgoing>,
     ) -> Result<(Parts, Streamed), BusError> {
         let opened = async {
-            let Line { mut sender, mut connection } = Line::open(&self.target).await?;
+            let Line { mut sender, mut connection } = Line::open(&self.place).await?;
             let mut answered = std::pin::pin!(sender.send_request(request));
             let (response, connection) = tokio::select! {
                 biased;
@@ -93,7 +94,7 @@ impl Wire {
     async fn line(&self) -> Result<Line, Broken> {
         loop {
             let kept = self.idle().pop();
-            let Some(mut line) = kept else { return Line::open(&self.target).await };
+            let Some(mut line) = kept else { return Line::open(&self.place).await };
             if line.is_up().await {
                 return Ok(line);
             }
@@ -157,10 +158,8 @@ fn away(broken: &Broken) -> BusError {
 }
 
 impl Line {
-    async fn open(target: &str) -> Result<Self, Broken> {
-        let stream = TcpStream::connect(target).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    async fn open(place: &Place) -> Result<Self, Broken> {
+        let (sender, connection) = http1::handshake(TokioIo::new(place.connect().await?)).await?;
         Ok(Self { sender, connection: Box::pin(connection) })
     }
 

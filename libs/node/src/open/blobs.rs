@@ -86,8 +86,8 @@ impl BlobsChoice {
             return Err(NoPlace::NoContainer);
         }
         let (account, container) = (named(account, false)?, named(container, false)?);
-        let access = Access::Managed { client: None };
-        Ok(Self::Azure(Azure { account, container, access, endpoint: None }))
+        let access = Access::Managed { client: None, endpoint: None };
+        Ok(Self::Azure(Azure { account, container, access, endpoint: None, roots: None }))
     }
 
     fn s3(bucket: &str) -> Result<Self, NoPlace> {
@@ -95,7 +95,7 @@ impl BlobsChoice {
             return Err(NoPlace::NoBucket);
         }
         let bucket = named(bucket, true)?;
-        Ok(Self::S3(S3 { bucket, region: None, endpoint: None, secret: None }))
+        Ok(Self::S3(S3 { bucket, region: None, endpoint: None, roots: None, secret: None }))
     }
 }
 

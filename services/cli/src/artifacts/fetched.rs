@@ -98,6 +98,10 @@ impl Checked {
         self.seen
     }
 
+    pub(crate) fn within(&self, id: ArtifactId) -> Result<(), Trouble> {
+        if self.seen > self.size { self.judge(id) } else { Ok(()) }
+    }
+
     pub(crate) fn judge(&self, id: ArtifactId) -> Result<(), Trouble> {
         let digest = self.digest.clone().finalize();
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -69,6 +69,36 @@ async fn following_tells_every_event_once_and_ends_with_the_job() {
 }
 
 #[tokio::test]
+async fn following_a_submission_tells_what_it_says_between_its_events() {
+    for terminal in [false, true] {
+        let town = Town::open().await;
+        town.place.file("job.md", FILE);
+        let ending = async {
+            let held = town.build().await;
+            town.say(&held, 0, "one\ntw").await;
+            town.say(&held, 6, "o\n").await;
+            town.say(&held, 8, "\u{1b}[31mred\u{1b}[0m\n").await;
+            town.end(&held, Disposition::Ship).await;
+        };
+        let submit = town.place.typed("submit job.md --follow", terminal, std::future::pending());
+        let (typed, ()) = tokio::join!(submit, ending);
+        assert_eq!(typed.exit, Exit::Done, "{}", typed.err);
+        let told: Vec<String> = if terminal {
+            let lines = typed.out.lines().filter_map(|line| line.strip_prefix("| "));
+            lines.map(str::to_owned).collect()
+        } else {
+            let lines = typed.out.lines();
+            let lines = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let said = lines.filter(|line| line["type"] == "log" && line["epoch"] == 1);
+            said.map(|line| line["line"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(told, ["one", "two", "\u{1b}[31mred\u{1b}[0m"], "{}", typed.out);
+        assert!(typed.out.contains("shipped"), "and its events: {}", typed.out);
+        town.close().await;
+    }
+}
+
+#[tokio::test]
 async fn watching_draws_over_itself_and_gives_the_cursor_back_when_it_is_told_to_end() {
     let town = Town::open().await;
     town.place.file("job.md", FILE);

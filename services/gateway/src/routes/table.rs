@@ -71,8 +71,8 @@ pub(crate) enum Said {
     Nothing,
     /// Text of this media type.
     Text(&'static str),
-    /// Text of one of these.
-    Texts(&'static [&'static str]),
+    /// Text of one media type, or a stream of events whose data are of a type.
+    TextOrStream(&'static str, Shaped),
     /// Bytes of whatever type they were stored with.
     Bytes,
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::custodian::{Custodian, END, NONCE, file, whole};
 use crate::plain::{Said, Spoken};
-use crate::town::refusal;
+use crate::town::{Town, refusal};
 
 /// The digest of `hello`.
 const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
@@ -323,4 +323,87 @@ async fn the_door_is_not_ready_while_its_blobs_are_away() {
     std::fs::create_dir(&folder).unwrap();
     let ready = Spoken::bare("GET /readyz").to(custodian.address).await;
     assert_eq!((ready.status, ready.json()), (200, json!({ "ready": true })));
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_refused_by_its_word_and_else_while_it_passes() {
+    let custodian = Custodian::open().await;
+    let by_word = |length: u64| {
+        let head = Spoken::new(&format!("POST {}", custodian.path()));
+        head.with("Content-Type: multipart/form-data; boundary=b")
+            .with(&format!("Content-Length: {length}"))
+    };
+    // Of 2 GiB and more, only the length is sent.
+    let said = by_word((2 << 30) + (2 << 20)).to(custodian.address).await;
+    refused("by its length", &said, (413, "TOO_LARGE", ""));
+    assert_eq!(said.json()["error"]["limit"], json!(2_u64 << 30));
+    assert_eq!(custodian.words(), [""; 0], "nothing was begun for it");
+    let small = Custodian::up_to(crate::town::options("127.0.0.1:0"), 1 << 20).await;
+    let form = |length: usize| {
+        let body = "x".repeat(length);
+        let form = [whole(&[("kind", "log")]), file(&body), END.to_owned()].concat();
+        small.posted(&form).chunked()
+    };
+    let said = form((1 << 20) + 1).to(small.address).await;
+    refused("chunked", &said, (413, "TOO_LARGE", ""));
+    assert_eq!(said.json()["error"]["limit"], json!(1 << 20));
+    assert_eq!(small.left().await, (0, 0), "nothing of it is kept");
+    assert_eq!(small.words(), ["begin", "remove"]);
+    assert_eq!(form(1 << 20).to(small.address).await.status, 201, "exactly as much");
+}
+
+/// Everybody sends first and listens then; what the door reads of it is less than is sent.
+#[tokio::test]
+async fn an_early_refusal_is_heard_by_whoever_goes_on_sending() {
+    let custodian = Custodian::open().await;
+    let much = vec![b'x'; 48 << 20];
+    let create = format!("PUT /fleet/blobs/fleet/acme/j/a-log?do=create&sig={}", "0".repeat(64));
+    let altered = Spoken::bare(&create).body(much.clone()).to(custodian.address).await;
+    refused("a link", &altered, (403, "FORBIDDEN", "link_altered"));
+    let json = Spoken::new(&format!("POST {}", custodian.path())).json(much.clone());
+    refused("JSON", &json.to(custodian.address).await, (413, "TOO_LARGE", ""));
+    let submitted = Spoken::new("POST /fleet/jobs").json(much.clone()).to(custodian.address).await;
+    refused("a job", &submitted, (413, "TOO_LARGE", ""));
+    let stranger = Spoken::bare("POST /fleet/jobs").json(much.clone());
+    refused("a stranger", &stranger.to(custodian.address).await, (401, "UNAUTHENTICATED", ""));
+    let form = [whole(&[("knid", "log")]).into_bytes(), much].concat();
+    let typo = Spoken::new(&format!("POST {}", custodian.path()))
+        .with("Content-Type: multipart/form-data; boundary=b")
+        .body(form);
+    refused("a form", &typo.to(custodian.address).await, (400, "VALIDATION", "knid"));
+}
+
+#[tokio::test]
+async fn another_products_artifact_is_not_there() {
+    let town = Town::open().await;
+    let job = town.submit("---\nidempotencyKey: a\n---\nx\n").await.job.id;
+    let post = Spoken::new(&format!("POST /fleet/jobs/{job}/artifacts")).json(
+        json!({ "kind": "log", "contentType": "text/plain", "base64": "aGVsbG8=" }).to_string(),
+    );
+    let brought = post.to(town.address).await.json();
+    let id = brought["artifact"]["id"].as_str().unwrap();
+    let product = "globex".parse().unwrap();
+    let node = node::Node { tasks: node::Tasks::default(), ..town.node.clone() };
+    let options = gateway::Options { product, ..crate::town::options("127.0.0.1:0") };
+    let theirs = gateway::serve(node.clone(), options).await.unwrap();
+    let of_job = format!("/fleet/jobs/{job}/artifacts");
+    for line in [
+        format!("GET /fleet/artifacts/{id}"),
+        format!("DELETE /fleet/artifacts/{id}"),
+        format!("GET {of_job}"),
+        format!("GET /fleet/jobs/{job}/log"),
+    ] {
+        let said = Spoken::new(&line).to(theirs).await;
+        refused(&line, &said, (404, "NOT_FOUND", ""));
+    }
+    let commit = json!({ "sizeBytes": 5, "sha256": HELLO }).to_string();
+    let commit = Spoken::new(&format!("POST /fleet/artifacts/{id}/commit")).json(commit);
+    refused("commit", &commit.to(theirs).await, (404, "NOT_FOUND", ""));
+    let openly = Spoken::new(&format!("GET /fleet/artifacts/{id}")).with("Fleet-Product: globex");
+    refused("openly", &openly.to(town.address).await, (403, "OUT_OF_SCOPE", ""));
+    let ours = Spoken::new(&format!("GET /fleet/artifacts/{id}")).to(town.address).await;
+    assert_eq!(ours.status, 200, "it is still there for its own: {ours:?}");
+    node.tasks.stop();
+    node.tasks.join().await.unwrap();
+    town.close().await;
 }

@@ -49,9 +49,14 @@ impl Custodian {
     }
 
     pub(crate) async fn over(options: Options) -> Self {
+        Self::up_to(options, fleet::LARGEST_ARTIFACT).await
+    }
+
+    /// With a door for uploads of at most so many bytes.
+    pub(crate) async fn up_to(options: Options, largest: u64) -> Self {
         let (node, blobs) = (alone(), options.blobs.clone());
         let job = JobId::of(&options.product, &"work".parse().unwrap());
-        let address = gateway::serve(node.clone(), options).await.unwrap();
+        let address = gateway::serve_up_to(node.clone(), options, largest).await.unwrap();
         let http = OverHttp::new(&format!("http://{address}"), TOKEN).unwrap();
         let (kept, trouble, heard) = (Arc::default(), Arc::default(), Arc::default());
         let whole = Self { node, blobs, address, job, http, kept, trouble, heard };

@@ -42,6 +42,38 @@ async fn every_route_is_described_and_every_description_is_a_route() {
     }
 }
 
+#[tokio::test]
+async fn what_comes_line_by_line_is_described_by_its_schema() {
+    let door = without_services().await;
+    let described = Spoken::bare("GET /openapi.json").to(door).await.json();
+    let told = &described["paths"]["/fleet/jobs/{job}/log"]["get"]["responses"]["200"]["content"];
+    assert_eq!(told["text/plain"]["schema"]["type"], "string");
+    let data = told["text/event-stream"]["x-event-data"]["$ref"].as_str().unwrap();
+    let schema = described.pointer(data.trim_start_matches('#')).unwrap();
+    for field in ["epoch", "from", "text"] {
+        assert!(schema["properties"].get(field).is_some(), "no {field} in {schema}");
+    }
+}
+
+/// Of literals, which may go on with a name.
+#[tokio::test]
+async fn what_the_page_asks_for_is_a_route() {
+    let door = without_services().await;
+    let described = Spoken::bare("GET /openapi.json").to(door).await.json();
+    let paths: Vec<&String> = described["paths"].as_object().unwrap().keys().collect();
+    let script = Spoken::bare("GET /app.js").to(door).await.body;
+    let asked: BTreeSet<&str> =
+        script.split('\'').filter(|text| text.starts_with("/fleet/")).collect();
+    assert!(asked.len() > 4, "{asked:?}");
+    for path in asked {
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        assert!(paths.iter().any(|route| route.starts_with(path)), "no route begins with {path}");
+    }
+    for shown in ["'/log?tail=", "'/artifacts?limit=", "told.link.url"] {
+        assert!(script.contains(shown), "the page shows no {shown}");
+    }
+}
+
 fn declares(operation: &Value, named: &[&str]) {
     let parameters = operation["parameters"].as_array().unwrap();
     let in_path = parameters.iter().filter(|parameter| parameter["in"] == "path");

@@ -11,8 +11,6 @@ use tracing::{debug, warn};
 use crate::heard::Heard;
 use crate::problem::Refusal;
 
-/// What one request may bring.
-pub(super) const MOST: u64 = 2 << 30;
 /// Bytes that are there are worth asking again.
 const KEEPS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);

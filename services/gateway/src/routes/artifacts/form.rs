@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::begun;
-use super::bring::{self, MOST};
+use super::bring;
 use crate::flowing::{Allowance, Inflow};
 use crate::heard::Heard;
 use crate::problem::Refusal;
@@ -19,6 +19,8 @@ const MOST_PARTS: usize = 32;
 const LONGEST_FIELD: u64 = 4 << 10;
 /// What may come before a part or behind the last: more than any head needs, and a frame.
 const BETWEEN: u64 = 64 << 10;
+/// More than all of a form that is not its file.
+const ALL_BESIDES: u64 = 1 << 20;
 const FILE: &str = "file";
 /// What says in whose name a run speaks.
 const HOLD: [&str; 3] = ["factoryId", "leaseEpoch", "claimNonce"];
@@ -62,7 +64,7 @@ pub(super) async fn taken_in(
     body: Body,
     boundary: String,
 ) -> Result<Linked, Refusal> {
-    let unread = heard.uncoded();
+    let unread = heard.uncoded().and_then(|()| announced(heard));
     let mut inflow = Inflow::of(body);
     let taken = match unread {
         Ok(()) => read((heard, job, quarantine), &mut inflow, boundary).await,
@@ -73,6 +75,17 @@ pub(super) async fn taken_in(
     let refusal = heard.or_missing::<Linked>(job, Err(refusal)).await;
     inflow.throw_away().await;
     refusal
+}
+
+/// What is too long by its own word is not waited for.
+fn announced(heard: &Heard) -> Result<(), Refusal> {
+    let most = heard.door.largest;
+    match heard.announced() {
+        Some(length) if length > most.saturating_add(ALL_BESIDES) => {
+            Err(heard.too_large(most, Some(length)))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 async fn read(
@@ -97,8 +110,9 @@ async fn read(
         }
         let ask = beginning((heard, job, quarantine), said, &field)?;
         let begun = bring::begin(heard, ask).await?;
+        let largest = heard.door.largest;
         allowance.set(u64::MAX);
-        let counted = begun.write(heard, field.map_err(std::io::Error::other), MOST).await?;
+        let counted = begun.write(heard, field.map_err(std::io::Error::other), largest).await?;
         // Only the end says that nothing was cut off.
         let end = next(heard, &mut form, &allowance).await;
         let refusal = match end {

@@ -6,6 +6,10 @@ const REFRESH_MS = 10000;
 const SETTLE_MS = 400;
 const MOST_EVENTS = 200;
 const SHOWN_PROGRESS = 25;
+const SHOWN_ARTIFACTS = 100;
+const SHOWN_LINES = 200;
+// What colours and moves on a terminal says nothing here.
+const STEERING = /\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b[@-_]|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 // The order in which stages are shown: what needs a person, what runs, what waits, what ended.
 const STAGES = {
   dead_letter: ['✖', 'bad'], failed: ['✖', 'bad'], review: ['◆', 'wait'], testing: ['◆', 'wait'],
@@ -227,8 +231,10 @@ function close() {
 
 async function drawJob(id) {
   const path = '/fleet/jobs/' + encodeURIComponent(id);
-  const [job, why, events] = await Promise.all([
+  const [job, why, events, kept, said] = await Promise.all([
     readOr(path, null), readOr(path + '/why', null), readOr(path + '/events', { items: [] }),
+    readOr(path + '/artifacts?limit=' + SHOWN_ARTIFACTS, null),
+    ask(path + '/log?tail=' + SHOWN_LINES).then((answer) => answer.text()).catch(() => null),
   ]);
   if (chosen !== id) return;
   at('job').hidden = false;
@@ -243,12 +249,72 @@ async function drawJob(id) {
     'failures', 'reaps', 'priority', 'engine', 'createdAt', 'updatedAt'] : [];
   fill(at('facts'), facts.filter((name) => job[name] !== undefined)
     .map((name) => fact(name, job[name])));
+  drawArtifacts(kept);
+  drawLog(said);
   fill(at('events'), events.items.slice(-MOST_EVENTS).map((event) => {
     const by = event.actor ? event.actor.kind + ' ' + event.actor.id : '';
     const data = event.data || {};
     const rest = [data.reason, data.result, data.message].filter((text) => typeof text === 'string');
     return make('li', [event.at, event.type, by, ...rest].filter(Boolean).join(' · '));
   }));
+}
+
+function drawArtifacts(kept) {
+  const items = kept ? kept.items : [];
+  const lines = items.map((artifact) => {
+    const line = make('li');
+    const button = make('button', artifact.name || artifact.kind);
+    button.type = 'button';
+    button.dataset.of = 'artifact ' + artifact.id;
+    button.addEventListener('click', () => save(artifact.id));
+    const about = [artifact.kind, sized(artifact.sizeBytes), ago(artifact.createdAt)];
+    line.append(button, ' ' + about.concat(artifact.quarantined ? 'kept apart' : []).join(' · '));
+    return line;
+  });
+  const none = kept ? 'None.' : 'They cannot be shown now.';
+  if (!lines.length) lines.push(make('li', none, 'quiet'));
+  if (kept && kept.nextCursor) lines.push(make('li', 'Older ones are not shown.', 'quiet'));
+  const focused = document.activeElement && document.activeElement.dataset.of;
+  fill(at('artifacts'), lines);
+  const again = [...at('artifacts').querySelectorAll('button')].find((one) => one.dataset.of === focused);
+  if (again) again.focus();
+}
+
+function sized(bytes) {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB'];
+  let unit = 0;
+  let left = bytes;
+  while (left >= 1024 && unit < 3) {
+    left /= 1024;
+    unit += 1;
+  }
+  return (unit ? left.toFixed(1) : left) + ' ' + units[unit];
+}
+
+// The link is made for this click, and dies soon.
+async function save(id) {
+  at('unsaved').textContent = '';
+  try {
+    const told = await read('/fleet/artifacts/' + encodeURIComponent(id));
+    const way = new URL(told.link.url, location.href);
+    if (!['http:', 'https:'].includes(way.protocol)) throw new Error('no address');
+    const link = make('a');
+    link.href = way.href;
+    link.download = told.artifact.name || '';
+    link.rel = 'noopener noreferrer';
+    link.click();
+  } catch (error) {
+    at('unsaved').textContent = 'It cannot be fetched now: ' + error.message;
+  }
+}
+
+function drawLog(said) {
+  const log = at('log');
+  const text = said === null ? 'It cannot be shown now.' : said.replace(STEERING, '') || 'It has said nothing.';
+  if (log.textContent === text) return;
+  const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
+  log.textContent = text;
+  if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
 function soon() {

@@ -1,6 +1,6 @@
 //! The lines of the table that are about what a job says.
 
-use protocol::AppendLog;
+use protocol::{AppendLog, LogPiece};
 
 use super::{HOLDS, Route, Said, VIEWS, Verb};
 use crate::routes::log;
@@ -14,7 +14,10 @@ pub(super) fn routes() -> Vec<Route> {
         )
         .of(VIEWS)
         .asked(&log::QUERY)
-        .saying(200, Said::Texts(&["text/plain", "text/event-stream"])),
+        .saying(
+            200,
+            Said::TextOrStream("text/plain", |schemas| schemas.subschema_for::<LogPiece>()),
+        ),
         Route::new(
             (Verb::Post, "/fleet/jobs/{job}/log"),
             ("appendLog", "The next lines of a run, in its holder's name"),

@@ -12,15 +12,15 @@ pub use error::{Code, Detail, Envelope, Problem};
 pub use filter::Filter;
 pub use header::{Header, Headers};
 pub use message::{
-    AboutJob, AboutProduct, AddChildren, Added, AppendLog, ArtifactPage, ArtifactsAudited,
-    ArtifactsSwept, Ask, AuditArtifacts, Beat, Beaten, BeginArtifact, Begun, BoardNumbers,
-    BudgetView, ClaimWork, CommitArtifact, DeadLetter, Deregister, FactoryAction, FactoryNumbers,
-    FactoryView, Finding, Found, Granted, Hold, JobAction, JobName, JobView, KeepArtifact, Kick,
-    Link, LinkArtifact, Linked, ListArtifacts, ListJobs, Listed, LockHolder, LockView, LogPiece,
-    OfJob, OfProduct, Offer, OfferSeen, Operate, OperateFactory, OperateProduct, Operated,
-    PatchJob, PlanJob, Planned, ProductAction, Receipt, ReleaseJob, RemoveArtifact, RenewAnswer,
-    RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob,
-    SweepArtifacts, Upload, Verified, Verify,
+    AboutJob, AboutProduct, AddChildren, Added, Answered, AppendLog, ArtifactPage,
+    ArtifactsAudited, ArtifactsSwept, Ask, AuditArtifacts, Beat, Beaten, BeginArtifact, Begun,
+    BoardNumbers, BudgetView, ClaimWork, CommitArtifact, DeadLetter, Deregister, FactoryAction,
+    FactoryNumbers, FactoryView, Finding, Found, Granted, Hold, JobAction, JobName, JobView,
+    KeepArtifact, Kick, Link, LinkArtifact, Linked, ListArtifacts, ListJobs, Listed, LockHolder,
+    LockView, LogPiece, MOST_WORDS, OfJob, OfProduct, Offer, OfferSeen, Operate, OperateFactory,
+    OperateProduct, Operated, PatchJob, PlanJob, Planned, ProductAction, Receipt, ReleaseJob,
+    RemoveArtifact, RenewAnswer, RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats,
+    StopReason, StopWork, SubmitJob, SweepArtifacts, Upload, Verified, Verify,
 };
 pub use subject::{BadSubject, Kind, Route, Row, Subject, Topic};
 pub use verb::{Custody, Operation, Query, Reason, Word};

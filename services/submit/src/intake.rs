@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use fleet::ProductId;
-use node::{Asked, BusAway, Fate, News};
+use node::{Asked, BusAway, Company, Fate, News};
 use protocol::{Code, DeadLetter, Problem, Row, Subject, SubmitJob, Topic};
 use tracing::warn;
 
@@ -41,7 +41,8 @@ impl Submit {
             Box::new(problem)
         })?;
         let product = entry.product.clone();
-        let asked = Asked { product, request_id, deadline: None, ask };
+        let company = Company::none();
+        let asked = Asked { product, request_id, deadline: None, ask, company };
         self.clone().accept(asked).await.map(|_| ())
     }
 

@@ -29,7 +29,9 @@ pub(crate) fn document() -> Value {
             "title": "Gigamesh",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Messages are hints, records are truth: losing any of these may cost \
-                time, never correctness.",
+                time, never correctness. Where one request may stand on a subject, a list of up \
+                to 64 of them may stand, answered by a list in the same order of {\"reply\": …} or \
+                {\"error\": …}.",
             "license": { "name": "Apache-2.0 OR MIT" },
         },
         "defaultContentType": "application/json",

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use futures_util::future::{self, Either};
 use futures_util::stream::{self, StreamExt};
 use protocol::{Filter, Kind, Row, Subject};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
@@ -108,9 +109,20 @@ impl Bus for Memory {
         // Room for one: the first answer is the answer. The sender held here keeps the channel
         // open, so that a question dropped unanswered runs into its deadline, as on a real bus.
         let (answer, mut answers) = mpsc::channel(1);
-        let told = future::join_all(hearers.into_iter().map(|hearer| {
-            let delivery = Answer::to(&answer).deliver(ask.clone());
-            async move { drop(hearer.send(delivery).await) }
+        let mut waiting = Vec::new();
+        for hearer in hearers {
+            match hearer.try_send(Answer::to(&answer).deliver(ask.clone())) {
+                // Told, or gone meanwhile.
+                Ok(()) | Err(TrySendError::Closed(_)) => {}
+                Err(TrySendError::Full(delivery)) => waiting.push((hearer, delivery)),
+            }
+        }
+        if waiting.is_empty() {
+            let heard = timeout(deadline, answers.recv()).await;
+            return heard.ok().flatten().ok_or(BusError::TimedOut);
+        }
+        let told = future::join_all(waiting.into_iter().map(|(hearer, delivery)| async move {
+            drop(hearer.send(delivery).await);
         }));
         let told = Box::pin(async {
             told.await;

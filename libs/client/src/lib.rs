@@ -13,8 +13,9 @@ use std::time::Duration;
 use bus::{Bus, BusError, Message};
 use bytes::Bytes;
 use fleet::{Actor, ProductId, Timestamp};
-use protocol::{Ask, Envelope, Header, Headers, Problem};
-use serde::de::DeserializeOwned;
+use protocol::{Answered, Ask, Envelope, Header, Headers, Problem, Subject};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, Error};
 use uuid::Uuid;
 
 pub use bring::{NotBrought, Parcel};
@@ -89,8 +90,41 @@ impl OverBus {
     /// # Errors
     /// As [`Self::call`], but that nobody looks whether it can be read.
     pub async fn said<A: Ask>(&self, ask: &A, patience: Patience) -> Result<Bytes, CallError> {
-        let body = serde_json::to_vec(ask).expect("string keys and finite numbers encode");
-        let mut message = Message::new(ask.subject(&self.product), body);
+        self.carry(ask.subject(&self.product), encoded(ask), patience).await
+    }
+
+    /// Says several words of one kind in one message; each has its own answer, in their order, and
+    /// what is lost of it is said again as if it had been said alone.
+    ///
+    /// # Errors
+    /// As [`Self::call`]: nothing is known of any of them.
+    ///
+    /// # Panics
+    /// They have not the same address.
+    pub async fn call_several<A: Ask>(
+        &self,
+        asks: &[A],
+        patience: Patience,
+    ) -> Result<Vec<Result<A::Reply, Box<Problem>>>, CallError> {
+        let Some(first) = asks.first() else { return Ok(Vec::new()) };
+        let subject = first.subject(&self.product);
+        let strays = asks.iter().any(|ask| ask.subject(&self.product) != subject);
+        assert!(!strays, "one message has one address, here {subject}");
+        let answers = self.carry(subject, encoded(&asks), patience).await?;
+        let answers: Vec<Answered<A::Reply>> = decode(&answers)?;
+        if answers.len() != asks.len() {
+            return Err(CallError::Garbled(Error::custom("not an answer for each word")));
+        }
+        Ok(answers.into_iter().map(Result::from).collect())
+    }
+
+    async fn carry(
+        &self,
+        subject: Subject,
+        body: Vec<u8>,
+        patience: Patience,
+    ) -> Result<Bytes, CallError> {
+        let mut message = Message::new(subject, body);
         message.headers = Headers::default()
             .with(Header::RequestId, &patience.request_id.to_string())
             .with(Header::Deadline, &patience.until.to_string());
@@ -104,6 +138,10 @@ impl OverBus {
         let refusal: Envelope = decode(&answer.body)?;
         Err(CallError::Refused(Box::new(refusal.error)))
     }
+}
+
+fn encoded(said: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(said).expect("string keys and finite numbers encode")
 }
 
 fn decode<T: DeserializeOwned>(body: &Bytes) -> Result<T, CallError> {

@@ -50,7 +50,8 @@ fn codec(bench: &mut Criterion) {
     let id = job_id("j");
     world.claim(id, &bidder("f1")).unwrap();
     let mut job = world.job(id).clone();
-    std::sync::Arc::make_mut(&mut job.content).capabilities = content("j", &with).capabilities;
+    let capabilities = content("j", &with).capabilities;
+    job.content = job.content.amended(|content| content.capabilities = capabilities);
     let bytes = job.encode().unwrap();
     bench.bench_function(&format!("decode a job of {} bytes", bytes.len()), |bench| {
         bench.iter(|| Job::decode(black_box(&bytes)).unwrap());

@@ -28,6 +28,8 @@ type Handle = u32;
 /// A product, as a number.
 type ProductNumber = u32;
 
+const NEVER: i64 = i64::MAX;
+
 /// A job that may be claimed, as the board remembers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -57,6 +59,8 @@ pub struct Board {
     products: Vec<Settings>,
     held: BTreeMap<FactoryId, BTreeSet<JobId>>,
     holders: BTreeMap<JobId, Hold>,
+    /// Of the jobs that are held, by what was asked.
+    granted: BTreeSet<(RequestId, JobId)>,
 }
 
 /// Who holds a job, as of which version, and the request that it was granted to.
@@ -85,7 +89,8 @@ struct Entry {
     urgent: bool,
     /// Its rank among the claimable, where it stands there.
     placed: Option<u8>,
-    due: Option<i64>,
+    /// [`NEVER`], where nothing changes any more.
+    due: i64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,7 +128,9 @@ impl Board {
         if let Some(holder) = job.holder() {
             self.held.entry(holder.factory.clone()).or_default().insert(job.id);
             let (factory, rev) = (holder.factory.clone(), job.head.rev);
-            self.holders.insert(job.id, Hold { factory, rev, asked: job.claim.claim_request_id });
+            let asked = job.claim.claim_request_id;
+            self.holders.insert(job.id, Hold { factory, rev, asked });
+            self.granted.extend(asked.map(|asked| (asked, job.id)));
         } else if job.admitted && job.stage == Stage::Queued && !job.purged {
             self.insert(job);
         }
@@ -154,6 +161,14 @@ impl Board {
     ) -> impl Iterator<Item = (JobId, Option<RequestId>)> + '_ {
         let jobs = self.held.get(factory).into_iter().flatten();
         jobs.map(|job| (*job, self.holders.get(job).and_then(|hold| hold.asked)))
+    }
+
+    /// The job that the board believes this factory to hold by that request.
+    #[must_use]
+    pub fn granted(&self, factory: &FactoryId, asked: RequestId) -> Option<JobId> {
+        let by_it = self.granted.range((asked, JobId::FIRST)..);
+        let mut jobs = by_it.take_while(|(by, _)| *by == asked).map(|(_, job)| *job);
+        jobs.find(|job| self.holders.get(job).is_some_and(|hold| hold.factory == *factory))
     }
 
     /// When the next job becomes claimable or older; there is nothing to do before.
@@ -225,11 +240,11 @@ impl Board {
     /// Puts an entry where it belongs at `now`, with the time at which it belongs elsewhere.
     fn place(&mut self, handle: Handle, now: i64) {
         let entry = self.slab[handle as usize];
-        self.queue.take(handle, entry.place(), entry.due);
+        self.queue.take(handle, entry.place(), entry.due());
         let step = self.products[entry.product as usize].ageing.as_secs();
         let step = i64::try_from(step.saturating_mul(1000)).unwrap_or(i64::MAX);
         let (placed, due) = entry.at(now, step);
-        let entry = Entry { placed, due, ..entry };
+        let entry = Entry { placed, due: due.unwrap_or(NEVER), ..entry };
         self.queue.put(handle, entry.place(), due);
         self.slab[handle as usize] = entry;
     }
@@ -237,12 +252,14 @@ impl Board {
     fn forget(&mut self, job: JobId) {
         if let Some(handle) = self.by_job.remove(&job) {
             let entry = self.slab[handle as usize];
-            self.queue.take(handle, entry.place(), entry.due);
+            self.queue.take(handle, entry.place(), entry.due());
             self.free.push(handle);
         }
-        if let Some(hold) = self.holders.remove(&job)
-            && let Some(jobs) = self.held.get_mut(&hold.factory)
-        {
+        let Some(hold) = self.holders.remove(&job) else { return };
+        if let Some(asked) = hold.asked {
+            self.granted.remove(&(asked, job));
+        }
+        if let Some(jobs) = self.held.get_mut(&hold.factory) {
             jobs.remove(&job);
             if jobs.is_empty() {
                 self.held.remove(&hold.factory);
@@ -286,13 +303,18 @@ impl Entry {
             rank: job.content.priority_rank,
             urgent,
             placed: None,
-            due: None,
+            due: NEVER,
         }
     }
 
     fn place(&self) -> Option<Place> {
         let group = |rank| (self.product, rank, self.class);
-        self.placed.map(|rank| Place { group: group(rank), order: (self.created, self.job) })
+        self.placed
+            .map(|rank| Place { group: group(rank), order: (self.created, self.job.begins()) })
+    }
+
+    fn due(&self) -> Option<i64> {
+        Some(self.due).filter(|due| *due != NEVER)
     }
 
     /// The rank at `now`, if it may be claimed, and when that changes.
@@ -331,7 +353,8 @@ mod tests {
     #[test]
     fn a_queued_job_costs_at_most_250_bytes_beside_its_id() {
         let entry = size_of::<Entry>() + size_of::<Handle>();
-        let indexes = OVERHEAD * (size_of::<(i64, JobId, Handle)>() + size_of::<(i64, Handle)>());
+        let by_id = OVERHEAD * size_of::<(JobId, Handle)>() - size_of::<JobId>();
+        let indexes = by_id + OVERHEAD * (size_of::<queue::Waiting>() + size_of::<(i64, Handle)>());
         assert!(entry + indexes <= 250, "{entry} + {indexes}");
     }
 }

@@ -1,6 +1,8 @@
 //! What a job is asked to do: frozen by submit, changed only by supersede. Holds no rule of its
 //! own; `manifest` makes it and `job` carries it.
 
+mod frozen;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +17,8 @@ use crate::grammar::{Glob, Span};
 use crate::id::{EngineName, JobId, Key, LockName, ProfileName};
 use crate::money::MicroUsd;
 use crate::time::Timestamp;
+
+pub use frozen::Frozen;
 
 /// The normalised submission, as every attempt at the job sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

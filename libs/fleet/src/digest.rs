@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -21,42 +22,55 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// The value without spaces and with sorted keys: equal values give equal bytes.
 #[must_use]
 pub fn canonical_json(value: &Value) -> String {
-    let mut out = String::new();
+    let mut out = Vec::new();
     write_canonical(value, &mut out);
+    String::from_utf8(out).expect("JSON is written in UTF-8")
+}
+
+/// The same of an object's fields, or of those of them that count.
+pub(crate) fn canonical_object<'a>(
+    fields: impl IntoIterator<Item = (&'a String, &'a Value)>,
+) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_object(fields, &mut out);
     out
 }
 
 // Callers bound the depth: what the readers let in nests 32 levels at most.
-fn write_canonical(value: &Value, out: &mut String) {
+fn write_canonical(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Array(items) => {
-            out.push('[');
+            out.push(b'[');
             for (at, item) in items.iter().enumerate() {
                 if at > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
                 write_canonical(item, out);
             }
-            out.push(']');
+            out.push(b']');
         }
-        Value::Object(fields) => {
-            // Sorted here: whether the map is depends on a feature that any crate may turn on.
-            let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
-            out.push('{');
-            for (at, (key, field)) in sorted.into_iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push(':');
-                write_canonical(field, out);
-            }
-            out.push('}');
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            out.push_str(&value.to_string());
-        }
+        Value::Object(fields) => write_object(fields, out),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => write(value, out),
     }
+}
+
+fn write_object<'a>(fields: impl IntoIterator<Item = (&'a String, &'a Value)>, out: &mut Vec<u8>) {
+    // Sorted here: whether the map is depends on a feature that any crate may turn on.
+    let sorted: BTreeMap<&String, &Value> = fields.into_iter().collect();
+    out.push(b'{');
+    for (at, (key, field)) in sorted.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write(key, out);
+        out.push(b':');
+        write_canonical(field, out);
+    }
+    out.push(b'}');
+}
+
+fn write(value: &impl Serialize, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("string keys and finite numbers encode");
 }
 
 /// The first `N` letters of the digest in RFC 4648 base32, lower case, without padding.

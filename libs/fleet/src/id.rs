@@ -290,6 +290,9 @@ const JOB_ID_LETTERS: usize = 26;
 pub struct JobId([u8; JOB_ID_LETTERS]);
 
 impl JobId {
+    /// No id comes before it.
+    pub(crate) const FIRST: Self = Self([b'2'; JOB_ID_LETTERS]);
+
     #[must_use]
     pub fn of(product: &ProductId, key: &Key) -> Self {
         let digest = Sha256::new()
@@ -304,6 +307,12 @@ impl JobId {
     #[must_use]
     pub fn letters(&self) -> &str {
         std::str::from_utf8(&self.0).expect("base32 letters are ASCII")
+    }
+
+    /// Its first eight letters as a number, which orders as they do.
+    pub(crate) fn begins(&self) -> u64 {
+        let first = self.0.first_chunk().expect("26 letters");
+        u64::from_be_bytes(*first)
     }
 }
 

@@ -18,15 +18,15 @@ mod reap;
 mod release;
 mod retry;
 mod wish;
+mod written;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::content::Content;
+use crate::content::Frozen;
 use crate::event::{Actor, Entry};
 use crate::id::{Epoch, JobId, Nonce, OpId, ProductId, RequestId};
 use crate::money::MicroUsd;
@@ -62,7 +62,7 @@ pub struct Job {
     pub head: Head,
     /// Never changed in place and the bulk of the record: its copies share it.
     #[serde(flatten)]
-    pub content: Arc<Content>,
+    pub content: Frozen,
     /// How often the content was superseded.
     pub generation: u32,
     #[serde(flatten)]
@@ -234,7 +234,7 @@ impl Record for Job {
         if self.purged {
             return serde_json::to_vec(&Tombstone::of(self));
         }
-        serde_json::to_vec(self)
+        written::encoded(self)
     }
 
     fn decode(bytes: &[u8]) -> serde_json::Result<Self> {

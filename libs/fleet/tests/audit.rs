@@ -151,7 +151,9 @@ const TAMPERED: &[Tampering] = &[
         files.lease.head.product_id = "other".parse().unwrap();
     }),
     ("a job under another key", Invariant::I7, |files| {
-        std::sync::Arc::make_mut(&mut files.job.content).idempotency_key = "other".parse().unwrap();
+        let other = "other".parse().unwrap();
+        let content = &files.job.content;
+        files.job.content = content.amended(|content| content.idempotency_key = other);
     }),
     ("two claims in one epoch", Invariant::I1, |files| {
         let epoch = files.event(EventType::Claimed).epoch;

@@ -153,6 +153,24 @@ fn news_of_an_older_version_is_no_news() {
 }
 
 #[test]
+fn a_request_that_was_granted_is_known_until_its_job_is_left() {
+    let (mut world, mut board) = (World::new(), Board::new());
+    for key in ["a", "b"] {
+        world.submit(content(key, &json!({}))).unwrap();
+        world.claim(job_id(key), &bidder("f1")).unwrap();
+        board.upsert(world.job(job_id(key)));
+    }
+    let [a, b] = ["a", "b"].map(|key| world.job(job_id(key)).clone());
+    let asked = a.claim.claim_request_id.unwrap();
+    assert_eq!(board.granted(&bidder("f1").factory, asked), Some(a.id));
+    assert_eq!(board.granted(&bidder("f2").factory, asked), None);
+    board.remove(a.id, a.head.rev);
+    assert_eq!(board.granted(&bidder("f1").factory, asked), None);
+    let other = b.claim.claim_request_id.unwrap();
+    assert_eq!(board.granted(&bidder("f1").factory, other), Some(b.id));
+}
+
+#[test]
 fn a_paused_product_offers_nothing_and_a_timer_tells_when_to_look() {
     let (mut world, mut board) = (World::new(), Board::new());
     let start = world.now.plus(Duration::from_secs(60));

@@ -73,7 +73,7 @@ impl Ledger {
             Wish::Settle(view) => view.is_satisfied(),
             // The new content may wait for the same jobs and yet ask more of them.
             Wish::Supersede(content) => {
-                let next = Job { content: std::sync::Arc::new((**content).clone()), ..job.clone() };
+                let next = Job { content: (**content).clone().into(), ..job.clone() };
                 self.deps(&next).await?.is_satisfied()
             }
             Wish::Renew(_) | Wish::Trim { .. } | Wish::Purge | Wish::AddChildren(_) => true,

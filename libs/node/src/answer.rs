@@ -1,14 +1,16 @@
 //! From a delivery to a typed request, and from a ledger's answer to a reply: the one place where
 //! outcomes become problems.
 
-use bus::{BusError, Delivery};
+use bus::{BusError, Delivery, MAX_BODY, Message};
 use fleet::{Actor, ProductId, Rejection, Timestamp};
 use ledger::{LedgerError, Outcome};
-use protocol::{Ask, Code, Envelope, Header, Headers, Problem};
+use protocol::{Answered, Ask, Code, Envelope, Header, Headers, MOST_WORDS, Problem};
 use serde::Serialize;
+use serde_json::Value;
 use tracing::warn;
 use uuid::Uuid;
 
+use crate::company::Company;
 use crate::open::ReadOnly;
 use crate::shape;
 
@@ -21,16 +23,56 @@ pub struct Asked<A> {
     /// For whom it is asked, as the door or the producer says.
     pub by: Actor,
     pub ask: A,
+    pub company: Company,
+}
+
+/// What was delivered: one word, or a list of them.
+pub(crate) enum Heard<A> {
+    One(Asked<A>),
+    /// Each was read by itself: a word that cannot be read takes nothing from the others.
+    Several(Uuid, Vec<Result<Asked<A>, Box<Problem>>>),
+}
+
+impl<A> Heard<A> {
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        match self {
+            Self::One(asked) => asked.deadline,
+            Self::Several(_, words) => {
+                words.iter().find_map(|one| one.as_ref().ok().and_then(|one| one.deadline))
+            }
+        }
+    }
+}
+
+impl<A: Ask> Heard<A> {
+    /// Reads what was delivered; `made_up` names a request that brought no id.
+    pub(crate) fn read(delivery: &Delivery, made_up: Uuid) -> Result<Self, Box<Problem>> {
+        let request_id = delivery.message.headers.get(Header::RequestId);
+        let request_id = request_id.and_then(|id| id.parse().ok()).unwrap_or(made_up);
+        match shape::document(&delivery.message.body, request_id)? {
+            Value::Array(words) if words.len() > MOST_WORDS => {
+                let mut problem = Box::new(Problem::new(Code::Validation, request_id));
+                problem.message = format!("at most {MOST_WORDS} words are said at once");
+                Err(problem)
+            }
+            Value::Array(words) => {
+                let company = Company::of_several();
+                let read = |word| Asked::read(delivery, word, (request_id, company.clone()));
+                Ok(Self::Several(request_id, words.into_iter().map(read).collect()))
+            }
+            word => Ok(Self::One(Asked::read(delivery, word, (request_id, Company::none()))?)),
+        }
+    }
 }
 
 impl<A: Ask> Asked<A> {
-    /// Reads what was delivered; `made_up` names a request that brought no id.
-    pub(crate) fn read(delivery: &Delivery, made_up: Uuid) -> Result<Self, Box<Problem>> {
+    fn read(
+        delivery: &Delivery,
+        word: Value,
+        (request_id, company): (Uuid, Company),
+    ) -> Result<Self, Box<Problem>> {
         let message = &delivery.message;
-        let header = |name| message.headers.get(name);
-        let request_id = header(Header::RequestId).and_then(|id| id.parse().ok());
-        let request_id = request_id.unwrap_or(made_up);
-        let ask: A = shape::parsed(&message.body, request_id)?;
+        let ask: A = shape::typed(word, request_id)?;
         // Whoever may speak on a subject may not speak in the body for somebody else.
         if ask.subject(message.subject.product()) != message.subject {
             return Err(Box::new(Problem::new(Code::OutOfScope, request_id)));
@@ -38,9 +80,10 @@ impl<A: Ask> Asked<A> {
         Ok(Self {
             product: message.subject.product().clone(),
             request_id,
-            by: header(Header::Actor).and_then(|by| by.parse().ok()).unwrap_or_else(Actor::owner),
-            deadline: header(Header::Deadline).and_then(|at| at.parse().ok()),
+            by: by_whom(message),
+            deadline: message.headers.get(Header::Deadline).and_then(|at| at.parse().ok()),
             ask,
+            company,
         })
     }
 
@@ -60,6 +103,11 @@ impl<A: Ask> Asked<A> {
     pub fn refused(&self, rejection: &Rejection) -> Box<Problem> {
         Box::new(Problem::refused(rejection, self.request_id))
     }
+}
+
+fn by_whom(message: &Message) -> Actor {
+    let said = message.headers.get(Header::Actor).and_then(|by| by.parse().ok());
+    said.unwrap_or_else(Actor::owner)
 }
 
 /// A failure of the ledger in the words of the error table.
@@ -105,16 +153,52 @@ pub(crate) async fn answer<R: Serialize>(
     delivery: Delivery,
     outcome: Result<R, Box<Problem>>,
 ) -> Result<(), BusError> {
-    let (headers, body) = match outcome {
-        Ok(reply) => (Headers::default().with(Header::Status, "200"), serde_json::to_vec(&reply)),
+    match outcome {
+        Ok(reply) => delivery.settle.reply(fine(), encoded(&reply).into()).await,
         Err(problem) => {
             let headers = Headers::default()
                 .with(Header::Status, &problem.code.http().to_string())
                 .with(Header::Code, problem.code.as_str())
                 .with(Header::RequestId, &problem.request_id.to_string());
-            (headers, serde_json::to_vec(&Envelope::from(*problem)))
+            delivery.settle.reply(headers, encoded(&Envelope::from(*problem)).into()).await
         }
-    };
-    let body = body.expect("string keys and finite numbers encode");
-    delivery.settle.reply(headers, body.into()).await
+    }
+}
+
+/// One list for a list of words. What no longer fits in it is told as if its answer had been lost:
+/// the word is said again by itself, and what it did is found.
+pub(crate) async fn answer_several<R: Serialize>(
+    delivery: Delivery,
+    outcomes: Vec<Result<R, Box<Problem>>>,
+    request_id: Uuid,
+) -> Result<(), BusError> {
+    let lost = Problem::new(Code::CommitUnknown, request_id);
+    let lost = encoded(&Answered::<R>::Error(lost));
+    let mut left = MAX_BODY - outcomes.len() * (lost.len() + 1) - 1;
+    let mut list = vec![b'['];
+    for (place, outcome) in outcomes.into_iter().enumerate() {
+        let answered = match outcome {
+            Ok(reply) => Answered::Reply(reply),
+            Err(problem) => Answered::Error(*problem),
+        };
+        let mut answered = encoded(&answered);
+        if answered.len() > left + lost.len() {
+            answered.clone_from(&lost);
+        }
+        left -= answered.len().saturating_sub(lost.len());
+        if place > 0 {
+            list.push(b',');
+        }
+        list.append(&mut answered);
+    }
+    list.push(b']');
+    delivery.settle.reply(fine(), list.into()).await
+}
+
+fn fine() -> Headers {
+    Headers::default().with(Header::Status, "200")
+}
+
+fn encoded(answer: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(answer).expect("string keys and finite numbers encode")
 }

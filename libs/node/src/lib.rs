@@ -3,6 +3,7 @@
 
 mod accept;
 mod answer;
+mod company;
 mod find;
 mod follow;
 mod news;
@@ -21,6 +22,7 @@ use clock::{Clock, Ids};
 
 pub use accept::accept;
 pub use answer::{Asked, problem_of};
+pub use company::Company;
 pub use news::{BusAway, Ear, Fate, News};
 pub use serve::{Group, Served};
 pub use side::Side;

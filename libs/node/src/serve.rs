@@ -1,20 +1,23 @@
 //! One endpoint: hears a line of the table as one of its group, and answers each request on a task
-//! of its own, so many at once and no more. What nobody waits for any longer is dropped unseen.
+//! of its own, so many at once and no more. What nobody waits for any longer is dropped unseen. A
+//! list of words is answered by a list.
 
 use std::future::Future;
 use std::sync::Arc;
 
 use bus::{Audience, Delivery, Inbox};
+use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 use protocol::{Ask, Filter, Problem, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 
 use crate::Node;
-use crate::answer::{Asked, answer};
+use crate::answer::{Asked, Heard, answer, answer_several};
 use crate::news::BusAway;
 
-/// Requests one endpoint works on at once; further ones wait in its inbox.
+/// Requests one endpoint works on at once, each of at most [`protocol::MOST_WORDS`] words; further
+/// ones wait in its inbox.
 const AT_ONCE: usize = 256;
 
 /// The service whose replicas share an endpoint's requests.
@@ -99,18 +102,39 @@ impl Node {
         A: Ask,
         F: Future<Output = Served<A>>,
     {
-        let outcome = match Asked::<A>::read(&delivery, self.ids.mint()) {
-            Ok(asked) if asked.deadline.is_some_and(|until| until < self.clock.now()) => {
-                debug!(subject = %delivery.message.subject, "request dropped, nobody waits");
-                return;
-            }
-            // Apart, so that what is spawned and moved about stays small.
-            Ok(asked) => Box::pin(handler(asked)).await,
-            Err(problem) => Err(problem),
-        };
+        let heard = Heard::<A>::read(&delivery, self.ids.mint());
+        let deadline = heard.as_ref().ok().and_then(Heard::deadline);
+        if deadline.is_some_and(|until| until < self.clock.now()) {
+            debug!(subject = %delivery.message.subject, "request dropped, nobody waits");
+            return;
+        }
         let subject = delivery.message.subject.clone();
-        if let Err(error) = answer(delivery, outcome).await {
+        // Apart, so that what is spawned and moved about stays small.
+        let answered = match heard {
+            Ok(Heard::One(asked)) => answer(delivery, Box::pin(handler(asked)).await).await,
+            Ok(Heard::Several(request_id, words)) => {
+                // Together, so that their writes share the store's groups.
+                let outcomes = join_all(words.into_iter().map(|word| one_of(word, handler)));
+                answer_several(delivery, Box::pin(outcomes).await, request_id).await
+            }
+            Err(problem) => answer::<A::Reply>(delivery, Err(problem)).await,
+        };
+        if let Err(error) = answered {
             warn!(%subject, %error, "answer not sent");
         }
     }
+}
+
+/// One of several words: whatever is wrong with it is wrong with it alone.
+async fn one_of<A: Ask, F: Future<Output = Served<A>>>(
+    word: Result<Asked<A>, Box<Problem>>,
+    handler: &impl Fn(Asked<A>) -> F,
+) -> Served<A> {
+    let asked = word?;
+    let company = asked.company.clone();
+    let served = Box::pin(handler(asked)).await;
+    if served.is_ok() {
+        company.is_served();
+    }
+    served
 }

@@ -13,14 +13,6 @@ pub const MAX_DEPTH: usize = 32;
 /// Faults that one answer tells of.
 const MOST_FAULTS: usize = 32;
 
-/// The typed request in these bytes, or every fault of it that could be found.
-///
-/// # Errors
-/// `VALIDATION`: it is no JSON, or not of this shape.
-pub fn parsed<A: DeserializeOwned>(bytes: &[u8], request_id: Uuid) -> Result<A, Box<Problem>> {
-    typed(document(bytes, request_id)?, request_id)
-}
-
 /// The JSON in these bytes.
 ///
 /// # Errors
@@ -260,8 +252,12 @@ mod tests {
 
     use super::*;
 
+    fn parsed<A: DeserializeOwned>(bytes: &[u8]) -> Result<A, Box<Problem>> {
+        typed(document(bytes, Uuid::nil())?, Uuid::nil())
+    }
+
     fn faults(body: &str) -> Vec<(String, Option<String>)> {
-        let problem = parsed::<PatchJob>(body.as_bytes(), Uuid::nil()).unwrap_err();
+        let problem = parsed::<PatchJob>(body.as_bytes()).unwrap_err();
         let rest = problem.details.iter().map(|detail| (detail.field.clone(), None));
         let mut all: Vec<_> = rest.collect();
         if let Some(first) = all.first_mut() {
@@ -283,7 +279,7 @@ mod tests {
     #[test]
     fn an_unknown_field_is_told_with_the_nearest_known_one() {
         let body = br#"{"leaseEpohc":1}"#;
-        let problem = parsed::<PatchJob>(body, Uuid::nil()).unwrap_err();
+        let problem = parsed::<PatchJob>(body).unwrap_err();
         assert_eq!(problem.field.as_deref(), Some("leaseEpohc"));
         assert_eq!(problem.hint.as_deref(), Some("leaseEpoch"));
         assert_eq!(problem.reason.as_deref(), Some("unknown_key"));

@@ -10,6 +10,8 @@ use crate::subject::{ROOT, Row, Subject};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Filter {
     row: Option<Row>,
+    /// Every subject of its line, whatever its names.
+    whole: bool,
     text: Box<str>,
 }
 
@@ -17,31 +19,33 @@ impl Filter {
     /// This one subject.
     #[must_use]
     pub fn exact(subject: &Subject) -> Self {
-        Self { row: Some(subject.row()), text: subject.to_string().into() }
+        Self { row: Some(subject.row()), whole: false, text: subject.to_string().into() }
     }
 
     /// One line of the table, of every product.
     #[must_use]
     pub fn every(row: Row) -> Self {
-        Self { row: Some(row), text: format!("{ROOT}.*.{}", row.tail()).into() }
+        Self { row: Some(row), whole: true, text: format!("{ROOT}.*.{}", row.tail()).into() }
     }
 
     /// One line of the table, of one product.
     #[must_use]
     pub fn within(row: Row, product: &ProductId) -> Self {
-        Self { row: Some(row), text: format!("{ROOT}.{product}.{}", row.tail()).into() }
+        let text = format!("{ROOT}.{product}.{}", row.tail()).into();
+        Self { row: Some(row), whole: false, text }
     }
 
     /// All that one factory says, and the commands to it: the part of the tree that is its own.
     #[must_use]
     pub fn of_factory(product: &ProductId, factory: &FactoryId) -> Self {
-        Self { row: None, text: format!("{ROOT}.{product}.f.{factory}.>").into() }
+        let text = format!("{ROOT}.{product}.f.{factory}.>").into();
+        Self { row: None, whole: false, text }
     }
 
     /// Everything.
     #[must_use]
     pub fn all() -> Self {
-        Self { row: None, text: format!("{ROOT}.>").into() }
+        Self { row: None, whole: false, text: format!("{ROOT}.>").into() }
     }
 
     /// The line of the table that this stays within, if it is one.
@@ -55,6 +59,9 @@ impl Filter {
         // Most filters are of another line, which needs no text to be made.
         if self.row.is_some_and(|row| row != subject.row()) {
             return false;
+        }
+        if self.whole {
+            return true;
         }
         let subject = subject.to_string();
         let mut tokens = subject.split('.');

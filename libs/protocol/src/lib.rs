@@ -21,15 +21,15 @@ pub use identity::{
     VerifyEmail,
 };
 pub use message::{
-    AboutJob, AboutProduct, AddChildren, Added, AppendLog, ArtifactPage, ArtifactsAudited,
-    ArtifactsSwept, Ask, AuditArtifacts, Beat, Beaten, BeginArtifact, Begun, BoardNumbers,
-    BudgetView, ClaimWork, CommitArtifact, DeadLetter, Deregister, FactoryAction, FactoryNumbers,
-    FactoryView, Finding, Found, Granted, Hold, JobAction, JobName, JobView, KeepArtifact, Kick,
-    Link, LinkArtifact, Linked, ListArtifacts, ListJobs, Listed, LockHolder, LockView, LogPiece,
-    OfJob, OfProduct, Offer, OfferSeen, Operate, OperateFactory, OperateProduct, Operated,
-    PatchJob, PlanJob, Planned, ProductAction, Receipt, ReleaseJob, RemoveArtifact, RenewAnswer,
-    RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob,
-    SweepArtifacts, Upload, Verified, Verify,
+    AboutJob, AboutProduct, AddChildren, Added, Answered, AppendLog, ArtifactPage,
+    ArtifactsAudited, ArtifactsSwept, Ask, AuditArtifacts, Beat, Beaten, BeginArtifact, Begun,
+    BoardNumbers, BudgetView, ClaimWork, CommitArtifact, DeadLetter, Deregister, FactoryAction,
+    FactoryNumbers, FactoryView, Finding, Found, Granted, Hold, JobAction, JobName, JobView,
+    KeepArtifact, Kick, Link, LinkArtifact, Linked, ListArtifacts, ListJobs, Listed, LockHolder,
+    LockView, LogPiece, MOST_WORDS, OfJob, OfProduct, Offer, OfferSeen, Operate, OperateFactory,
+    OperateProduct, Operated, PatchJob, PlanJob, Planned, ProductAction, Receipt, ReleaseJob,
+    RemoveArtifact, RenewAnswer, RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats,
+    StopReason, StopWork, SubmitJob, SweepArtifacts, Upload, Verified, Verify,
 };
 pub use permit::{Permits, Principal, Purpose, inbox_of, is_inbox};
 pub use role::Role;

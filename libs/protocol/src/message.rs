@@ -7,6 +7,7 @@ mod command;
 mod hold;
 mod operate;
 mod read;
+mod several;
 mod submit;
 mod survey;
 mod told;
@@ -34,6 +35,7 @@ pub use operate::{
     ProductAction, Verified, Verify,
 };
 pub use read::{AboutJob, AboutProduct, Found, ListJobs, Listed, OfJob, OfProduct};
+pub use several::{Answered, MOST_WORDS};
 pub use submit::{AddChildren, Added, PlanJob, Planned, Receipt, SubmitJob};
 pub use survey::{
     BoardNumbers, BudgetView, FactoryNumbers, FactoryView, JobName, LockHolder, LockView, Seats,

@@ -37,6 +37,7 @@ fn set(options: &mut Options, word: &str) {
     match word.split_once('=') {
         None => options.what.push(match word {
             "cycles" => What::Cycles,
+            "bundles" => What::Bundles,
             "dispatch" => What::Dispatch,
             "contention" => What::Contention,
             "renew" => What::Renew,

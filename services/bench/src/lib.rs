@@ -28,6 +28,8 @@ use serde::Serialize;
 pub enum What {
     /// Submit, claim, building, shipped: full cycles a second beside raw writes of the same store.
     Cycles,
+    /// The same with several words in each message.
+    Bundles,
     /// Claims alone out of a filled queue, beside raw writes of the same store.
     Claims,
     /// From a submit's answer to the grant at a factory that waits; beside it, with a backlog, what
@@ -47,8 +49,9 @@ pub enum What {
 }
 
 impl What {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Cycles,
+        Self::Bundles,
         Self::Claims,
         Self::Dispatch,
         Self::Contention,
@@ -76,6 +79,8 @@ pub struct Options {
     pub store: StoreChoice,
     /// Factories at work at once, and claimers of one job.
     pub in_flight: usize,
+    /// Words of each message of [`What::Bundles`].
+    pub words: usize,
     /// How long each measure that is bounded by time goes on.
     pub seconds: u64,
     /// Other queued jobs, for [`What::Dispatch`].
@@ -96,6 +101,7 @@ impl Default for Options {
             what: What::ALL.to_vec(),
             store: StoreChoice::Embedded,
             in_flight: 64,
+            words: 16,
             seconds: 10,
             backlog: 0,
             jobs: 0,
@@ -109,28 +115,30 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Measurement {
-    /// `cycles`, `claims`, `dispatch`, `claim`, `start`, `contention`, `renew`, `recovery`, `logs`,
+    /// `cycles`, `bundles`, `claims`, `dispatch`, `claim`, `start`, `contention`, `renew`, `recovery`, `logs`,
     /// `upload`, `download` or `list`.
     pub what: &'static str,
     pub store: StoreChoice,
-    /// Requests, or parked claims, at once.
+    /// Jobs, or parked claims, at once.
     pub in_flight: usize,
+    /// Of `cycles` and `bundles`.
+    pub words_per_message: Option<usize>,
     /// Other jobs that were queued meanwhile.
     pub backlog: u64,
     /// How long it was measured.
     pub seconds: f64,
-    /// `cycles`: shipped jobs. `claims`, `dispatch`, `claim`: grants. `start`: jobs read. `contention`:
+    /// `cycles`, `bundles`: shipped jobs. `claims`, `dispatch`, `claim`: grants. `start`: jobs read. `contention`:
     /// rounds. `renew`: renewals. `recovery`: jobs. `logs`: lines that each reader had. `upload`,
     /// `download`: MiB. `list`: lists of 1,000.
     pub per_sec: f64,
-    /// `cycles`: a whole cycle. `claims`: a claim. `dispatch`: from the submit's answer to the grant. `claim`,
+    /// `cycles`, `bundles`: a whole cycle. `claims`: a claim. `dispatch`: from the submit's answer to the grant. `claim`,
     /// `contention`: the claim that won. `renew`: one request of many renewals. `recovery`: beyond
     /// the term. `logs`: from a line's making to its reader.
     pub p50_ms: Option<f64>,
     pub p99_ms: Option<f64>,
     /// What the machine can do without us, in the same run.
     pub floor: Option<Floor>,
-    /// `cycles`, `claims`: of the floor. `claim`: p99 as a multiple of that without a backlog. `start`:
+    /// `cycles`, `bundles`, `claims`: of the floor. `claim`: p99 as a multiple of that without a backlog. `start`:
     /// bytes of memory gained for each job. `renew`, `logs`: processor time as a share of one core.
     pub ratio: Option<f64>,
     /// Writes of the store, followers' included.
@@ -189,7 +197,10 @@ pub async fn run(
     for what in options.what.iter().copied() {
         let mut say = |doing| on_progress(Progress { what, doing });
         match what {
-            What::Cycles => on_measurement(cycles::measure(options, &mut say).await?),
+            What::Cycles => on_measurement(cycles::measure(options, 1, &mut say).await?),
+            What::Bundles => {
+                on_measurement(cycles::measure(options, options.words, &mut say).await?);
+            }
             What::Claims => on_measurement(claims::measure(options, &mut say).await?),
             What::Dispatch => {
                 dispatch::measure(options, &mut on_measurement, &mut say).await?;
@@ -245,6 +256,7 @@ impl Options {
             what,
             store: self.store,
             in_flight: self.in_flight,
+            words_per_message: None,
             backlog: 0,
             seconds: 0.0,
             per_sec: 0.0,

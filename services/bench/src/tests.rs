@@ -54,6 +54,15 @@ async fn cycles_are_shipped_and_their_writes_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cycles_in_bundles_are_the_same_cycles() {
+    let figures =
+        measured(&Options { words: 3, ..small(What::Bundles, StoreChoice::Memory) }).await;
+    let [figure] = &figures[..] else { panic!("{figures:?}") };
+    assert_eq!((figure.what, figure.words_per_message), ("bundles", Some(3)));
+    assert!(figure.per_sec > 0.0 && figure.writes_per_cycle.unwrap() >= 4.0, "{figure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dispatch_tells_of_the_idle_the_short_the_start_and_the_long() {
     let figures = measured(&small(What::Dispatch, StoreChoice::Memory)).await;
     let told: Vec<_> = figures.iter().map(|figure| (figure.what, figure.backlog)).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Bus;
-use client::{OverBus, Patience};
+use client::{CallError, OverBus, Patience};
 use clock::{Clock, Ids, System};
 use dev::Fleet;
 use fleet::{
@@ -126,9 +126,25 @@ impl Yard {
         Ok(self.link.call(ask, patience).await?)
     }
 
+    /// Several words in one message.
+    pub(crate) async fn ask_several<A: Ask>(
+        &self,
+        asks: &[A],
+    ) -> Result<Vec<A::Reply>, BenchError> {
+        let until = self.system.now().plus(DEADLINE);
+        let patience = Patience { request_id: self.system.mint(), until, span: DEADLINE };
+        let answers = self.link.call_several(asks, patience).await?;
+        let answers = answers.into_iter().map(|answer| answer.map_err(CallError::Refused));
+        Ok(answers.collect::<Result<_, _>>()?)
+    }
+
     pub(crate) async fn submit(&self, key: &str, priority: &str) -> Result<Receipt, BenchError> {
+        self.ask(&self.submission(key, priority)).await
+    }
+
+    pub(crate) fn submission(&self, key: &str, priority: &str) -> SubmitJob {
         let keys = self.manifest(key, priority, &[], &self.body);
-        self.ask(&SubmitJob { submission: Some(keys), ..SubmitJob::default() }).await
+        SubmitJob { submission: Some(keys), ..SubmitJob::default() }
     }
 
     pub(crate) async fn claim(
@@ -136,7 +152,11 @@ impl Yard {
         factory: &FactoryId,
         wait: Duration,
     ) -> Result<Option<Granted>, BenchError> {
-        let ask = ClaimWork {
+        self.ask(&self.wish(factory, wait)).await
+    }
+
+    pub(crate) fn wish(&self, factory: &FactoryId, wait: Duration) -> ClaimWork {
+        ClaimWork {
             claim_request_id: RequestId::from_uuid(self.system.mint()),
             factory_id: factory.clone(),
             incarnation: "01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("a version 7"),
@@ -146,12 +166,15 @@ impl Yard {
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             exclude: Vec::new(),
             offer: None,
-        };
-        self.ask(&ask).await
+        }
     }
 
     pub(crate) async fn build(&self, by: &FactoryId, held: &Granted) -> Result<(), BenchError> {
-        self.ask(&PatchJob {
+        self.ask(&self.begun(by, held)).await.map(drop)
+    }
+
+    pub(crate) fn begun(&self, by: &FactoryId, held: &Granted) -> PatchJob {
+        PatchJob {
             job_id: held.job.id,
             factory_id: by.clone(),
             lease_epoch: held.lease_epoch,
@@ -162,13 +185,15 @@ impl Yard {
             note: None,
             verify_result: None,
             insights: None,
-        })
-        .await
-        .map(drop)
+        }
     }
 
     pub(crate) async fn ship(&self, by: &FactoryId, held: &Granted) -> Result<(), BenchError> {
-        self.ask(&ReleaseJob {
+        self.ask(&self.shipped(by, held)).await.map(drop)
+    }
+
+    pub(crate) fn shipped(&self, by: &FactoryId, held: &Granted) -> ReleaseJob {
+        ReleaseJob {
             job_id: held.job.id,
             factory_id: by.clone(),
             lease_epoch: held.lease_epoch,
@@ -182,9 +207,7 @@ impl Yard {
             checkpoint: None,
             reason: None,
             artifacts: Vec::new(),
-        })
-        .await
-        .map(drop)
+        }
     }
 
     /// Straight to the ledger, for what is not measured.

@@ -15,7 +15,7 @@ use crate::say::Say;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 
-/// Measure this machine: cycles, dispatch, contention, renewals, recovery, artifacts
+/// Measure this machine: cycles, bundles, dispatch, contention, renewals, recovery, artifacts
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Bench {
     #[arg(default_value = "all")]
@@ -26,6 +26,9 @@ pub(crate) struct Bench {
     /// Requests at once
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     in_flight: u16,
+    /// Words of each message of bundles
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..=64))]
+    words: u16,
     /// How long each measure goes on that is bounded by time
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
@@ -49,6 +52,7 @@ pub(crate) struct Bench {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Measured {
     Cycles,
+    Bundles,
     Claims,
     Dispatch,
     Contention,
@@ -86,6 +90,7 @@ impl Bench {
     fn options(&self) -> Options {
         let what = match self.what {
             Measured::Cycles => vec![What::Cycles],
+            Measured::Bundles => vec![What::Bundles],
             Measured::Claims => vec![What::Claims],
             Measured::Dispatch => vec![What::Dispatch],
             Measured::Contention => vec![What::Contention],
@@ -104,6 +109,7 @@ impl Bench {
             what,
             store,
             in_flight: self.in_flight.into(),
+            words: self.words.into(),
             seconds: self.seconds,
             backlog: self.backlog,
             jobs: self.jobs,

@@ -18,6 +18,9 @@ const ANSWER_TAKES: Duration = Duration::from_secs(2);
 /// A renewal may be lost twice before the lease is.
 const RENEWALS_PER_TERM: u32 = 3;
 const STOP_MARGIN: Duration = Duration::from_secs(3);
+/// What a claim that finds nothing still waits once another of its message was granted: jobs that
+/// were submitted together are heard of together.
+const A_MOMENT: Duration = Duration::from_millis(5);
 /// Jobs that one request goes for before it says "nothing now".
 const TRIES: usize = 5;
 /// Before a request goes again for what it was just refused; twice as long each time.
@@ -50,7 +53,8 @@ impl Scheduler {
         if let Some(grant) = self.granted_before(&asked, &bidder).await? {
             return Ok(Some(self.tell(&grant)));
         }
-        let until = self.node.clock.now().plus(self.wait_of(&asked));
+        let mut until = self.node.clock.now().plus(self.wait_of(&asked));
+        let mut hastened = false;
         let mut pause = FIRST_PAUSE;
         loop {
             // Asked for before the look, so that no news falls between the two.
@@ -70,6 +74,11 @@ impl Scheduler {
             tokio::select! {
                 biased;
                 () = self.node.tasks.stopped() => return self.nothing(&asked, &bidder).await,
+                // Another claim of the same message has a job, and its lease does not wait for this.
+                () = asked.company.hastens(), if !hastened => {
+                    hastened = true;
+                    until = until.min(self.node.clock.now().plus(A_MOMENT));
+                }
                 () = news, if matches!(tried, Tried::Nothing) => {}
                 () = tokio::time::sleep(most) => {}
             }
@@ -140,8 +149,8 @@ impl Scheduler {
         bidder: &Bidder,
     ) -> Result<Option<Grant>, Box<Problem>> {
         let mine = Some(asked.ask.claim_request_id);
-        let granted = self.belief.board().held_by(&bidder.factory).find(|(_, by)| *by == mine);
-        let Some((job, _)) = granted else { return Ok(None) };
+        let granted = self.belief.board().granted(&bidder.factory, asked.ask.claim_request_id);
+        let Some(job) = granted else { return Ok(None) };
         let found = self.ledger.jobs.get(&asked.product, job).await;
         let found = found.map_err(|error| problem_of(&error, asked.request_id))?;
         match found.filter(|found| found.record.claim.claim_request_id == mine) {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use fleet::{Actor, ProductId};
-use node::{Asked, BusAway, Fate, News};
+use node::{Asked, BusAway, Company, Fate, News};
 use protocol::{Code, DeadLetter, Problem, Row, Subject, SubmitJob, Topic};
 use tracing::warn;
 
@@ -43,7 +43,8 @@ impl Submit {
         // The door alone may say so, and it does not publish.
         ask.yolo = false;
         let product = entry.product.clone();
-        let asked = Asked { product, request_id, deadline: None, by: Actor::owner(), ask };
+        let (by, company) = (Actor::owner(), Company::none());
+        let asked = Asked { product, request_id, deadline: None, by, ask, company };
         self.clone().accept(asked).await.map(|_| ())
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::Stream;
-use protocol::{Filter, Headers, Subject};
+use protocol::{Filter, Headers, Row, Subject};
 use tokio::sync::mpsc;
 
 use super::Hub;
@@ -18,7 +18,8 @@ use crate::{Audience, BusError, Delivery, Message, Settle, fits};
 
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
-    by_place: BTreeMap<u64, Listener>,
+    /// By the line they listen on, for those that keep to one, and then by their place.
+    by_row: BTreeMap<Option<Row>, BTreeMap<u64, Listener>>,
     places: u64,
     /// How often each group has been asked: its members take turns.
     turns: BTreeMap<Box<str>, usize>,
@@ -39,17 +40,17 @@ impl Listeners {
         inbox: mpsc::Sender<Delivery>,
     ) -> u64 {
         self.places += 1;
-        self.by_place.insert(self.places, Listener { filter, audience, inbox });
+        let row = self.by_row.entry(filter.row()).or_default();
+        row.insert(self.places, Listener { filter, audience, inbox });
         self.places
     }
 
     fn remove(&mut self, place: u64) {
-        let Some(Listener { audience: Audience::OneOf(group), .. }) = self.by_place.remove(&place)
-        else {
-            return;
-        };
+        let gone = self.by_row.values_mut().find_map(|row| row.remove(&place));
+        self.by_row.retain(|_, row| !row.is_empty());
+        let Some(Listener { audience: Audience::OneOf(group), .. }) = gone else { return };
         let left = |listener: &Listener| listener.audience == Audience::OneOf(group.clone());
-        if !self.by_place.values().any(left) {
+        if !self.by_row.values().flat_map(BTreeMap::values).any(left) {
             self.turns.remove(&group);
         }
     }
@@ -59,7 +60,9 @@ impl Listeners {
     pub(super) fn hearers(&mut self, subject: &Subject) -> Vec<mpsc::Sender<Delivery>> {
         let mut hearers = Vec::new();
         let mut groups: BTreeMap<&str, Vec<&mpsc::Sender<Delivery>>> = BTreeMap::new();
-        for listener in self.by_place.values().filter(|one| one.filter.matches(subject)) {
+        let here = self.by_row.get(&Some(subject.row()));
+        let listening = here.into_iter().chain(self.by_row.get(&None)).flat_map(BTreeMap::values);
+        for listener in listening.filter(|one| one.filter.matches(subject)) {
             match &listener.audience {
                 Audience::Everyone => hearers.push(listener.inbox.clone()),
                 Audience::OneOf(group) => groups.entry(group).or_default().push(&listener.inbox),

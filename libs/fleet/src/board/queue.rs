@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
 use crate::board::{Handle, ProductNumber};
-use crate::id::JobId;
 
 /// Product, rank and capability class: within it only age counts.
 type Group = (ProductNumber, u8, u32);
-/// Creation, then id: no two jobs are equal.
-type Order = (i64, JobId);
+/// Creation, then how the id begins, so that schedulers agree on it; the handle sees to it that no two
+/// are equal.
+type Order = (i64, u64);
+/// One of them, and where it lies.
+pub(super) type Waiting = (i64, u64, Handle);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -20,14 +22,14 @@ pub(super) struct Place {
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    ready: BTreeMap<Group, BTreeSet<(i64, JobId, Handle)>>,
+    ready: BTreeMap<Group, BTreeSet<Waiting>>,
     due: BTreeSet<(i64, Handle)>,
 }
 
 impl Queue {
     pub(super) fn put(&mut self, handle: Handle, place: Option<Place>, due: Option<i64>) {
-        if let Some(Place { group, order: (created, job) }) = place {
-            self.ready.entry(group).or_default().insert((created, job, handle));
+        if let Some(Place { group, order: (created, begins) }) = place {
+            self.ready.entry(group).or_default().insert((created, begins, handle));
         }
         if let Some(due) = due {
             self.due.insert((due, handle));
@@ -39,9 +41,9 @@ impl Queue {
         if let Some(due) = due {
             self.due.remove(&(due, handle));
         }
-        let Some(Place { group, order: (created, job) }) = place else { return };
+        let Some(Place { group, order: (created, begins) }) = place else { return };
         if let Some(jobs) = self.ready.get_mut(&group) {
-            jobs.remove(&(created, job, handle));
+            jobs.remove(&(created, begins, handle));
             if jobs.is_empty() {
                 self.ready.remove(&group);
             }
@@ -51,7 +53,7 @@ impl Queue {
     /// Rank and creation of the oldest of each group.
     pub(super) fn heads(&self) -> impl Iterator<Item = (u8, i64)> + '_ {
         let head = |((_, rank, _), jobs): (&Group, &BTreeSet<_>)| {
-            jobs.first().map(|(created, ..): &(i64, JobId, Handle)| (*rank, *created))
+            jobs.first().map(|(created, ..): &Waiting| (*rank, *created))
         };
         self.ready.iter().filter_map(head)
     }
@@ -71,8 +73,8 @@ impl Queue {
         let better = self.ready.range((product, 0, 0)..(product, rank, 0));
         let equal = self.ready.range((product, rank, 0)..=(product, rank, u32::MAX));
         let older = equal.map(|(_, jobs)| {
-            let (created, job) = place.order;
-            jobs.range(..(created, job, 0)).count()
+            let (created, begins) = place.order;
+            jobs.range(..(created, begins, 0)).count()
         });
         better.map(|(_, jobs)| jobs.len()).chain(older).sum()
     }
@@ -103,7 +105,7 @@ impl Queue {
 
 /// Several queues of one rank as one, oldest first.
 struct Merge<'a> {
-    heads: Vec<Peekable<Iter<'a, (i64, JobId, Handle)>>>,
+    heads: Vec<Peekable<Iter<'a, Waiting>>>,
 }
 
 impl Iterator for Merge<'_> {

@@ -1,7 +1,5 @@
 //! How a job changes: the facts, and what each makes of the record. Total; no fact is refused.
 
-use std::sync::Arc;
-
 use crate::content::Content;
 use crate::event::{Actor, Mention};
 use crate::id::{JobId, OpId};
@@ -158,7 +156,7 @@ impl Job {
                     Some(CancelRequest { at, by: event.by.clone(), reason: reason.clone() });
             }
             Change::ChildrenAdded { children } => {
-                Arc::make_mut(&mut self.content).dep_ids.extend(children);
+                self.content = self.content.amended(|content| content.dep_ids.extend(children));
                 self.admitted = false;
             }
             // An artifact changes no job; its pointer follows what is told of it.
@@ -204,7 +202,7 @@ impl Job {
     }
 
     fn take_content(&mut self, content: &Content, admitted: bool) {
-        self.content = Arc::new(content.clone());
+        self.content = content.clone().into();
         self.admitted = admitted;
         self.generation += 1;
         self.checkpoint = None;

@@ -3,7 +3,6 @@
 //! reads a million of these. Only the shape; the rules are elsewhere.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -150,7 +149,7 @@ side_by_side! {
         #[serde(default)]
         outbox: Vec<Entry>,
         purged: bool,
-    } with { head, content: Arc::new(content), stage: Stage::try_from(stage)?, claim, used }
+    } with { head, content: content.into(), stage: Stage::try_from(stage)?, claim, used }
 }
 
 impl<'de> Deserialize<'de> for Job {

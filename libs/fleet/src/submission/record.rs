@@ -1,11 +1,13 @@
 //! The content of a job from what was judged: its snapshot, its hash, its frozen fields.
 
+use std::io::{Result as Written, Write};
+
 use serde_json::{Map, Value as Json, json};
 
 use super::{Accepted, Terms};
 use crate::capability::Capability;
 use crate::content::{Content, Priority};
-use crate::digest::{canonical_json, sha256_hex};
+use crate::digest::{canonical_object, sha256_hex};
 use crate::grammar::Span;
 use crate::id::{JobId, Key};
 use crate::manifest::{Faults, Fields, MAX_MANIFEST, Reason};
@@ -33,13 +35,13 @@ pub(super) struct Draft<'a> {
 pub(super) fn accept(draft: Draft<'_>, terms: &Terms, faults: &mut Faults) -> Option<Accepted> {
     let hash = content_hash(&draft);
     let snapshot = snapshot(&draft);
-    let size = canonical_json(&Json::Object(snapshot.clone())).len();
+    let size = canonical_object(&snapshot).len();
     if size > MAX_MANIFEST {
         faults.push(draft.fields.spot("manifest").too_large(MAX_MANIFEST, size));
         return None;
     }
     let frozen = frozen(&draft, &hash, snapshot, terms);
-    let encoded = frozen.to_string().len();
+    let encoded = Length::of(&frozen);
     if encoded > MAX_DOCUMENT {
         // Only what a body's characters become in JSON can make a job so large.
         faults.push(draft.fields.spot("bodyMd").too_large(MAX_DOCUMENT, encoded));
@@ -58,20 +60,20 @@ pub(super) fn accept(draft: Draft<'_>, terms: &Terms, faults: &mut Faults) -> Op
 
 /// Children count by what they are and by the names they were given: those the parent waits for.
 fn content_hash(draft: &Draft<'_>) -> String {
-    let mut hashed = draft.fields.values.clone();
-    for key in NOT_HASHED {
-        hashed.remove(key);
-    }
-    hashed.insert("bodyMd".into(), draft.body.as_str().into());
+    let mut added = Map::new();
+    added.insert("bodyMd".into(), draft.body.as_str().into());
     if !draft.children.is_empty() {
         let children = draft.children.iter().enumerate().map(|(index, child)| {
             let key = &child.content.idempotency_key;
             let given = Some(key).filter(|key| **key != draft.key.of_child(index));
             json!({"contentHash": child.content.content_hash, "idempotencyKey": given})
         });
-        hashed.insert("children".into(), children.collect());
+        added.insert("children".into(), children.collect());
     }
-    sha256_hex(canonical_json(&Json::Object(hashed)).as_bytes())
+    let counts = |(key, _): &(&String, &Json)| {
+        !NOT_HASHED.contains(&key.as_str()) && !added.contains_key(*key)
+    };
+    sha256_hex(&canonical_object(draft.fields.values.iter().filter(counts).chain(&added)))
 }
 
 /// Reads as the same submission again; the body stands beside it, children in their own jobs.
@@ -124,4 +126,26 @@ fn required(draft: &Draft<'_>) -> Vec<Json> {
         tokens.push(Capability::YOLO.into());
     }
     crate::manifest::sorted_set(tokens)
+}
+
+/// Counts what would be written.
+struct Length(usize);
+
+impl Length {
+    fn of(value: &Json) -> usize {
+        let mut length = Self(0);
+        serde_json::to_writer(&mut length, value).expect("string keys and finite numbers encode");
+        length.0
+    }
+}
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> Written<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Written<()> {
+        Ok(())
+    }
 }

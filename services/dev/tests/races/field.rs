@@ -8,6 +8,7 @@ mod line;
 mod stores;
 mod world;
 
+mod bundles;
 mod claims;
 mod deps;
 mod holds;

@@ -22,10 +22,11 @@ const PRODUCT: HeaderName = HeaderName::from_static("fleet-product");
 const API: HeaderName = HeaderName::from_static("fleet-api");
 /// What may be asked by anybody: that the process is there, whether it can work, and what holds
 /// nothing of any fleet. A blob is opened by the signature in its link.
-pub(crate) const OPEN: [&str; 14] = [
+pub(crate) const OPEN: [&str; 15] = [
     "/",
     "/app.css",
     "/app.js",
+    "/auth/issuers",
     "/auth/oauth2/callback/{provider}",
     "/auth/oauth2/start/{provider}",
     "/auth/reset",

@@ -41,6 +41,8 @@ pub struct Options {
 pub struct Issuers {
     pub(crate) verifier: Verifier,
     pub(crate) login: Arc<Login>,
+    /// Those that people log in by.
+    pub(crate) names: Vec<String>,
 }
 
 impl Issuers {
@@ -53,9 +55,11 @@ impl Issuers {
         clock: Arc<dyn Clock>,
         token: &LocalToken,
     ) -> Result<Self, BadSecrets> {
+        let by_login = providers.iter().filter(|provider| provider.callback().is_some());
+        let names = by_login.map(|provider| provider.name().to_owned()).collect();
         let verifier = Verifier::over(providers, clock);
         let login = Login::over(&verifier, SealKeys::of(&[token.0.as_bytes()])?);
-        Ok(Self { verifier, login: Arc::new(login) })
+        Ok(Self { verifier, login: Arc::new(login), names })
     }
 }
 

@@ -7,16 +7,29 @@ use axum::response::{IntoResponse, Response};
 use identity::Subject;
 use oidc::{Keep, Known, LoginRefused};
 use protocol::Code;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::heard::Heard;
 use crate::problem::{Answer, Refusal};
-use crate::routes::people;
+use crate::routes::{ok, people};
 
 /// What a browser keeps between leaving and coming back.
 const KEPT: &str = "gigamesh-login";
 /// What an issuer says at the way back; the login reads it, and knows what it may be.
 pub(crate) const TOLD: [&str; 8] =
     ["code", "error", "error_description", "error_uri", "iss", "scope", "session_state", "state"];
+
+/// Issuers that people log in by.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Names {
+    items: Vec<String>,
+}
+
+pub(crate) fn names(heard: &Heard) -> Response {
+    let issuers = heard.door.options.issuers.as_ref();
+    ok(&Names { items: issuers.map(|issuers| issuers.names.clone()).unwrap_or_default() })
+}
 
 pub(crate) async fn start(heard: Heard) -> Answer {
     let login = heard.login()?;

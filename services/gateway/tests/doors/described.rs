@@ -62,9 +62,11 @@ async fn what_the_page_asks_for_is_a_route() {
     let described = Spoken::bare("GET /openapi.json").to(door).await.json();
     let paths: Vec<&String> = described["paths"].as_object().unwrap().keys().collect();
     let script = Spoken::bare("GET /app.js").to(door).await.body;
-    let asked: BTreeSet<&str> =
-        script.split('\'').filter(|text| text.starts_with("/fleet/")).collect();
-    assert!(asked.len() > 4, "{asked:?}");
+    let asked: BTreeSet<&str> = script
+        .split('\'')
+        .filter(|text| text.starts_with("/fleet/") || text.starts_with("/auth/"))
+        .collect();
+    assert!(asked.len() > 8, "{asked:?}");
     for path in asked {
         let path = path.split_once('?').map_or(path, |(path, _)| path);
         assert!(paths.iter().any(|route| route.starts_with(path)), "no route begins with {path}");

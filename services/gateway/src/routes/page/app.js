@@ -16,6 +16,7 @@ const STAGES = {
   building: ['▶', 'run'], assigned: ['▷', 'run'], queued: ['…', ''], blocked: ['‖', ''],
   shipped: ['✔', ''],
 };
+const REFUSED = { 401: 'e-mail or password is wrong', 429: 'too many attempts; wait a minute' };
 const ORDER = Object.keys(STAGES);
 
 const at = (id) => document.getElementById(id);
@@ -28,6 +29,10 @@ let timer = null;
 let loading = false;
 let again = false;
 let following = false;
+// Who signed in, if nobody came with a token.
+let person = null;
+let product = null;
+let listening = null;
 
 // The token stands behind the address once, where no server sees it, and then no longer.
 function takeToken() {
@@ -41,11 +46,13 @@ function takeToken() {
 }
 
 async function ask(path, more) {
-  const headers = { Authorization: 'Bearer ' + sessionStorage.getItem('token') };
+  const token = sessionStorage.getItem('token');
+  const headers = token ? { Authorization: 'Bearer ' + token } : {};
+  if (product) headers['Fleet-Product'] = product;
   const answer = await fetch(path, { headers, cache: 'no-store', ...more });
   if (answer.status === 401) {
     sessionStorage.removeItem('token');
-    showStranger();
+    showStranger('signed out');
   }
   if (!answer.ok) throw new Error(String(answer.status));
   return answer;
@@ -331,9 +338,10 @@ async function follow() {
   if (following) return;
   following = true;
   let pause = 1000;
-  while (sessionStorage.getItem('token')) {
+  while (isKnown()) {
     try {
-      const answer = await ask('/fleet/events');
+      listening = new AbortController();
+      const answer = await ask('/fleet/events', { signal: listening.signal });
       const stream = answer.body.getReader();
       const words = new TextDecoder();
       at('state').textContent = 'live';
@@ -353,21 +361,90 @@ async function follow() {
   following = false;
 }
 
-function showStranger() {
+const isKnown = () => Boolean(sessionStorage.getItem('token') || product);
+
+function showStranger(why) {
+  person = null;
+  product = null;
+  if (listening) listening.abort();
+  at('who').hidden = true;
   at('fleet').hidden = true;
   at('job').hidden = true;
   at('stranger').hidden = false;
-  at('state').textContent = 'no token';
+  at('state').textContent = why;
 }
 
-function begin() {
-  if (!takeToken()) {
-    showStranger();
+// A session's cookie is nothing that a script can read: the door says whose it is.
+async function recognise() {
+  const answer = await fetch('/auth/session', { cache: 'no-store' });
+  return answer.ok ? answer.json() : null;
+}
+
+async function begin() {
+  if (takeToken()) {
+    show();
     return;
   }
+  const known = await recognise().catch(() => null);
+  if (known) {
+    welcome(known);
+    return;
+  }
+  showStranger('nobody is signed in');
+  const issuers = await fetch('/auth/issuers').then((answer) => answer.json()).catch(() => ({ items: [] }));
+  fill(at('issuers'), issuers.items.map(byIssuer));
+}
+
+function byIssuer(name) {
+  const link = make('a', 'Sign in with ' + name);
+  link.href = '/auth/oauth2/start/' + encodeURIComponent(name);
+  const item = make('li');
+  item.append(link);
+  return item;
+}
+
+function welcome(known) {
+  person = known;
+  at('name').textContent = known.user.name;
+  at('who').hidden = false;
+  at('stranger').hidden = true;
+  const theirs = known.user.productIds;
+  fill(at('product'), theirs.map((name) => make('option', name)));
+  at('products').hidden = theirs.length < 2;
+  if (theirs.length === 0) {
+    at('state').textContent = 'you may see nothing yet: an admin of a product says what';
+    return;
+  }
+  product = theirs[0];
+  show();
+}
+
+function show() {
   at('stranger').hidden = true;
   load();
   follow();
+}
+
+async function signIn(event) {
+  event.preventDefault();
+  const said = { email: at('email').value, password: at('password').value };
+  const more = { method: 'POST', body: JSON.stringify(said), headers: { 'Content-Type': 'application/json' } };
+  try {
+    const answer = await fetch('/auth/sign-in', more);
+    at('refused').textContent = REFUSED[answer.status] || (answer.ok ? '' : 'not now: ' + answer.status);
+    if (!answer.ok) return;
+    at('password').value = '';
+    welcome(await answer.json());
+  } catch (error) {
+    at('refused').textContent = 'not now: ' + error.message;
+  }
+}
+
+async function signOut() {
+  const more = { method: 'POST', headers: { 'Fleet-Csrf': person.csrf } };
+  const answer = await fetch('/auth/sign-out', more).catch(() => null);
+  if (answer && (answer.ok || answer.status === 401)) showStranger('signed out');
+  else at('state').textContent = 'not signed out, the door cannot be reached';
 }
 
 at('filter').addEventListener('input', drawJobs);
@@ -375,6 +452,14 @@ at('close').addEventListener('click', close);
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && chosen) close();
 });
+at('sign-in').addEventListener('submit', signIn);
+at('out').addEventListener('click', signOut);
+at('product').addEventListener('change', () => {
+  product = at('product').value;
+  chosen = null;
+  if (listening) listening.abort();
+  load();
+});
 window.addEventListener('hashchange', begin);
-setInterval(() => sessionStorage.getItem('token') && !document.hidden && load(), REFRESH_MS);
+setInterval(() => isKnown() && !document.hidden && load(), REFRESH_MS);
 begin();

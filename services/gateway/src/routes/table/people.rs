@@ -48,6 +48,12 @@ fn open() -> Vec<Route> {
 fn by_issuers() -> Vec<Route> {
     vec![
         Route::new(
+            (Verb::Get, "/auth/issuers"),
+            ("listIssuers", "The issuers that people log in by"),
+            |heard| Box::pin(async move { Ok(logins::names(&heard)) }),
+        )
+        .says::<logins::Names>(200),
+        Route::new(
             (Verb::Get, "/auth/oauth2/start/{provider}"),
             ("startLogin", "Sends a browser to an issuer to log in there"),
             |heard| Box::pin(logins::start(heard)),

@@ -60,7 +60,13 @@ impl<A: Ask> Heard<A> {
                 let read = |word| Asked::read(delivery, word, (request_id, company.clone()));
                 Ok(Self::Several(request_id, words.into_iter().map(read).collect()))
             }
-            word => Ok(Self::One(Asked::read(delivery, word, (request_id, Company::none()))?)),
+            word @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_)) => {
+                Ok(Self::One(Asked::read(delivery, word, (request_id, Company::none()))?))
+            }
         }
     }
 }
@@ -172,14 +178,14 @@ pub(crate) async fn answer_several<R: Serialize>(
     outcomes: Vec<Result<R, Box<Problem>>>,
     request_id: Uuid,
 ) -> Result<(), BusError> {
-    let lost = Problem::new(Code::CommitUnknown, request_id);
+    let lost = Box::new(Problem::new(Code::CommitUnknown, request_id));
     let lost = encoded(&Answered::<R>::Error(lost));
     let mut left = MAX_BODY - outcomes.len() * (lost.len() + 1) - 1;
     let mut list = vec![b'['];
     for (place, outcome) in outcomes.into_iter().enumerate() {
         let answered = match outcome {
             Ok(reply) => Answered::Reply(reply),
-            Err(problem) => Answered::Error(*problem),
+            Err(problem) => Answered::Error(problem),
         };
         let mut answered = encoded(&answered);
         if answered.len() > left + lost.len() {

@@ -14,14 +14,14 @@ pub const MOST_WORDS: usize = 64;
 #[serde(rename_all = "camelCase")]
 pub enum Answered<R> {
     Reply(R),
-    Error(Problem),
+    Error(Box<Problem>),
 }
 
 impl<R> From<Answered<R>> for Result<R, Box<Problem>> {
     fn from(answered: Answered<R>) -> Self {
         match answered {
             Answered::Reply(reply) => Ok(reply),
-            Answered::Error(problem) => Err(Box::new(problem)),
+            Answered::Error(problem) => Err(problem),
         }
     }
 }

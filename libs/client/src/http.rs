@@ -3,6 +3,7 @@
 
 mod follow;
 mod freight;
+mod identity;
 mod route;
 mod wire;
 
@@ -25,6 +26,8 @@ use route::{Call, Shape};
 use wire::Wire;
 pub(crate) use wire::read_answer;
 
+/// What goes before a token; by itself it is nobody's.
+const SCHEME: &str = "Bearer ";
 /// What was never claimed has no lease.
 const NOTHING: &[u8] = br#"{"items":[]}"#;
 
@@ -61,7 +64,7 @@ impl OverHttp {
             Some(_) => authority.to_owned(),
             None => format!("{authority}:80"),
         };
-        let credential = format!("Bearer {token}");
+        let credential = format!("{SCHEME}{token}");
         let wire = Arc::new(Wire::to(target));
         Ok(Self { wire, authority: authority.into(), credential: credential.into(), product: None })
     }
@@ -116,9 +119,12 @@ impl OverHttp {
             .method(call.method)
             .uri(call.path)
             .header("host", &*self.authority)
-            .header("authorization", &*self.credential)
             .header(Header::RequestId.as_str(), patience.request_id.to_string())
             .header(Header::Deadline.as_str(), patience.until.to_string());
+        // Whoever has no token says nothing of one.
+        if &*self.credential != SCHEME {
+            request = request.header("authorization", &*self.credential);
+        }
         if let Some(product) = &self.product {
             request = request.header(Header::Product.as_str(), &**product);
         }

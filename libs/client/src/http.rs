@@ -3,6 +3,7 @@
 
 mod follow;
 mod freight;
+mod identity;
 mod route;
 mod wire;
 
@@ -26,6 +27,8 @@ use route::{Call, Shape};
 use wire::Wire;
 pub(crate) use wire::read_answer;
 
+/// What goes before a token; by itself it is nobody's.
+const SCHEME: &str = "Bearer ";
 /// What was never claimed has no lease.
 const NOTHING: &[u8] = br#"{"items":[]}"#;
 
@@ -63,7 +66,7 @@ impl OverHttp {
             Some(_) => authority.to_owned(),
             None => format!("{authority}:80"),
         };
-        let credential = format!("Bearer {token}");
+        let credential = format!("{SCHEME}{token}");
         Ok(Self {
             wire: Arc::new(Wire::to(Place::plain(target))),
             authority: authority.into(),
@@ -133,9 +136,12 @@ impl OverHttp {
             .method(call.method)
             .uri(call.path)
             .header("host", &*self.authority)
-            .header("authorization", &*self.credential)
             .header(Header::RequestId.as_str(), patience.request_id.to_string())
             .header(Header::Deadline.as_str(), patience.until.to_string());
+        // Whoever has no token says nothing of one.
+        if &*self.credential != SCHEME {
+            request = request.header("authorization", &*self.credential);
+        }
         if let Some(product) = &self.product {
             request = request.header(Header::Product.as_str(), &**product);
         }

@@ -1,11 +1,17 @@
 //! What can be typed: verbs, their arguments and the flags that all of them share. Decides nothing;
 //! every default that depends on where it runs is settled later.
 
+mod credentials;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use fleet::{ArtifactId, ArtifactKind, FactoryId, JobId, Key, Priority, Span, StageName};
+
+pub use credentials::{
+    Enroll, FactoryVerb, Issue, Login, Revoke, Rotate, Tokens, TokensVerb, Told,
+};
 
 /// What a person asks of a running fleet.
 #[derive(Clone, Debug, Subcommand)]
@@ -63,6 +69,17 @@ pub enum Verb {
     Budgets,
     /// Look through all records for what must never be
     Verify,
+    /// List the product's tokens, or issue or revoke one
+    Tokens(Tokens),
+    /// Typed as verbs of `factory`, which is more than a client's
+    #[command(skip)]
+    Factory(FactoryVerb),
+    /// Sign in, and keep it for other commands
+    Login(Login),
+    /// Sign out, and forget it
+    Logout,
+    /// Say who is signed in
+    Whoami,
     /// Show settings and where they come from
     Config(Config),
     /// Print the address of the page, and open it

@@ -6,10 +6,12 @@ mod act;
 mod args;
 mod artifacts;
 mod clean;
+mod credentials;
 mod desk;
 mod exit;
 mod house;
 mod jobs;
+mod login;
 mod logs;
 mod printer;
 mod settings;
@@ -32,9 +34,10 @@ use clock::{Clock, Ids};
 use protocol::{AboutJob, AboutProduct, FactoryAction, JobAction, ProductAction};
 
 pub use args::{
-    Act, Artifacts, ArtifactsVerb, Cancel, Common, Config, ConfigVerb, Drain, Events, Factories,
-    GetArtifact, List, Logs, One, Open, Output, Pause, PutArtifact, Redrive, Resume, Ship, Stay,
-    Submit, Verb, Watch,
+    Act, Artifacts, ArtifactsVerb, Cancel, Common, Config, ConfigVerb, Drain, Enroll, Events,
+    Factories, FactoryVerb, GetArtifact, Issue, List, Login, Logs, One, Open, Output, Pause,
+    PutArtifact, Redrive, Resume, Revoke, Rotate, Ship, Stay, Submit, Tokens, TokensVerb, Told,
+    Verb, Watch,
 };
 pub use exit::Exit;
 pub use terminal::{Sink, Source, Terminal};
@@ -182,6 +185,11 @@ async fn carry_out(desk: &mut Desk, verb: Verb, folder: &Path) -> Result<Exit, T
         Verb::Locks => jobs::product(desk, AboutProduct::Locks, &shape::LOCK).await,
         Verb::Budgets => jobs::product(desk, AboutProduct::Budgets, &shape::BUDGET).await,
         Verb::Verify => act::verify(desk).await,
+        Verb::Tokens(wanted) => credentials::tokens(desk, wanted, folder).await,
+        Verb::Factory(verb) => credentials::factory(desk, verb, folder).await,
+        Verb::Login(wanted) => login::login(desk, wanted).await,
+        Verb::Logout => login::logout(desk).await,
+        Verb::Whoami => login::whoami(desk).await,
         Verb::Config(Config { verb: ConfigVerb::Explain { key } }) => {
             house::explain(&mut desk.printer, &desk.settings, key.as_deref())
         }

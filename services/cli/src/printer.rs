@@ -1,7 +1,8 @@
 //! Data to standard output, talk to standard error, each in the form that was asked for. Asks a
 //! fleet nothing.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
+use std::process::{Command, Stdio};
 
 use fleet::Timestamp;
 use serde_json::{Map, Value, json};
@@ -14,6 +15,8 @@ use crate::terminal::Terminal;
 use crate::trouble::Trouble;
 
 const API: &str = "fleet/v1";
+/// Longer than any password or token.
+const LONGEST_SECRET: u64 = 16 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Printer {
@@ -250,6 +253,27 @@ impl Printer {
         Err(Trouble::new(crate::Exit::Interrupted, "nothing was done"))
     }
 
+    /// One line that is not to be seen: asked for on a terminal, read from a pipe.
+    pub(crate) fn secret(&mut self, question: &str) -> Result<String, Trouble> {
+        let asks = self.terminal.input.is_terminal;
+        let hidden = asks.then(Hidden::begin);
+        if asks {
+            self.terminal.err.raw(&clean::line(question))?;
+        }
+        let mut answer = String::new();
+        let reader = (&mut self.terminal.input.reader).take(LONGEST_SECRET);
+        BufReader::new(reader).read_line(&mut answer)?;
+        if hidden.is_some() {
+            self.terminal.err.raw("\n")?;
+        }
+        let answer = answer.trim_end_matches(['\n', '\r']);
+        if answer.is_empty() {
+            return Err(Trouble::usage("nothing was said")
+                .next("type it when asked, or bring it on standard input"));
+        }
+        Ok(answer.to_owned())
+    }
+
     /// Draws over what was drawn before.
     pub(crate) fn draw(
         &mut self,
@@ -344,6 +368,29 @@ impl Printer {
     fn name(&mut self, shape: &Shape, item: &Value) -> Result<(), Trouble> {
         self.text(&shape::text(shape::at(item, shape.id)))
     }
+}
+
+/// What is typed does not show for as long as this lives. Where it cannot be hidden it shows.
+struct Hidden;
+
+impl Hidden {
+    fn begin() -> Self {
+        echo("-echo");
+        Self
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        echo("echo");
+    }
+}
+
+fn echo(mode: &str) {
+    let mut stty = Command::new("stty");
+    drop(
+        stty.arg(mode).stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::null()).status(),
+    );
 }
 
 fn versioned(value: Value) -> Value {

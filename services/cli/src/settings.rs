@@ -2,6 +2,7 @@
 //! Reads files and nothing else; secrets are never printed.
 
 mod file;
+mod login;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,6 +12,7 @@ use fleet::{ProductId, Span};
 
 use crate::args::{Common, Output};
 use crate::trouble::Trouble;
+pub(crate) use login::Login;
 
 /// Every setting, in the order in which they are explained. `token` is no key of a file.
 pub(crate) const KEYS: [&str; 6] = ["url", "product", "token", "token_file", "output", "timeout"];
@@ -34,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) token: Option<Found>,
     pub(crate) output: Option<Output>,
     pub(crate) timeout: Option<Span>,
+    /// Where a login is kept, if there is such a place.
+    pub(crate) login_path: Option<PathBuf>,
 }
 
 /// One place where settings stand; the first that has a key decides it.
@@ -61,12 +65,14 @@ impl Settings {
                 found.entry(key).or_insert(value);
             }
         }
+        let login_path = login::path(environment);
+        add_login(&mut found, login_path.as_deref(), &local);
         add_local(&mut found, local);
         for (key, value) in [("url", DEFAULT_URL), ("product", DEFAULT_PRODUCT)] {
             let default = Found { value: value.to_owned(), origin: "default".to_owned() };
             found.entry(key).or_insert(default);
         }
-        Self::settled(found, folder)
+        Ok(Self { login_path, ..Self::settled(found, folder)? })
     }
 
     fn settled(found: Layer, folder: &Path) -> Result<Self, Trouble> {
@@ -81,13 +87,13 @@ impl Settings {
         let timeout = parsed::<Span>(&found, "timeout")?;
         let token = token(&found, folder)?;
         let url = found.get("url").map(|url| url.value.clone()).unwrap_or_default();
-        Ok(Self { found, url, product, token, output, timeout })
+        Ok(Self { found, url, product, token, output, timeout, login_path: None })
     }
 
     /// Where the token came from, for those whose token is refused.
     pub(crate) fn credential(&self) -> String {
         self.token.as_ref().map_or_else(
-            || "nowhere: there is none (GIGAMESH_TOKEN or --token-file)".to_owned(),
+            || "nowhere: there is none (gigamesh login, GIGAMESH_TOKEN or --token-file)".to_owned(),
             |token| token.origin.clone(),
         )
     }
@@ -131,12 +137,16 @@ pub(crate) fn variable(key: &str) -> String {
 }
 
 fn files(environment: &BTreeMap<String, String>, folder: &Path) -> Vec<PathBuf> {
+    let mut files = vec![folder.join("gigamesh.toml")];
+    files.extend(config(environment).map(|config| config.join("gigamesh").join("config.toml")));
+    files
+}
+
+/// Where people's settings lie.
+fn config(environment: &BTreeMap<String, String>) -> Option<PathBuf> {
     let home = || environment.get("HOME").map(|home| Path::new(home).join(".config"));
     let config = environment.get("XDG_CONFIG_HOME").filter(|path| !path.is_empty());
-    let config = config.map(PathBuf::from).or_else(home);
-    let mut files = vec![folder.join("gigamesh.toml")];
-    files.extend(config.map(|config| config.join("gigamesh").join("config.toml")));
-    files
+    config.map(PathBuf::from).or_else(home)
 }
 
 /// What a fleet that was started in this folder or above it says of itself.
@@ -153,6 +163,25 @@ fn left_behind(folder: &Path) -> Layer {
         return layer;
     }
     layer
+}
+
+/// A login names its fleet where nothing nearer names one, and its token is for that fleet alone.
+fn add_login(found: &mut Layer, path: Option<&Path>, local: &Layer) {
+    let Some((path, kept)) = path.and_then(|path| Some((path, Login::read(path)?))) else {
+        return;
+    };
+    let origin = path.display().to_string();
+    let named = found.get("url").or_else(|| local.get("url"));
+    if named.is_some_and(|named| named.value.trim_end_matches('/') != kept.url) {
+        return;
+    }
+    if named.is_none() {
+        let url = Found { value: kept.url.clone(), origin: origin.clone() };
+        found.insert("url", url);
+    }
+    if !(found.contains_key("token") || found.contains_key("token_file")) {
+        found.insert("token", Found { value: kept.token, origin });
+    }
 }
 
 /// The local fleet's token is for the local fleet: no other address is ever shown it.

@@ -1,9 +1,13 @@
 //! What a table shows of each kind of record, and which fields it can have. Prints nothing.
 
+mod credentials;
+
 use std::time::Duration;
 
 use fleet::Timestamp;
 use serde_json::Value;
+
+pub(crate) use credentials::{ENROLLED, TOKEN, USER};
 
 /// One kind of thing that is shown.
 #[derive(Debug)]

@@ -213,7 +213,7 @@ fn of_artifacts(custody: Custody, mut said: Value) -> Result<Call, Unsaid> {
     }
 }
 
-fn said_to(method: Method, path: String, body: &Value) -> Call {
+pub(crate) fn said_to(method: Method, path: String, body: &Value) -> Call {
     let body = Some(body.to_string().into());
     Call { method, path, media: Some("application/json"), body, shape: Shape::Whole }
 }
@@ -224,6 +224,6 @@ fn taken(said: &mut Value, name: &str) -> String {
     taken.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod artifacts;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod place;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use cli::{Common, Exit, Sink, Source, Surroundings, Terminal, Verb};
+use cli::{Common, Exit, FactoryVerb, Sink, Source, Surroundings, Terminal, Verb};
 use clock::System;
 use tempfile::TempDir;
 
@@ -17,6 +17,15 @@ pub(crate) struct Words {
     common: Common,
     #[command(subcommand)]
     verb: Verb,
+}
+
+/// What `gigamesh factory` takes from here, since that is more than a client's verb.
+#[derive(Debug, Parser)]
+struct OfFactory {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: FactoryVerb,
 }
 
 /// What came of a command.
@@ -58,6 +67,20 @@ impl Kept {
 
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Words {
+    fn parsed(words: &str) -> Self {
+        let typed: Vec<&str> = words.split_whitespace().collect();
+        match typed.split_first() {
+            Some((&"factory", rest)) => {
+                let OfFactory { common, verb } =
+                    OfFactory::try_parse_from([&["factory"], rest].concat()).unwrap();
+                Self { common, verb: Verb::Factory(verb) }
+            }
+            _ => Self::try_parse_from([&["gigamesh"], &*typed].concat()).unwrap(),
+        }
     }
 }
 
@@ -121,8 +144,7 @@ impl Place {
         is_terminal: bool,
         interrupted: impl Future<Output = ()> + Send + 'static,
     ) -> Typed {
-        let words = std::iter::once("gigamesh").chain(words.split_whitespace());
-        let words = Words::try_parse_from(words).unwrap();
+        let words = Words::parsed(words);
         let (out, err) = (Kept::default(), Kept::default());
         let sink = |kept: &Kept| Sink { writer: Box::new(kept.clone()), is_terminal };
         let terminal = Terminal {

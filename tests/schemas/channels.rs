@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{Code, Filter, Header, Kind, Reason, Row};
+use protocol::{Code, Filter, Header, Kind, Party, Reason, Row};
 use serde_json::{Map, Value, json};
 
 use crate::lines::{self, Told};
@@ -63,7 +63,12 @@ pub(crate) fn address(row: Row) -> String {
 
 fn names(row: Row) -> &'static [&'static str] {
     match row {
-        Row::Submit | Row::Plan | Row::Children | Row::Intake => &["product"],
+        Row::Submit
+        | Row::SubmitYolo
+        | Row::Plan
+        | Row::Children
+        | Row::ChildrenYolo
+        | Row::Intake => &["product"],
         Row::Query(_) | Row::Operate(_) | Row::Custody(_) => &["product"],
         Row::OfferAny | Row::DeadLetter => &["product"],
         Row::Offer | Row::Spoken(_) | Row::Command => &["product", "factory"],
@@ -127,7 +132,7 @@ fn carried(row: Row, spoken: bool) -> String {
         Kind::Stream => "Stream: kept until it was settled or is too old.",
     };
     let silent = if spoken { "" } else { " Kept free: nobody speaks here yet." };
-    format!("{kind} From {} to {}.{silent}", route.from, route.to)
+    format!("{kind} From {} to {}.{silent}", Party::list(route.from), Party::list(route.to))
 }
 
 fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> Map<String, Value> {
@@ -143,7 +148,7 @@ fn operations(told: &Told) -> Map<String, Value> {
         for (roles, action, verb) in
             [(route.from, "send", "sends"), (route.to, "receive", "receives")]
         {
-            for role in roles.split(", ") {
+            for role in roles.iter().map(|party| party.as_str()) {
                 let name = format!("{}.{verb}.{}", role.replace(' ', "-"), id(line.row));
                 operations.insert(name, operation(line, action, role));
             }
@@ -193,8 +198,8 @@ fn messages(told: &Told) -> BTreeMap<String, Value> {
     messages
 }
 
-const ASKED: [Header; 4] =
-    [Header::RequestId, Header::Product, Header::Deadline, Header::TraceParent];
+const ASKED: [Header; 5] =
+    [Header::RequestId, Header::Product, Header::Actor, Header::Deadline, Header::TraceParent];
 const ANSWERED: [Header; 3] = [Header::Status, Header::Code, Header::RequestId];
 
 fn headers(these: &[Header]) -> Value {
@@ -218,6 +223,10 @@ fn value_of(header: Header) -> Value {
         }),
         Header::Product => json!({
             "type": "string", "description": "Which of its products a principal means.",
+        }),
+        Header::Actor => json!({
+            "type": "string", "pattern": "^(user|token|factory|service):.+$",
+            "description": "For whom the door asks, as events name them.",
         }),
         Header::Deadline => json!({
             "type": "string", "format": "date-time",

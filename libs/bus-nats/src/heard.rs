@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bus::{Audience, BusError, Delivery, Inbox, Settle};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use protocol::{Filter, Header, Headers, Kind};
+use protocol::{Filter, Header, Headers, Kind, NOWHERE, is_inbox};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
@@ -64,12 +64,13 @@ async fn subscribed(
 }
 
 /// There and back to the server, which handles a connection's words in their order. Nobody listens
-/// on a fresh inbox, and the server says so at once.
+/// there, and the server says so at once. † an inbox of our own would do as well, but whoever may
+/// answer must not speak to itself: see `protocol::Permits`.
 async fn echo(link: &Link) -> Result<(), BusError> {
     use async_nats::client::RequestErrorKind::{
         InvalidSubject, MaxPayloadExceeded, NoResponders, Other, TimedOut,
     };
-    let asked = link.client.request(link.client.new_inbox(), Bytes::new());
+    let asked = link.client.request(NOWHERE, Bytes::new());
     match timeout(link.patience, asked).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => match error.kind() {
@@ -83,7 +84,12 @@ async fn echo(link: &Link) -> Result<(), BusError> {
 
 impl Ear {
     async fn hear(&self, sent: Sent) -> Option<Delivery> {
-        let message = match wire::read(&sent) {
+        let read = match &sent.reply {
+            // † the answer would be a word of ours wherever a stranger wants one.
+            Some(to) if self.asked && !is_inbox(to) => Err(Odd::Answer),
+            Some(_) | None => wire::read(&sent),
+        };
+        let message = match read {
             Ok(message) => message,
             Err(odd) => {
                 self.refuse(&sent, odd).await;
@@ -106,7 +112,9 @@ impl Ear {
             Some(count) => warn!(subject = %sent.subject, %odd, count, "message refused"),
             None => debug!(subject = %sent.subject, %odd, "message refused"),
         }
-        let Some(answer) = sent.reply.clone().filter(|_| self.asked) else { return };
+        let Some(answer) = sent.reply.clone().filter(|to| self.asked && is_inbox(to)) else {
+            return;
+        };
         let (headers, body) = wire::refusal(odd, self.link.ids.mint());
         let told = self.link.client.publish_with_headers(answer, headers, body);
         let told = self.link.talk(async { told.await.map_err(away) }).await;

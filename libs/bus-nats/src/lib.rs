@@ -10,6 +10,7 @@
 //! epoch.
 
 mod heard;
+mod inner;
 mod link;
 mod service;
 mod streams;
@@ -20,6 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access_nats::Files;
 use async_nats::client::{Request, RequestErrorKind};
 use async_nats::jetstream::context::{ContextBuilder, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
@@ -30,6 +32,7 @@ use clock::{Clock, Ids};
 use protocol::{Filter, Headers, Kind, Subject};
 use tokio::time::timeout;
 
+pub use inner::{asked_by_all, asked_by_consumers, asked_to_make};
 pub use link::Counts;
 pub use streams::{Fault, Standing, Unfit};
 
@@ -41,7 +44,10 @@ use service::Services;
 pub struct Settings {
     /// Any of them will do: `nats://host:port`.
     pub servers: Vec<String>,
-    /// This process among the others: its connection and its inboxes bear the name.
+    /// As whom; its inboxes bear that name then.
+    pub files: Files,
+    /// This process among the others: its connection bears the name, and its inboxes where it
+    /// shows no credential.
     pub name: String,
     /// The version of the services, as discovery tells it.
     pub version: String,
@@ -56,6 +62,7 @@ impl Settings {
     pub fn new(servers: Vec<String>, name: &str) -> Self {
         Self {
             servers,
+            files: Files::default(),
             name: name.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ack_wait: Duration::from_secs(30),
@@ -77,12 +84,12 @@ impl Nats {
     /// Waits for a server, and says so. Enough for whoever only asks.
     ///
     /// # Errors
-    /// An address that is none.
+    /// An address that is none; a file that is missing or over; a server that lets us not in.
     pub async fn connect(
         settings: &Settings,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
-    ) -> Result<Self, BusError> {
+    ) -> Result<Self, Unfit> {
         let services = Arc::new(Services::new(&settings.version, clock.now().to_string()));
         let link = Arc::new(Link::open(settings, clock, ids).await?);
         let jetstream = ContextBuilder::new()
@@ -130,6 +137,12 @@ impl Nats {
     /// The connection is away as it begins.
     pub async fn announce(&self) -> Result<(), BusError> {
         self.services.announce(&self.link).await
+    }
+
+    /// Waits until the server does not let us hear what we wanted to, and says what: whoever serves
+    /// would wait for ever.
+    pub async fn not_heard(&self) -> Arc<str> {
+        self.link.not_heard().await
     }
 
     /// Whether the connection stands.

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use access_nats::Access;
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, ServerError};
 use bus::BusError;
 use clock::{Clock, Ids};
 use futures_util::future::{Either, select};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::Settings;
+use crate::{Settings, Unfit};
 
 /// A link that is silent is asked this often whether it lives; two answers may be missing.
 const PING: Duration = Duration::from_secs(5);
@@ -48,6 +49,8 @@ pub(crate) struct Events {
     faults: AtomicU64,
     /// What came and was no message of ours.
     pub(crate) odd: AtomicU64,
+    /// What the server did not let us hear, in its words.
+    deaf: watch::Sender<Option<Arc<str>>>,
 }
 
 /// What a bus has lived through so far.
@@ -69,19 +72,29 @@ impl Link {
         settings: &Settings,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
-    ) -> Result<Self, BusError> {
+    ) -> Result<Self, Unfit> {
         let servers = addresses(&settings.servers)?;
+        let access = settings.files.open()?;
         let names = named(&servers);
         let events = Arc::new(Events::default());
-        let options = options(settings, &events, &ids);
-        // It tries in the background and returns at once.
-        let client = options.connect(servers).await.map_err(away)?;
+        let began = clock.uptime();
+        let mut next_word = PATIENT;
+        let client = loop {
+            let options = options(settings, &access, (&events, &ids));
+            let error = match Box::pin(options.connect(servers.clone())).await {
+                Ok(client) => break client,
+                Err(error) => error,
+            };
+            if let Some(no) = access.judge(&error) {
+                return Err(no.into());
+            }
+            if clock.uptime().saturating_sub(began) >= next_word {
+                warn!(%error, "waiting for NATS at {names}");
+                next_word += STILL_WAITING;
+            }
+            sleep(RETRY).await;
+        };
         let link = Self { client, events, clock, ids, patience: settings.patience };
-        let mut pause = PATIENT;
-        while !link.stands_within(pause).await {
-            warn!("waiting for NATS at {names}");
-            pause = STILL_WAITING;
-        }
         info!(servers = names, "connected to NATS");
         Ok(link)
     }
@@ -116,6 +129,13 @@ impl Link {
         }
     }
 
+    /// Waits until the server refuses to let us hear something, and says what.
+    pub(crate) async fn not_heard(&self) -> Arc<str> {
+        let mut deaf = self.events.deaf.subscribe();
+        let said = deaf.wait_for(Option::is_some).await.ok().and_then(|said| said.clone());
+        said.expect("the sender lives as long as we do")
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let events = &self.events;
         Counts {
@@ -145,6 +165,11 @@ impl Events {
             }
             Event::ServerError(error) => {
                 self.faults.fetch_add(1, Ordering::Relaxed);
+                if let ServerError::Other(said) = error
+                    && is_deafness(said)
+                {
+                    self.deaf.send_replace(Some(said.as_str().into()));
+                }
                 warn!(%error, "NATS refuses");
             }
             Event::ClientError(error) => {
@@ -159,6 +184,11 @@ impl Events {
     }
 }
 
+/// The server tells it in words alone: for this there is no kind.
+fn is_deafness(said: &str) -> bool {
+    said.starts_with("Permissions Violation for Subscription")
+}
+
 /// Counts one more; a power of two is worth a line, so that a flood writes few.
 pub(crate) fn rarely(counter: &AtomicU64) -> Option<u64> {
     let count = counter.fetch_add(1, Ordering::Relaxed) + 1;
@@ -169,18 +199,26 @@ pub(crate) fn away(why: impl std::fmt::Display) -> BusError {
     BusError::Unavailable(why.to_string().into())
 }
 
-fn options(settings: &Settings, events: &Arc<Events>, ids: &Arc<dyn Ids>) -> ConnectOptions {
+fn options(
+    settings: &Settings,
+    access: &Access,
+    (events, ids): (&Arc<Events>, &Arc<dyn Ids>),
+) -> ConnectOptions {
     let (events, chance) = (Arc::clone(events), Arc::clone(ids));
-    ConnectOptions::new()
+    let (refused, admitted) = (access.clone(), access.clone());
+    access
+        .options()
         .name(&settings.name)
-        .custom_inbox_prefix(inboxes_of(&settings.name))
+        .custom_inbox_prefix(access.inbox().unwrap_or_else(|| inboxes_of(&settings.name)))
         .subscription_capacity(INBOX)
         .request_timeout(Some(settings.patience))
         .connection_timeout(settings.patience)
         .ping_interval(PING)
-        .retry_on_initial_connect()
-        .reconnect_delay_callback(move |attempts| delay(attempts, &*chance))
+        .reconnect_delay_callback(move |attempts| delay(attempts, &*chance).max(refused.pause()))
         .event_callback(move |event| {
+            if event == Event::Connected {
+                admitted.admitted();
+            }
             events.note(&event);
             std::future::ready(())
         })

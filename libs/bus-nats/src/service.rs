@@ -10,7 +10,7 @@ use async_nats::Subject as Address;
 use bus::BusError;
 use clock::Ids;
 use futures_util::StreamExt;
-use protocol::Filter;
+use protocol::{Filter, is_inbox};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::debug;
@@ -64,7 +64,7 @@ impl Services {
         let asked = async { link.client.subscribe("$SRV.>").await.map_err(away) };
         let mut asked = link.talk(asked).await?;
         while let Some(question) = asked.next().await {
-            let Some(reply) = question.reply else { continue };
+            let Some(reply) = question.reply.filter(|to| is_inbox(to)) else { continue };
             for answer in self.answers(&question.subject) {
                 tell(link, reply.clone(), &answer).await;
             }

@@ -106,11 +106,18 @@ pub enum Unfit {
     Faults(Vec<Fault>),
     #[error(transparent)]
     Away(#[from] BusError),
+    /// Waiting does not mend it.
+    #[error(transparent)]
+    NotAdmitted(#[from] access_nats::NotAdmitted),
 }
 
 fn told(faults: &[Fault]) -> String {
     let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
     told.join("; ")
+}
+
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    PLANS.iter().map(|plan| plan.name)
 }
 
 /// Which stream keeps this line of the table.
@@ -125,6 +132,8 @@ pub(crate) fn keeper(row: Row) -> &'static str {
         Row::Submit
         | Row::Plan
         | Row::Children
+        | Row::ChildrenYolo
+        | Row::SubmitYolo
         | Row::Query(_)
         | Row::Operate(_)
         | Row::Offer

@@ -101,7 +101,7 @@ pub(crate) async fn consume(
 
 /// One name for one share of a stream, without what a server does not take in a name. Neither sign
 /// can be part of a product's id.
-fn name_of(group: &str, filter: &Filter) -> String {
+pub(crate) fn name_of(group: &str, filter: &Filter) -> String {
     format!("{group}~{}", filter.to_string().replace('.', "~").replace('*', "+"))
 }
 

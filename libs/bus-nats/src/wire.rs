@@ -22,6 +22,8 @@ pub(crate) enum Odd {
     Header(&'static str),
     #[error("its body is too large")]
     TooLarge,
+    #[error("its answer is to go where no inbox is")]
+    Answer,
 }
 
 pub(crate) fn written(headers: &Headers) -> HeaderMap {
@@ -80,7 +82,7 @@ pub(crate) fn fits(body: &Bytes) -> Result<(), BusError> {
 pub(crate) fn refusal(odd: Odd, request_id: Uuid) -> (HeaderMap, Bytes) {
     let code = match odd {
         Odd::Subject => Code::NotFound,
-        Odd::Header(_) => Code::Validation,
+        Odd::Header(_) | Odd::Answer => Code::Validation,
         Odd::TooLarge => Code::TooLarge,
     };
     let mut problem = Problem::new(code, request_id);

@@ -7,6 +7,7 @@ mod durability;
 mod look;
 #[cfg(feature = "nats")]
 mod nats;
+mod reach;
 mod safe;
 
 use std::path::PathBuf;
@@ -14,7 +15,8 @@ use std::sync::Arc;
 
 use bus::Bus;
 use clock::{Clock, Ids};
-use store::{Store, StoreError};
+use protocol::Purpose;
+use store::{Kind, Store, StoreError};
 use store_embedded::Embedded;
 
 use crate::Tasks;
@@ -22,6 +24,7 @@ use crate::Tasks;
 pub use blobs::{BlobsChoice, NoPlace, blobs};
 pub use durability::{Durability, Sync};
 pub use look::{Look, Standing};
+pub use reach::Reach;
 pub use safe::{Losses, ReadOnly, Safe};
 
 /// What carries messages.
@@ -29,8 +32,7 @@ pub use safe::{Losses, ReadOnly, Safe};
 pub enum BusChoice {
     /// Within this process only.
     Memory,
-    /// One address or several with commas between.
-    Nats(String),
+    Nats(Reach),
 }
 
 /// What keeps records.
@@ -40,8 +42,7 @@ pub enum StoreChoice {
     Memory,
     /// This folder, for one process.
     Embedded(PathBuf),
-    /// One address or several with commas between.
-    Nats(String),
+    Nats(Reach),
 }
 
 /// How records and streams are made on a new server.
@@ -71,6 +72,9 @@ pub enum NotOpened {
     /// What was made is gone or set otherwise; nothing mends that by itself.
     #[error("the store on NATS is not what was made")]
     NatsLost(#[source] store::Cause),
+    /// Who this process is, or whom it believes, is to be said otherwise.
+    #[error("NATS is not to be reached so")]
+    NatsAccess(#[source] store::Cause),
     #[error("the bus on NATS cannot be used")]
     NatsBus(#[source] store::Cause),
     /// Whatever is made on it.
@@ -103,7 +107,7 @@ pub async fn bus(choice: &BusChoice, process: &Process) -> Result<Arc<dyn Bus>, 
     match choice {
         BusChoice::Memory => Ok(Arc::new(bus::Memory::default())),
         #[cfg(feature = "nats")]
-        BusChoice::Nats(url) => Box::pin(nats::bus(url, process)).await,
+        BusChoice::Nats(reach) => Box::pin(nats::bus(reach, process)).await,
         #[cfg(not(feature = "nats"))]
         BusChoice::Nats(_) => {
             let _unused = process;
@@ -118,17 +122,17 @@ pub async fn bus(choice: &BusChoice, process: &Process) -> Result<Arc<dyn Bus>, 
 /// # Errors
 /// It is not built in, or the address is none.
 #[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
-pub async fn outside(url: &str, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
+pub async fn outside(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
     #[cfg(feature = "nats")]
-    return Box::pin(nats::outside(url, process)).await;
+    return Box::pin(nats::outside(reach, process)).await;
     #[cfg(not(feature = "nats"))]
     {
-        let _unused = (url, process);
+        let _unused = (reach, process);
         Err(NotOpened::NotBuiltIn)
     }
 }
 
-/// Waits for a server that is away. `monitors` are the `http://` addresses of the servers'
+/// Waits for a server that is away. Of `kinds` a shared store is asked and no other. `monitors` are the `http://` addresses of the servers'
 /// monitoring: nothing else tells when they sync.
 ///
 /// # Errors
@@ -136,6 +140,7 @@ pub async fn outside(url: &str, process: &Process) -> Result<Arc<dyn Bus>, NotOp
 #[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
 pub async fn store(
     choice: &StoreChoice,
+    kinds: &'static [Kind],
     monitors: &[String],
     process: &Process,
 ) -> Result<Kept, NotOpened> {
@@ -146,10 +151,10 @@ pub async fn store(
             Ok(kept(Arc::new(Embedded::open(folder)?), Durability::Embedded))
         }
         #[cfg(feature = "nats")]
-        StoreChoice::Nats(url) => Box::pin(nats::store(url, monitors, process)).await,
+        StoreChoice::Nats(reach) => Box::pin(nats::store(reach, kinds, monitors, process)).await,
         #[cfg(not(feature = "nats"))]
         StoreChoice::Nats(_) => {
-            let _unused = (monitors, process);
+            let _unused = (kinds, monitors, process);
             Err(NotOpened::NotBuiltIn)
         }
     }
@@ -157,12 +162,12 @@ pub async fn store(
 
 /// When the servers sync whose monitoring is named, before anything is made or opened on them.
 #[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
-pub async fn syncs(url: &str, monitors: &[String]) -> Vec<Sync> {
+pub async fn syncs(reach: &Reach, monitors: &[String]) -> Vec<Sync> {
     #[cfg(feature = "nats")]
-    return Box::pin(nats::syncs(url, monitors)).await;
+    return Box::pin(nats::syncs(reach, monitors)).await;
     #[cfg(not(feature = "nats"))]
     {
-        let _unused = (url, monitors);
+        let _unused = (reach, monitors);
         Vec::new()
     }
 }
@@ -183,18 +188,35 @@ pub async fn look(asked: &Look, process: &Process) -> Result<(Standing, Arc<dyn 
     }
 }
 
+/// Which of the servers' own subjects a role speaks to, of a store with so many partitions: beside
+/// its part of the table of subjects, and only that. Nothing, where NATS is not built in.
+#[must_use]
+pub fn inner_subjects(role: Purpose, partitions: usize) -> Vec<String> {
+    #[cfg(feature = "nats")]
+    return nats::inner_subjects(role, partitions);
+    #[cfg(not(feature = "nats"))]
+    {
+        let _unused = (role, partitions);
+        Vec::new()
+    }
+}
+
 /// Makes the streams and buckets of a fleet where none were ever made, and only there; for a
 /// fleet whose server is its own.
 ///
 /// # Errors
 /// As [`make`].
 #[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
-pub async fn make_if_new(url: &str, making: Making, process: &Process) -> Result<(), NotOpened> {
+pub async fn make_if_new(
+    reach: &Reach,
+    making: Making,
+    process: &Process,
+) -> Result<(), NotOpened> {
     #[cfg(feature = "nats")]
-    return Box::pin(nats::make_if_new(url, making, process)).await;
+    return Box::pin(nats::make_if_new(reach, making, process)).await;
     #[cfg(not(feature = "nats"))]
     {
-        let _unused = (url, making, process);
+        let _unused = (reach, making, process);
         Err(NotOpened::NotBuiltIn)
     }
 }
@@ -205,12 +227,12 @@ pub async fn make_if_new(url: &str, making: Making, process: &Process) -> Result
 /// # Errors
 /// It is not built in, or what is there already is not as it is to be.
 #[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
-pub async fn make(url: &str, making: Making, process: &Process) -> Result<(), NotOpened> {
+pub async fn make(reach: &Reach, making: Making, process: &Process) -> Result<(), NotOpened> {
     #[cfg(feature = "nats")]
-    return Box::pin(nats::make(url, making, process)).await;
+    return Box::pin(nats::make(reach, making, process)).await;
     #[cfg(not(feature = "nats"))]
     {
-        let _unused = (url, making, process);
+        let _unused = (reach, making, process);
         Err(NotOpened::NotBuiltIn)
     }
 }

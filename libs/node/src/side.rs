@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ledger::{Counted, Ledger};
-use protocol::{Subject, Topic};
+use protocol::Subject;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
@@ -30,8 +30,6 @@ const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const LARGEST_HEAD: usize = 8 << 10;
 /// What a part may take to say that it is there.
 const WITHIN: Duration = Duration::from_secs(2);
-/// A name that nobody need have.
-const PROBE: &str = "readyz";
 
 /// Where it is asked whether the process is there.
 pub const HEALTH: &str = "/healthz";
@@ -85,7 +83,7 @@ impl Side {
 
     /// To be told that nobody listens takes a bus that works.
     async fn hears(&self) -> bool {
-        match self.node.bus.request(Message::new(probe(), Bytes::new()), WITHIN).await {
+        match self.node.bus.request(Message::new(Subject::probe(), Bytes::new()), WITHIN).await {
             Ok(_) | Err(BusError::NoResponders(_)) => true,
             Err(BusError::TimedOut | BusError::Unavailable(_) | BusError::TooLarge { .. }) => false,
         }
@@ -93,8 +91,8 @@ impl Side {
 
     async fn reads(&self) -> bool {
         let Some((ledger, _)) = &self.records else { return true };
-        let product = PROBE.parse().expect("a name");
-        let read = tokio::time::timeout(WITHIN, ledger.settings_now(&product)).await;
+        let probe = Subject::probe();
+        let read = tokio::time::timeout(WITHIN, ledger.settings_now(probe.product())).await;
         read.is_ok_and(|read| read.is_ok())
     }
 
@@ -195,12 +193,6 @@ fn printed(numbers: &[Counted]) -> String {
         text += &format!("gigamesh_{name} {number}\n");
     }
     text
-}
-
-/// A subject that nobody hears.
-pub(crate) fn probe() -> Subject {
-    let product = PROBE.parse().expect("a name");
-    Subject::new(&product, Topic::Command(PROBE.parse().expect("a name")))
 }
 
 fn plain(status: StatusCode, body: String) -> Response<Full<Bytes>> {

@@ -10,6 +10,9 @@ use crate::verb::{Custody, Operation, Query, Reason, Word};
 
 pub(crate) const ROOT: &str = "fleet.v1";
 
+/// Where nobody listens and no principal may: a question to it is answered by the server itself.
+pub const NOWHERE: &str = "fleet.v1._.nobody";
+
 /// The address of one message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
@@ -21,8 +24,11 @@ pub struct Subject {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
     Submit,
+    /// Of somebody whose jobs may run engines that approve their own tools.
+    SubmitYolo,
     Plan,
     Children,
+    ChildrenYolo,
     Intake,
     Query(Query),
     Operate(Operation),
@@ -41,8 +47,10 @@ pub enum Topic {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Row {
     Submit,
+    SubmitYolo,
     Plan,
     Children,
+    ChildrenYolo,
     Intake,
     Query(Query),
     Operate(Operation),
@@ -68,12 +76,29 @@ pub enum Kind {
     Stream,
 }
 
+/// Who speaks or hears on a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Party {
+    Viewer,
+    Producer,
+    Operator,
+    Factory,
+    Submit,
+    Scheduler,
+    LeaseKeeper,
+    Artifact,
+    Gateway,
+    /// Every service that writes jobs, and tells of it.
+    Relay,
+    AnyService,
+}
+
 /// What a line of the table says beside its pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     pub kind: Kind,
-    pub from: &'static str,
-    pub to: &'static str,
+    pub from: &'static [Party],
+    pub to: &'static [Party],
 }
 
 /// A text that is the address of nothing.
@@ -98,6 +123,16 @@ impl Subject {
         Self::spoken(product, factory, Word::Claim)
     }
 
+    /// A question that no product of a fleet has, and nobody hears.
+    ///
+    /// # Panics
+    /// Never: its names are names.
+    #[must_use]
+    pub fn probe() -> Self {
+        let product = "readyz".parse().expect("a name");
+        Self::new(&product, Topic::Command("readyz".parse().expect("a name")))
+    }
+
     #[must_use]
     pub fn product(&self) -> &ProductId {
         &self.product
@@ -112,8 +147,10 @@ impl Subject {
     pub fn row(&self) -> Row {
         match &self.topic {
             Topic::Submit => Row::Submit,
+            Topic::SubmitYolo => Row::SubmitYolo,
             Topic::Plan => Row::Plan,
             Topic::Children => Row::Children,
+            Topic::ChildrenYolo => Row::ChildrenYolo,
             Topic::Intake => Row::Intake,
             Topic::Query(verb) => Row::Query(*verb),
             Topic::Operate(verb) => Row::Operate(*verb),
@@ -140,8 +177,10 @@ impl fmt::Display for Subject {
         write!(out, "{ROOT}.{}.", self.product)?;
         match &self.topic {
             Topic::Submit => out.write_str("submit"),
+            Topic::SubmitYolo => out.write_str("submit.yolo"),
             Topic::Plan => out.write_str("plan"),
             Topic::Children => out.write_str("children"),
+            Topic::ChildrenYolo => out.write_str("children.yolo"),
             Topic::Intake => out.write_str("in"),
             Topic::Query(verb) => write!(out, "q.{}", verb.as_str()),
             Topic::Operate(verb) => write!(out, "op.{}", verb.as_str()),
@@ -175,8 +214,13 @@ impl Row {
     /// Every line of the table, in its order.
     pub fn all() -> impl Iterator<Item = Self> {
         let words = Word::ALL.into_iter().map(Self::Spoken);
-        [Self::Submit, Self::Plan, Self::Children, Self::Intake]
+        let (submit, children) =
+            ([Self::Submit, Self::SubmitYolo], [Self::Children, Self::ChildrenYolo]);
+        submit
             .into_iter()
+            .chain([Self::Plan])
+            .chain(children)
+            .chain([Self::Intake])
             .chain(Query::ALL.into_iter().map(Self::Query))
             .chain(Operation::ALL.into_iter().map(Self::Operate))
             .chain([Self::Offer, Self::OfferAny])
@@ -189,8 +233,10 @@ impl Row {
     pub(crate) fn tail(self) -> String {
         match self {
             Self::Submit => "submit".into(),
+            Self::SubmitYolo => "submit.yolo".into(),
             Self::Plan => "plan".into(),
             Self::Children => "children".into(),
+            Self::ChildrenYolo => "children.yolo".into(),
             Self::Intake => "in".into(),
             Self::Query(verb) => format!("q.{}", verb.as_str()),
             Self::Operate(verb) => format!("op.{}", verb.as_str()),
@@ -209,41 +255,77 @@ impl Row {
     #[must_use]
     pub fn route(self) -> Route {
         use Kind::{Notice, Request, Stream};
-        let (kind, from, to) = match self {
-            Self::Submit | Self::Plan | Self::Children => (Request, "producer", "submit"),
-            Self::Intake => (Stream, "producer", "submit"),
-            Self::Query(Query::Why | Query::Stats) => (Request, "viewer", "scheduler"),
-            Self::Query(Query::Artifacts) => (Request, "viewer", "artifact"),
-            Self::Query(_) => (Request, "viewer", "submit"),
-            Self::Operate(_) => (Request, "operator", "lease-keeper"),
-            Self::Offer | Self::OfferAny => (Notice, "scheduler", "factory"),
-            Self::Spoken(word) => (Request, "factory", listener(word)),
-            Self::Custody(Custody::Keep) => (Request, "gateway", "artifact"),
-            Self::Custody(_) => (Request, "gateway, operator", "artifact"),
-            Self::Log => (Notice, "artifact", "gateway"),
-            Self::Command => (Request, "lease-keeper, scheduler", "factory"),
-            Self::Event => (Stream, "relay", "gateway, scheduler, viewer"),
-            Self::Kick => (Notice, "any service", "scheduler"),
-            Self::DeadLetter => (Stream, "any service", "operator"),
+        use Party::{AnyService, Factory, Gateway, Operator, Producer, Relay, Viewer};
+        let (kind, from, to): (_, &[Party], &[Party]) = match self {
+            Self::Submit | Self::Plan | Self::Children => (Request, &[Producer], &[Party::Submit]),
+            Self::SubmitYolo | Self::ChildrenYolo => (Request, &[Gateway], &[Party::Submit]),
+            Self::Intake => (Stream, &[Producer], &[Party::Submit]),
+            Self::Query(Query::Why | Query::Stats) => (Request, &[Viewer], &[Party::Scheduler]),
+            Self::Query(Query::Artifacts) => (Request, &[Viewer], &[Party::Artifact]),
+            Self::Query(_) => (Request, &[Viewer], &[Party::Submit]),
+            Self::Operate(_) => (Request, &[Operator], &[Party::LeaseKeeper]),
+            Self::Offer | Self::OfferAny => (Notice, &[Party::Scheduler], &[Factory]),
+            Self::Spoken(word) => (Request, &[Factory], listener(word)),
+            Self::Custody(Custody::Keep) => (Request, &[Gateway], &[Party::Artifact]),
+            Self::Custody(Custody::Audit) => {
+                (Request, &[Gateway, Party::LeaseKeeper, Operator], &[Party::Artifact])
+            }
+            Self::Custody(_) => (Request, &[Gateway, Operator], &[Party::Artifact]),
+            Self::Log => (Notice, &[Party::Artifact], &[Gateway]),
+            Self::Command => (Request, &[Party::LeaseKeeper, Party::Scheduler], &[Factory]),
+            Self::Event => {
+                (Stream, &[Relay], &[Party::Artifact, Gateway, Party::Scheduler, Viewer])
+            }
+            Self::Kick => (Notice, &[AnyService], &[Party::Scheduler]),
+            Self::DeadLetter => (Stream, &[AnyService], &[Operator]),
         };
         Route { kind, from, to }
     }
 }
 
-fn listener(word: Word) -> &'static str {
+impl Party {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Producer => "producer",
+            Self::Operator => "operator",
+            Self::Factory => "factory",
+            Self::Submit => "submit",
+            Self::Scheduler => "scheduler",
+            Self::LeaseKeeper => "lease-keeper",
+            Self::Artifact => "artifact",
+            Self::Gateway => "gateway",
+            Self::Relay => "relay",
+            Self::AnyService => "any service",
+        }
+    }
+
+    /// Several of them, as people read them.
+    #[must_use]
+    pub fn list(parties: &[Self]) -> String {
+        parties.iter().map(|party| party.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn listener(word: Word) -> &'static [Party] {
     match word {
-        Word::Claim => "scheduler",
-        Word::Renew | Word::Patch | Word::Progress | Word::Release => "lease-keeper",
-        Word::Heartbeat | Word::Deregister | Word::Get => "lease-keeper",
-        Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink | Word::Log => "artifact",
+        Word::Claim => &[Party::Scheduler],
+        Word::Renew | Word::Patch | Word::Progress | Word::Release => &[Party::LeaseKeeper],
+        Word::Heartbeat | Word::Deregister | Word::Get => &[Party::LeaseKeeper],
+        Word::ArtifactBegin | Word::ArtifactCommit | Word::ArtifactLink | Word::Log => {
+            &[Party::Artifact]
+        }
     }
 }
 
 fn parse_topic(tokens: &[&str]) -> Option<Topic> {
     Some(match tokens {
         ["submit"] => Topic::Submit,
+        ["submit", "yolo"] => Topic::SubmitYolo,
         ["plan"] => Topic::Plan,
         ["children"] => Topic::Children,
+        ["children", "yolo"] => Topic::ChildrenYolo,
         ["in"] => Topic::Intake,
         ["q", verb] => Topic::Query(Query::parse(verb)?),
         ["op", verb] => Topic::Operate(Operation::parse(verb)?),

@@ -7,8 +7,8 @@ use expect_test::expect_file;
 use fleet::{Current, Epoch, FactoryId, JobId, ProductId, Rejection, StageName};
 use proptest::prelude::*;
 use protocol::{
-    Code, Custody, Detail, Envelope, Filter, Kind, Operation, Problem, Query, Reason, Row, Subject,
-    Topic, Word,
+    Code, Custody, Detail, Envelope, Filter, Kind, Operation, Party, Problem, Query, Reason, Row,
+    Subject, Topic, Word,
 };
 use serde_json::json;
 
@@ -18,7 +18,8 @@ fn the_table_of_subjects_is_as_committed() {
     for row in Row::all() {
         let (route, filter) = (row.route(), Filter::every(row).to_string());
         let kind = format!("{:?}", route.kind).to_lowercase();
-        let line = format!("{filter:<34} {kind:<8} {} -> {}", route.from, route.to);
+        let (from, to) = (Party::list(route.from), Party::list(route.to));
+        let line = format!("{filter:<34} {kind:<8} {from} -> {to}");
         writeln!(table, "{line}").expect("a string takes all");
     }
     let kicks = Reason::ALL.map(Reason::as_str).join(" ");
@@ -61,7 +62,8 @@ fn a_factory_owns_what_it_says_and_the_commands_to_it() {
         let expected = match subject.topic() {
             Topic::Spoken(..) | Topic::Command(_) => true,
             Topic::Custody(_) | Topic::Log(_) => false,
-            Topic::Submit | Topic::Plan | Topic::Children | Topic::Intake => false,
+            Topic::Submit | Topic::SubmitYolo | Topic::Plan | Topic::Intake => false,
+            Topic::Children | Topic::ChildrenYolo => false,
             Topic::Query(_) => false,
             Topic::Operate(_) | Topic::Offer(_) | Topic::OfferAny => false,
             Topic::Event(_) | Topic::Kick(_) | Topic::DeadLetter => false,
@@ -176,8 +178,10 @@ fn one_of_each() -> Vec<Subject> {
     let (f, j) = (factory(), job());
     let mut topics = vec![
         Topic::Submit,
+        Topic::SubmitYolo,
         Topic::Plan,
         Topic::Children,
+        Topic::ChildrenYolo,
         Topic::Intake,
         Topic::Offer(f.clone()),
         Topic::OfferAny,

@@ -102,7 +102,7 @@ fn fixed(what: &'static str, found: usize, wanted: usize) -> Result<(), Trouble>
 }
 
 /// Of every bucket, the control record's first.
-fn all_names(kinds: &[Kind], partitions: usize) -> Vec<String> {
+pub(crate) fn all_names(kinds: &[Kind], partitions: usize) -> Vec<String> {
     let mut all = vec![CONTROL.to_owned()];
     let others = kinds.iter().flat_map(|kind| names(*kind, partitions));
     all.extend(others.filter(|name| name != CONTROL));

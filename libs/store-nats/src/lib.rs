@@ -4,6 +4,7 @@
 
 mod buckets;
 mod init;
+mod inner;
 mod link;
 mod read;
 mod report;
@@ -22,6 +23,7 @@ use buckets::Buckets;
 use link::Link;
 
 pub use init::{Plan, init};
+pub use inner::{asked_by_keepers, asked_to_make};
 pub use link::Options;
 pub use report::{BucketState, Report, SyncMode, sync_modes};
 pub use trouble::{Fault, Trouble};

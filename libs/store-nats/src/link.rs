@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use access_nats::{Access, Files};
 use async_nats::jetstream::{Context, ContextBuilder};
-use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State};
+use async_nats::{Client, ConnectError, ConnectOptions, Event, ServerAddr, connection::State};
 
 use crate::trouble::{Reason, Trouble};
 use crate::verify;
@@ -22,8 +23,8 @@ const WAITING: usize = 2048;
 pub struct Options {
     /// One address or several with commas between, `nats://` or `tls://`.
     pub url: String,
-    /// A credentials file's content, where the server asks for one.
-    pub credentials: Option<String>,
+    /// As whom, where the server asks.
+    pub files: Files,
     /// After that a write is unknown and a read unavailable.
     pub timeout: Duration,
     /// `http://` addresses of the servers' monitoring, if it is on: only it tells the sync mode.
@@ -33,7 +34,7 @@ pub struct Options {
 impl Options {
     pub fn new(url: impl Into<String>) -> Self {
         let timeout = Duration::from_secs(5);
-        Self { url: url.into(), credentials: None, timeout, monitors: Vec::new() }
+        Self { url: url.into(), files: Files::default(), timeout, monitors: Vec::new() }
     }
 }
 
@@ -52,29 +53,12 @@ impl Link {
         let addresses = options.url.split(',').map(|url| url.trim().parse::<ServerAddr>());
         let addresses =
             addresses.collect::<Result<Vec<_>, _>>().map_err(|e| unreachable(e.into()))?;
-        let settings = match &options.credentials {
-            Some(text) => {
-                ConnectOptions::with_credentials(text).map_err(|e| unreachable(e.into()))?
-            }
-            None => ConnectOptions::new(),
-        };
-        let failures = AtomicU64::new(0);
-        let settings = settings
-            .name("gigamesh-store")
-            .ping_interval(PING)
-            .request_timeout(Some(options.timeout))
-            .connection_timeout(options.timeout)
-            .client_capacity(WAITING)
-            .reconnect_delay_callback(|attempts| {
-                let steps = u32::try_from(attempts).unwrap_or(u32::MAX);
-                RECONNECT_STEP.saturating_mul(steps).min(LONGEST_RECONNECT)
-            })
-            .event_callback(move |event| {
-                tell(&event, &failures);
-                std::future::ready(())
-            });
-        let client = Box::pin(settings.connect(addresses)).await;
-        let client = client.map_err(|error| unreachable(error.into()))?;
+        let access = options.files.open()?;
+        let client = Box::pin(settings(options, &access).connect(addresses)).await;
+        let client = client.map_err(|error: ConnectError| match access.judge(&error) {
+            Some(no) => Trouble::NotAdmitted(no),
+            None => unreachable(error.into()),
+        })?;
         let version = client.server_info().version;
         if !verify::is_new_enough(&version) {
             return Err(Trouble::OldServer { found: version });
@@ -90,6 +74,34 @@ impl Link {
             State::Connected => Ok(()),
             State::Pending | State::Disconnected => Err(Reason::NotConnected),
         }
+    }
+}
+
+fn settings(options: &Options, access: &Access) -> ConnectOptions {
+    let failures = AtomicU64::new(0);
+    let (refused, admitted) = (access.clone(), access.clone());
+    let settings = access
+        .options()
+        .name("gigamesh-store")
+        .ping_interval(PING)
+        .request_timeout(Some(options.timeout))
+        .connection_timeout(options.timeout)
+        .client_capacity(WAITING)
+        .reconnect_delay_callback(move |attempts| {
+            let steps = u32::try_from(attempts).unwrap_or(u32::MAX);
+            let pause = RECONNECT_STEP.saturating_mul(steps).min(LONGEST_RECONNECT);
+            pause.max(refused.pause())
+        })
+        .event_callback(move |event| {
+            if event == Event::Connected {
+                admitted.admitted();
+            }
+            tell(&event, &failures);
+            std::future::ready(())
+        });
+    match access.inbox() {
+        Some(inbox) => settings.custom_inbox_prefix(inbox),
+        None => settings,
     }
 }
 

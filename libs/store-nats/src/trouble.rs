@@ -8,6 +8,9 @@ pub enum Trouble {
     /// Wait, and try again.
     #[error("NATS at {url} cannot be used now")]
     Unreachable { url: String, source: store::Cause },
+    /// Show it another credential; waiting does not help.
+    #[error(transparent)]
+    NotAdmitted(#[from] access_nats::NotAdmitted),
     /// In clusters of older servers several conditional writes at one revision could all succeed.
     #[error("nats-server {found} is too old: {} or later is needed", crate::verify::OLDEST)]
     OldServer { found: String },

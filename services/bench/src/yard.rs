@@ -12,7 +12,7 @@ use fleet::{
     Actor, Content, Disposition, FactoryId, JobId, OpId, ProductId, RequestId, StageName,
     Submission, Terms as Submitting, normalise,
 };
-use ledger::{Ledger, Terms};
+use ledger::{KINDS, Ledger, Terms};
 use node::open::{self, BusChoice, Process};
 use node::{Node, Tasks};
 use protocol::{Ask, ClaimWork, Granted, PatchJob, Receipt, ReleaseJob, SubmitJob};
@@ -62,10 +62,11 @@ pub(crate) async fn open(options: &Options, process: &Process) -> Result<Ground,
         }
         StoreChoice::Nats => {
             let url = options.nats.clone().ok_or(BenchError::Went("no address of a server"))?;
-            (store, bus) = (open::StoreChoice::Nats(url.clone()), BusChoice::Nats(url));
+            let reach = open::Reach::from(url);
+            (store, bus) = (open::StoreChoice::Nats(reach.clone()), BusChoice::Nats(reach));
         }
     }
-    let store = Box::pin(open::store(&store, &[], process)).await?.store;
+    let store = Box::pin(open::store(&store, &KINDS, &[], process)).await?.store;
     let bus = Box::pin(open::bus(&bus, process)).await?;
     Ok(Ground { store, bus, place })
 }
@@ -127,7 +128,7 @@ impl Yard {
 
     pub(crate) async fn submit(&self, key: &str, priority: &str) -> Result<Receipt, BenchError> {
         let keys = self.manifest(key, priority, &[], &self.body);
-        self.ask(&SubmitJob { file: None, submission: Some(keys), expect: None }).await
+        self.ask(&SubmitJob { submission: Some(keys), ..SubmitJob::default() }).await
     }
 
     pub(crate) async fn claim(

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use artifact::Retention;
 use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
-use gateway::{HostName, LocalToken, NotOpened};
-use ledger::{Ledger, Terms};
-use node::open::{self, BlobsChoice, BusChoice, Making, Process, StoreChoice};
+use gateway::{HostName, Issuers, LocalToken, NotOpened};
+use identity::{Identity, SignUpMode};
+use ledger::{KINDS, Ledger, Terms};
+use node::open::{self, BlobsChoice, BusChoice, Making, Process, Reach, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
 
 use crate::{Fleet, Home, Serving};
@@ -39,7 +40,10 @@ impl Data {
         match self {
             Self::Memory => (BusChoice::Memory, StoreChoice::Memory),
             Self::Folder(folder) => (BusChoice::Memory, StoreChoice::Embedded(folder.clone())),
-            Self::Nats(url) => (BusChoice::Nats(url.clone()), StoreChoice::Nats(url.clone())),
+            Self::Nats(url) => {
+                let reach = Reach::from(url.as_str());
+                (BusChoice::Nats(reach.clone()), StoreChoice::Nats(reach))
+            }
         }
     }
 }
@@ -60,6 +64,10 @@ pub struct Options {
     pub terms: Terms,
     /// Runs a job that names no engine.
     pub engine: EngineName,
+    /// How people come in.
+    pub sign_up: SignUpMode,
+    /// Those who vouch for people elsewhere.
+    pub issuers: Option<Issuers>,
 }
 
 /// Why there is no fleet.
@@ -95,10 +103,10 @@ impl Local {
         let process = Process { name, clock, ids, tasks: Tasks::default() };
         let (bus, store) = options.data.choices();
         if let Data::Nats(url) = &options.data {
-            open::make_if_new(url, ALONE, &process).await?;
+            open::make_if_new(&url.as_str().into(), ALONE, &process).await?;
         }
         let bus = open::bus(&bus, &process).await?;
-        let store = open::store(&store, &[], &process).await?.store;
+        let store = open::store(&store, &KINDS, &[], &process).await?.store;
         let Process { clock, ids, tasks, .. } = process;
         let node = Node { bus, clock, ids, tasks };
         let (bus, clock, ids) =
@@ -107,6 +115,8 @@ impl Local {
         let blobs = open::blobs(&options.blobs, Arc::clone(&node.ids))?;
         let terms = Serving { engine: Some(options.engine), keep: options.keep };
         let fleet = Fleet::start(node.clone(), &ledger, &blobs, terms).await?;
+        let people = identity::Settings { sign_up: options.sign_up, ..Default::default() };
+        let (clock, ids) = (Arc::clone(&node.clock), Arc::clone(&node.ids));
         let door = Tasks::default();
         let front = Node { tasks: door.clone(), ..node.clone() };
         let opened = gateway::Options {
@@ -115,6 +125,8 @@ impl Local {
             token: options.token,
             hosts: options.hosts,
             blobs,
+            identity: Identity::over(&store, clock, ids, people),
+            issuers: options.issuers,
         };
         let address = gateway::serve(front, opened).await?;
         Ok(Self { fleet, door, address, product: options.product, node })

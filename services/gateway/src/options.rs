@@ -3,9 +3,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use blob::Blobs;
+use clock::Clock;
 use fleet::ProductId;
+use identity::Identity;
+use oidc::{BadSecrets, Login, Provider, SealKeys, Verifier};
 use subtle::ConstantTimeEq;
 
 use crate::host::HostName;
@@ -20,11 +24,39 @@ pub struct Options {
     /// characters or more.
     pub address: SocketAddr,
     pub product: ProductId,
+    /// Whoever has it owns this host, and may do everything in `product`.
     pub token: LocalToken,
     /// Names besides those of loopback that the door may be asked under.
     pub hosts: Vec<HostName>,
     /// The bytes of artifacts pass through the door; who may have them is not for it to say.
     pub blobs: Blobs,
+    /// Everybody else.
+    pub identity: Identity,
+    /// Those who vouch for people elsewhere.
+    pub issuers: Option<Issuers>,
+}
+
+/// The issuers whose tokens are believed, and by whom people log in.
+#[derive(Clone, Debug)]
+pub struct Issuers {
+    pub(crate) verifier: Verifier,
+    pub(crate) login: Arc<Login>,
+}
+
+impl Issuers {
+    /// Every replica that has the same token can finish a login that another began.
+    ///
+    /// # Errors
+    /// The token is too short to seal anything with.
+    pub fn over(
+        providers: Vec<Provider>,
+        clock: Arc<dyn Clock>,
+        token: &LocalToken,
+    ) -> Result<Self, BadSecrets> {
+        let verifier = Verifier::over(providers, clock);
+        let login = Login::over(&verifier, SealKeys::of(&[token.0.as_bytes()])?);
+        Ok(Self { verifier, login: Arc::new(login) })
+    }
 }
 
 /// The one secret that opens the door. Never printed.

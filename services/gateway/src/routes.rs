@@ -3,14 +3,17 @@
 
 mod artifacts;
 mod blobs;
+pub(crate) mod credentials;
 mod events;
 mod factories;
 mod health;
 mod hold;
 mod jobs;
 pub(crate) mod log;
+pub(crate) mod logins;
 mod operate;
 mod page;
+pub(crate) mod people;
 mod read;
 pub(crate) mod table;
 
@@ -30,7 +33,7 @@ use crate::problem::Refusal;
 pub(crate) fn all(door: Door) -> Router {
     let mut router = Router::new();
     for route in table::routes() {
-        router = router.route(route.path, route.answered());
+        router = router.route(route.path, route.answered(&door));
     }
     router
         .fallback(nowhere)

@@ -12,6 +12,7 @@ use node::open::{self, Durability, Making, Process};
 use protocol::{ArtifactsSwept, SweepArtifacts};
 use serde_json::json;
 
+use crate::reach::Credentials;
 use crate::say::Say;
 use crate::serve::NATS;
 use crate::surroundings::Surroundings;
@@ -38,6 +39,8 @@ struct Init {
     /// Where NATS is: one address or several with commas between
     #[arg(long, env = "GIGAMESH_NATS", value_name = "URL", default_value = NATS)]
     nats: String,
+    #[command(flatten)]
+    credentials: Credentials,
     /// On so many servers each record is kept: 1, or 3 in a cluster
     #[arg(long, env = "GIGAMESH_REPLICAS", default_value_t = 1)]
     replicas: usize,
@@ -56,6 +59,8 @@ struct Sweep {
     /// Where NATS is: one address or several with commas between
     #[arg(long, env = "GIGAMESH_NATS", value_name = "URL", default_value = NATS)]
     nats: String,
+    #[command(flatten)]
+    credentials: Credentials,
     /// What is younger is spared: it may be on its way
     #[arg(long, value_name = "SPAN", default_value = "24h")]
     older_than: Span,
@@ -77,7 +82,7 @@ impl Sweep {
     async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         let product = around.product()?;
         let process = process("gigamesh-admin");
-        let bus = open::outside(&self.nats, &process).await?;
+        let bus = open::outside(&self.credentials.at(&self.nats), &process).await?;
         let patience = Patience {
             request_id: process.ids.mint(),
             until: process.clock.now().plus(PATIENCE),
@@ -102,11 +107,12 @@ impl Sweep {
 impl Init {
     async fn run(self, say: Say) -> Result<(), Trouble> {
         let process = process("gigamesh-admin");
-        let Self { nats, replicas, partitions, new_generation, trust } = self;
+        let Self { nats, credentials, replicas, partitions, new_generation, trust } = self;
+        let reach = credentials.at(&nats);
         let making = Making { replicas, partitions, new_generation };
-        let durability = Durability::of(&open::syncs(&nats, &trust.monitors).await, replicas);
+        let durability = Durability::of(&open::syncs(&reach, &trust.monitors).await, replicas);
         trust.admit(durability)?;
-        open::make(&nats, making, &process).await?;
+        open::make(&reach, making, &process).await?;
         say.data(&json!({
             "nats": nats,
             "replicas": replicas,

@@ -139,7 +139,7 @@ async fn make_on(broker: &Broker) -> Result<(), Trouble> {
     let tasks = Tasks::default();
     let process = Process { name: String::from("bench"), clock, ids, tasks };
     let making = Making { replicas: 1, partitions: 8, new_generation: false };
-    let made = open::make_if_new(&broker.url(), making, &process).await;
+    let made = open::make_if_new(&broker.url().into(), making, &process).await;
     made.map_err(|error| Trouble::failed("the server cannot be used").caused_by(&error))
 }
 

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::place::Place;
+use crate::reach::Credentials;
 use crate::say::Say;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
@@ -30,6 +31,8 @@ pub(crate) struct Doctor {
     /// NATS servers to look at: one address or several with commas between
     #[arg(long, env = "GIGAMESH_NATS", value_name = "URL")]
     nats: Option<String>,
+    #[command(flatten)]
+    credentials: Credentials,
     /// Monitoring of each NATS server, like http://127.0.0.1:8222: only it tells when it syncs
     #[arg(long = "nats-monitor", env = "GIGAMESH_NATS_MONITOR", value_name = "URL")]
     #[arg(value_delimiter = ',')]
@@ -69,8 +72,9 @@ impl Doctor {
     pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         let mut findings = host::look(&self.data);
         findings.extend(blobs::look(&self.place, &self.data).await?);
-        if let Some(url) = self.nats.clone() {
-            let asked = Look { url, monitors: self.monitors.clone(), writes: self.write };
+        if let Some(url) = &self.nats {
+            let reach = self.credentials.at(url);
+            let asked = Look { reach, monitors: self.monitors.clone(), writes: self.write };
             findings.extend(mesh::look(&asked, &around.product()?).await);
         }
         match around.door() {

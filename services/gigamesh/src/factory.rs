@@ -14,6 +14,7 @@ use node::open::{self, Process};
 use node::{Node, Tasks};
 
 use crate::factories::{Equipment, Host};
+use crate::reach::Credentials;
 use crate::say::Say;
 use crate::signals::Interrupts;
 use crate::surroundings::Surroundings;
@@ -29,6 +30,8 @@ pub(crate) struct Factory {
     /// commas between
     #[arg(long, value_name = "URL", env = "GIGAMESH_NATS")]
     nats: Option<String>,
+    #[command(flatten)]
+    credentials: Credentials,
     /// Where reports and claims are kept until they were answered
     #[arg(long, value_name = "DIR", env = "GIGAMESH_FACTORY_HOME")]
     home: Option<PathBuf>,
@@ -57,13 +60,13 @@ impl Factory {
                 .work(Way { node, link: door.link, host, to: door.url }, interrupts, say)
                 .await;
         };
-        let product = around.product()?;
+        let (product, reach) = (around.product()?, self.credentials.at(nats));
         let process = process(&self.id);
         say.talk("waiting for NATS …");
         let bus = tokio::select! {
             biased;
             () = interrupts.next() => return Err(Trouble::interrupted()),
-            bus = open::outside(nats, &process) => bus?,
+            bus = open::outside(&reach, &process) => bus?,
         };
         let mut link = OverBus::new(Arc::clone(&bus), product.clone());
         // Bytes go through the door, and programs of a job may want it, if there is one.

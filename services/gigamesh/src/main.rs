@@ -14,7 +14,9 @@ mod factories;
 mod factory;
 mod health;
 mod log;
+mod nats;
 mod place;
+mod reach;
 mod say;
 mod secret;
 mod serve;
@@ -59,6 +61,7 @@ enum Verb {
     Demo(demo::Demo),
     Serve(serve::Serve),
     Admin(admin::Admin),
+    Nats(nats::Nats),
     Factory(factory::Factory),
     #[command(flatten)]
     Client(cli::Verb),
@@ -114,6 +117,7 @@ fn carry_out(runtime: &Runtime, words: Words) -> Result<ExitCode, Trouble> {
         Verb::Demo(demo) => runtime.block_on(demo.run(say)).map(done),
         Verb::Serve(serve) => runtime.block_on(serve.run(&around, say)).map(done),
         Verb::Admin(admin) => runtime.block_on(admin.run(&around, say)).map(done),
+        Verb::Nats(nats) => nats.run(&around, say).map(done),
         Verb::Factory(factory) => runtime.block_on(factory.run(&around, say)).map(done),
         Verb::Client(verb) => runtime.block_on(around.ask(verb)),
         Verb::Bench(bench) => runtime.block_on(bench.run(&around, say)).map(done),

@@ -2,17 +2,22 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::dev::{Data, Home, Local, Options};
 use clap::{Args, ValueEnum};
+use clock::System;
 use fleet::ProductId;
-use gateway::HostName;
+use gateway::{HostName, Issuers, LocalToken};
+use identity::SignUpMode;
 use ledger::Terms;
 use node::open::{BlobsChoice, BusChoice, StoreChoice};
+use oidc::Provider;
 use serde_json::json;
 
 use crate::place::Place;
+use crate::reach::Credentials;
 use crate::say::Say;
 use crate::secret::Secret;
 use crate::signals::Interrupts;
@@ -42,6 +47,8 @@ pub(crate) struct Serve {
     #[arg(long, env = "GIGAMESH_NATS", value_name = "URL")]
     nats: Option<String>,
     #[command(flatten)]
+    credentials: Credentials,
+    #[command(flatten)]
     place: Place,
     /// How long artifacts of a kind are kept, like log=30d (repeatable); by default for ever
     #[arg(long, env = "GIGAMESH_KEEP", value_name = "KIND=SPAN", value_delimiter = ',')]
@@ -57,6 +64,12 @@ pub(crate) struct Serve {
     /// Address of page and API; beyond loopback it needs --allow-host and a token that was given
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4600", env = "GIGAMESH_LISTEN")]
     pub(crate) listen: SocketAddr,
+    /// Who may become a user: whoever wants to, whoever has an invitation, or nobody
+    #[arg(long, value_name = "WHO", default_value = "off", env = "GIGAMESH_SIGN_UP")]
+    pub(crate) sign_up: SignUp,
+    /// A file of the issuers that vouch for people; docs/oidc.md has its keys
+    #[arg(long, value_name = "FILE", env = "GIGAMESH_OIDC")]
+    oidc: Option<PathBuf>,
     /// A name that callers elsewhere know the door by, with a port or without (repeatable)
     #[arg(long, value_name = "HOST", env = "GIGAMESH_ALLOW_HOST", value_delimiter = ',')]
     pub(crate) allow_host: Vec<HostName>,
@@ -75,6 +88,24 @@ pub(crate) struct Serve {
 const SHORTEST_TTL: u64 = 6;
 /// A silent holder keeps its job for so long.
 const LONGEST_TTL: u64 = 300;
+
+/// Who may become a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SignUp {
+    Open,
+    Invite,
+    Off,
+}
+
+impl From<SignUp> for SignUpMode {
+    fn from(who: SignUp) -> Self {
+        match who {
+            SignUp::Open => Self::Open,
+            SignUp::Invite => Self::Invite,
+            SignUp::Off => Self::Off,
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum BusName {
@@ -163,6 +194,22 @@ impl Serve {
             hosts: self.allow_host.clone(),
             terms: self.terms()?,
             engine: crate::dev::shell(),
+            sign_up: self.sign_up.into(),
+            issuers: self.issuers(&secret.token)?,
+        })
+    }
+
+    /// Those who vouch for people, if any were named.
+    pub(crate) fn issuers(&self, token: &LocalToken) -> Result<Option<Issuers>, Trouble> {
+        let Some(file) = &self.oidc else { return Ok(None) };
+        let bad = || Trouble::usage(format!("the issuers in {} cannot be used", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|why| bad().caused_by(&why))?;
+        let providers = Provider::from_toml(&text).map_err(|why| bad().caused_by(&why))?;
+        let issuers = Issuers::over(providers, Arc::new(System::start()), token);
+        issuers.map(Some).map_err(|_| {
+            bad()
+                .because("a login is sealed with the door's token, which is too short for that")
+                .next("head -c 32 /dev/urandom | base64, into a file that --token-file names")
         })
     }
 
@@ -214,7 +261,9 @@ impl Serve {
     fn providers(&self) -> Result<(BusChoice, StoreChoice), Trouble> {
         let nats = || {
             let nowhere = Trouble::usage("NATS was chosen, and not said where it is");
-            self.nats.clone().ok_or_else(|| nowhere.next(format!("--nats {NATS}")))
+            let url = self.nats.as_deref();
+            let url = url.ok_or_else(|| nowhere.next(format!("--nats {NATS}")))?;
+            Ok::<_, Trouble>(self.credentials.at(url))
         };
         let bus = match self.bus_name() {
             BusName::Memory => BusChoice::Memory,
@@ -234,8 +283,7 @@ impl Serve {
                 .because("the bus in memory connects the services of one process only")
                 .next("--nats nats://127.0.0.1:4222, or gigamesh serve all"));
         }
-        let shared = matches!(store, StoreChoice::Nats(_)) || self.role == Role::Gateway;
-        if !shared {
+        if !matches!(store, StoreChoice::Nats(_)) {
             return Err(Trouble::usage("one service alone needs a store that others reach too")
                 .because("this store is of one process only")
                 .next("--store nats, or gigamesh serve all"));

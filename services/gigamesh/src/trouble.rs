@@ -47,6 +47,11 @@ impl Trouble {
             NotOpened::NatsLost(_) => {
                 "restore it; or gigamesh admin init --new-generation, if it is gone for good"
             }
+            NotOpened::NatsAccess(_) => {
+                return Self::new(Exit::NotAllowed, "NATS lets this process not in")
+                    .caused_by(error)
+                    .next("--nats-creds FILE, from gigamesh nats issue; --nats-ca FILE for TLS");
+            }
             NotOpened::NatsServer(_) => {
                 "another configuration: nats-server 2.12 or later, max_payload: 2MB, sync_interval: always"
             }

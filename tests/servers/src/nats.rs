@@ -70,6 +70,11 @@ impl Nats {
         self.folder.path().join("store/jetstream")
     }
 
+    /// What it wrote about itself, whom it refused for one.
+    pub fn log(&self) -> String {
+        log(self.folder.path())
+    }
+
     /// The process, or nothing while it is killed.
     pub fn pid(&self) -> Option<u32> {
         self.process().as_ref().map(Process::id)

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::Durability;
+use super::{Durability, Reach};
 
 /// What is to be looked at.
 #[derive(Clone, Debug)]
 pub struct Look {
-    /// One address or several with commas between.
-    pub url: String,
+    pub reach: Reach,
     /// `http://` addresses of the servers' monitoring.
     pub monitors: Vec<String>,
     /// Whether a key that no record has may be written, to measure what a write takes.

@@ -5,17 +5,19 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access_nats::{Files, Identity};
 use bus::{Bus, BusError, Message};
 use bus_nats::{Nats, Settings, Unfit};
 use bytes::Bytes;
-use ledger::KINDS;
+use ledger::{IDENTITIES, KINDS, RECORDS};
+use protocol::{Purpose, Row, Subject};
+use store::Kind;
 use store_nats::{BucketState, NatsKv, Options, Plan, SyncMode, Trouble};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::safe::Safe;
-use super::{Durability, Kept, Look, Losses, Making, NotOpened, Process, Standing, Sync};
-use crate::side;
+use super::{Durability, Kept, Look, Losses, Making, NotOpened, Process, Reach, Standing, Sync};
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -27,10 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ASKS: u32 = 100;
 const WRITES: u32 = 50;
 
-pub(super) async fn bus(url: &str, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
+pub(super) async fn bus(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
     let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
-    let opened = Box::pin(Nats::open(&settings(url, &process.name), clock, ids)).await;
+    let opened = Box::pin(Nats::open(&settings(reach, &process.name), clock, ids)).await;
     let bus = opened.map_err(unfit)?;
+    end_if_deaf(&bus, process);
     let (discovered, tasks) = (bus.clone(), process.tasks.clone());
     process.tasks.spawn("discovery", async move {
         tokio::select! {
@@ -44,22 +47,44 @@ pub(super) async fn bus(url: &str, process: &Process) -> Result<Arc<dyn Bus>, No
     Ok(Arc::new(bus))
 }
 
-pub(super) async fn outside(url: &str, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
+pub(super) async fn outside(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
     let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
-    let bus = Box::pin(Nats::connect(&settings(url, &process.name), clock, ids)).await;
-    Ok(Arc::new(bus.map_err(|error| NotOpened::NatsBus(error.into()))?))
+    let bus = Box::pin(Nats::connect(&settings(reach, &process.name), clock, ids)).await;
+    let bus = bus.map_err(unfit)?;
+    end_if_deaf(&bus, process);
+    Ok(Arc::new(bus))
+}
+
+/// Nobody would notice: a server that refuses a listener lets the rest go on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "NATS does not let this process hear all that its role does ({0}): its credentials are another \
+     role's, or the server's configuration is older than this program"
+)]
+struct Deaf(Arc<str>);
+
+fn end_if_deaf(bus: &Nats, process: &Process) {
+    let (bus, tasks) = (bus.clone(), process.tasks.clone());
+    process.tasks.spawn("hearing", async move {
+        tokio::select! {
+            biased;
+            () = tasks.stopped() => Ok(()),
+            said = bus.not_heard() => Err(Deaf(said)),
+        }
+    });
 }
 
 pub(super) async fn store(
-    url: &str,
+    reach: &Reach,
+    kinds: &'static [Kind],
     monitors: &[String],
     process: &Process,
 ) -> Result<Kept, NotOpened> {
-    let options = options(url, monitors);
-    let store = patiently(url, || Box::pin(NatsKv::open(&options, &KINDS))).await;
+    let options = options(reach, monitors);
+    let store = patiently(&reach.url, || Box::pin(NatsKv::open(&options, kinds))).await;
     let store = Arc::new(store.map_err(not_opened)?);
     info!(generation = store.generation(), "store open");
-    let durability = Durability::of(&syncs(url, monitors).await, store.replicas());
+    let durability = Durability::of(&syncs(reach, monitors).await, store.replicas());
     let losses = Losses::default();
     process.tasks.spawn("generation", watch(Arc::clone(&store), losses.clone(), process.clone()));
     let store = Arc::new(Safe::over(store, losses.clone()));
@@ -103,35 +128,39 @@ where
     }
 }
 
-pub(super) async fn make(url: &str, making: Making, process: &Process) -> Result<(), NotOpened> {
+pub(super) async fn make(
+    reach: &Reach,
+    making: Making,
+    process: &Process,
+) -> Result<(), NotOpened> {
     let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
-    let bus = Box::pin(Nats::connect(&settings(url, &process.name), clock, ids)).await;
-    let bus = bus.map_err(|error| NotOpened::NatsBus(error.into()))?;
+    let bus = Box::pin(Nats::connect(&settings(reach, &process.name), clock, ids)).await;
+    let bus = bus.map_err(unfit)?;
     bus.init(making.replicas).await.map_err(unfit)?;
     let Making { replicas, partitions, new_generation } = making;
     let plan = Plan { partitions, replicas, new_generation };
     let generation = process.ids.mint().to_string();
-    let options = options(url, &[]);
+    let options = options(reach, &[]);
     let made = store_nats::init(&options, plan, &KINDS, &generation);
     Box::pin(made).await.map_err(not_opened)
 }
 
 /// The record of what was made is written last, so that nothing is made again where it stands.
 pub(super) async fn make_if_new(
-    url: &str,
+    reach: &Reach,
     making: Making,
     process: &Process,
 ) -> Result<(), NotOpened> {
-    let options = options(url, &[]);
-    match patiently(url, || Box::pin(NatsKv::open(&options, &KINDS))).await {
+    let options = options(reach, &[]);
+    match patiently(&reach.url, || Box::pin(NatsKv::open(&options, &KINDS))).await {
         Ok(_) => Ok(()),
-        Err(Trouble::NotMade { .. }) => make(url, making, process).await,
+        Err(Trouble::NotMade { .. }) => make(reach, making, process).await,
         Err(trouble) => Err(not_opened(trouble)),
     }
 }
 
-pub(super) async fn syncs(url: &str, monitors: &[String]) -> Vec<Sync> {
-    let told = store_nats::sync_modes(&options(url, monitors)).await;
+pub(super) async fn syncs(reach: &Reach, monitors: &[String]) -> Vec<Sync> {
+    let told = store_nats::sync_modes(&options(reach, monitors)).await;
     told.into_iter().map(|(_, mode)| sync(mode)).collect()
 }
 
@@ -147,13 +176,12 @@ pub(super) async fn look(
     asked: &Look,
     process: &Process,
 ) -> Result<(Standing, Arc<dyn Bus>), NotOpened> {
-    let options = options(&asked.url, &asked.monitors);
+    let options = options(&asked.reach, &asked.monitors);
     let report = store_nats::look(&options, &KINDS).await.map_err(not_opened)?;
     let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
-    let connecting = settings(&asked.url, &process.name);
+    let connecting = settings(&asked.reach, &process.name);
     let bus = timeout(PATIENCE, Box::pin(Nats::connect(&connecting, clock, ids))).await;
-    let away = |error: BusError| NotOpened::NatsBus(error.into());
-    let bus = bus.unwrap_or(Err(BusError::TimedOut)).map_err(away)?;
+    let bus = bus.unwrap_or(Err(Unfit::Away(BusError::TimedOut))).map_err(unfit)?;
     let mut faults: Vec<_> = report.faults.iter().map(ToString::to_string).collect();
     let streams = match bus.verify().await {
         Ok(streams) => streams.iter().map(|one| (one.stream, one.messages)).collect(),
@@ -161,7 +189,7 @@ pub(super) async fn look(
             faults.extend(found.iter().map(ToString::to_string));
             Vec::new()
         }
-        Err(Unfit::Away(error)) => return Err(away(error)),
+        Err(other) => return Err(unfit(other)),
     };
     let syncs: Vec<_> = report.sync.iter().map(|(_, mode)| sync(*mode)).collect();
     let written = if asked.writes { written(&options, process).await? } else { Vec::new() };
@@ -193,7 +221,7 @@ async fn answered(bus: &Nats, process: &Process) -> Result<Vec<Duration>, NotOpe
     let mut took = Vec::new();
     for _ in 0..ASKS {
         let began = process.clock.uptime();
-        match bus.request(Message::new(side::probe(), Bytes::new()), PATIENCE).await {
+        match bus.request(Message::new(Subject::probe(), Bytes::new()), PATIENCE).await {
             Ok(_) | Err(BusError::NoResponders(_)) => took.push(since(began, process)),
             Err(error) => return Err(NotOpened::NatsBus(error.into())),
         }
@@ -222,6 +250,7 @@ fn since(began: Duration, process: &Process) -> Duration {
 fn unfit(unfit: Unfit) -> NotOpened {
     let is_of_the_server = match &unfit {
         Unfit::Faults(faults) => faults.iter().any(bus_nats::Fault::is_of_the_server),
+        Unfit::NotAdmitted(_) => return NotOpened::NatsAccess(unfit.into()),
         Unfit::Away(_) => false,
     };
     if is_of_the_server {
@@ -233,6 +262,7 @@ fn unfit(unfit: Unfit) -> NotOpened {
 
 fn not_opened(trouble: Trouble) -> NotOpened {
     match &trouble {
+        Trouble::NotAdmitted(_) => NotOpened::NatsAccess(trouble.into()),
         Trouble::OldServer { .. } => NotOpened::NatsServer(trouble.into()),
         Trouble::Faults(_) | Trouble::BadControl(_) => NotOpened::NatsLost(trouble.into()),
         Trouble::Unreachable { .. } | Trouble::NotMade { .. } | Trouble::BadPlan { .. } => {
@@ -241,10 +271,45 @@ fn not_opened(trouble: Trouble) -> NotOpened {
     }
 }
 
-fn options(url: &str, monitors: &[String]) -> Options {
-    Options { monitors: monitors.to_vec(), ..Options::new(url) }
+fn options(reach: &Reach, monitors: &[String]) -> Options {
+    let (monitors, files) = (monitors.to_vec(), files(reach));
+    Options { monitors, files, ..Options::new(reach.url.as_str()) }
 }
 
-fn settings(url: &str, name: &str) -> Settings {
-    Settings::new(url.split(',').map(|one| one.trim().to_owned()).collect(), name)
+fn settings(reach: &Reach, name: &str) -> Settings {
+    let servers = reach.url.split(',').map(|one| one.trim().to_owned()).collect();
+    Settings { files: files(reach), ..Settings::new(servers, name) }
+}
+
+fn files(reach: &Reach) -> Files {
+    let identity = reach.identity.clone();
+    Files {
+        credentials: reach.credentials.clone(),
+        authority: reach.authority.clone(),
+        identity: identity.map(|(certificate, key)| Identity { certificate, key }),
+    }
+}
+
+/// The group that takes the intake, as the service of that name calls it.
+const INTAKE: &str = "submit";
+
+pub(super) fn inner_subjects(role: Purpose, partitions: usize) -> Vec<String> {
+    let kept = match role {
+        Purpose::Admin => {
+            let buckets = store_nats::asked_to_make(&KINDS, partitions);
+            return bus_nats::asked_to_make().into_iter().chain(buckets).collect();
+        }
+        Purpose::Viewer | Purpose::Producer | Purpose::Operator | Purpose::Factory => {
+            return Vec::new();
+        }
+        Purpose::Submit | Purpose::Scheduler | Purpose::LeaseKeeper | Purpose::Artifact => RECORDS,
+        Purpose::Gateway => IDENTITIES,
+        Purpose::All => &KINDS,
+    };
+    let mut inner = bus_nats::asked_by_all();
+    if matches!(role, Purpose::Submit | Purpose::All) {
+        inner.extend(bus_nats::asked_by_consumers(Row::Intake, INTAKE));
+    }
+    inner.extend(store_nats::asked_by_keepers(kept, partitions));
+    inner
 }

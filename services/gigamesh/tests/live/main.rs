@@ -14,6 +14,8 @@ mod disk;
 #[cfg(test)]
 mod factory;
 #[cfg(test)]
+mod guarded;
+#[cfg(test)]
 mod losses;
 #[cfg(test)]
 mod mesh;

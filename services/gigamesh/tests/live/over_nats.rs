@@ -45,8 +45,8 @@ impl Town {
             tasks: Tasks::default(),
         };
         let making = Making { replicas: 1, partitions: 1, new_generation: false };
-        open::make(&server.url(), making, &process).await.unwrap();
-        let bus = open::bus(&BusChoice::Nats(server.url()), &process).await.unwrap();
+        open::make(&server.url().into(), making, &process).await.unwrap();
+        let bus = open::bus(&BusChoice::Nats(server.url().into()), &process).await.unwrap();
         let store: Arc<dyn store::Store> = Arc::new(store::Memory::new());
         let terms = Terms { ttl: TERM, ..Terms::default() };
         let (bus_too, tasks) = (Arc::clone(&bus), process.tasks);

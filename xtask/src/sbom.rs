@@ -36,23 +36,23 @@ pub(crate) fn written() -> Result<PathBuf> {
 
 fn document() -> Result<Value> {
     let metadata = metadata()?;
-    let crates = Crates::told(&metadata)?;
+    let crates = Crates::told(&metadata, &tree()?)?;
     let digests = digests(&fs::read_to_string(root()?.join("Cargo.lock"))?);
-    let linked = crates.linked()?;
     let mut components = Vec::new();
     let mut main = Value::Null;
-    for id in &linked {
-        let component = component(crates.package(id)?, &digests)?;
+    for package in crates.linked.values() {
+        let component = component(package, &digests)?;
         if component["name"] == BINARY { main = component } else { components.push(component) }
     }
-    let dependencies: Result<Vec<Value>> = linked
+    let dependencies: Result<Vec<Value>> = crates
+        .linked
         .iter()
-        .map(|id| {
-            let on: Result<BTreeSet<String>> =
-                crates.links(id).map(|to| reference(crates.package(to)?)).collect();
-            Ok(json!({ "ref": reference(crates.package(id)?)?, "dependsOn": on? }))
+        .map(|(id, package)| {
+            let on: Result<BTreeSet<String>> = crates.links(id).map(reference).collect();
+            Ok(json!({ "ref": reference(package)?, "dependsOn": on? }))
         })
         .collect();
+    ensure!(!main.is_null(), "the binary is not among what is linked into it");
     main["type"] = json!("application");
     Ok(json!({
         "bomFormat": "CycloneDX",
@@ -64,16 +64,33 @@ fn document() -> Result<Value> {
     }))
 }
 
-/// As cargo resolves the binary for this platform.
+/// All that cargo knows of the crates, and more edges than there are: those of tests count in.
 fn metadata() -> Result<Value> {
+    let mut command = cargo("metadata");
+    command.args(["--format-version", "1", "--filter-platform", &platform()?]);
+    Ok(serde_json::from_str(&told(command)?)?)
+}
+
+/// The crates that are linked into the binary on this platform, each by name and version: without
+/// what is for building or tests only, or runs inside the compiler.
+fn tree() -> Result<String> {
+    let mut command = cargo("tree");
+    command.args(["--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"]);
+    told(command)
+}
+
+fn cargo(verb: &str) -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
-    command.args(["metadata", "--format-version", "1", "--locked"]);
-    command.args(["--filter-platform", &platform()?, "--features", FEATURES]);
-    command.arg("--manifest-path").arg(root()?.join("services").join(BINARY).join("Cargo.toml"));
+    command.args([verb, "--locked", "--features", FEATURES]);
+    command
+}
+
+fn told(mut command: Command) -> Result<String> {
+    command.current_dir(root()?.join("services").join(BINARY));
     let told = command.output().context("cargo does not start")?;
     ensure!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
-    Ok(serde_json::from_slice(&told.stdout)?)
+    Ok(String::from_utf8(told.stdout)?)
 }
 
 fn platform() -> Result<String> {
@@ -84,48 +101,39 @@ fn platform() -> Result<String> {
     Ok(host.context("rustc does not name its host")?.to_owned())
 }
 
-/// The crates that cargo knows, and whom each links into a program.
+/// The crates that are linked, and whom each asks for.
 struct Crates<'a> {
-    packages: BTreeMap<&'a str, &'a Value>,
+    linked: BTreeMap<&'a str, &'a Value>,
     links: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 impl<'a> Crates<'a> {
-    fn told(metadata: &'a Value) -> Result<Self> {
-        let packages = list(metadata, "/packages")?.iter();
-        let packages: BTreeMap<_, _> =
+    fn told(metadata: &'a Value, tree: &str) -> Result<Self> {
+        let named = |line: &str| {
+            let mut words = line.split(' ');
+            Some((words.next()?.to_owned(), words.next()?.strip_prefix('v')?.to_owned()))
+        };
+        let tree: BTreeSet<_> = tree.lines().filter_map(named).collect();
+        let is_linked = |package: &Value| {
+            let said = |key| text(package, key).map(str::to_owned);
+            said("name").zip(said("version")).is_some_and(|it| tree.contains(&it))
+        };
+        let packages = list(metadata, "/packages")?.iter().filter(|it| is_linked(it));
+        let linked: BTreeMap<_, _> =
             packages.filter_map(|it| Some((text(it, "id")?, it))).collect();
+        ensure!(linked.len() == tree.len(), "cargo tells two things of the same crates");
         let mut links = BTreeMap::new();
         for node in list(metadata, "/resolve/nodes")? {
-            let deps = list(node, "/deps")?.iter().filter(|dep| is_linked(dep));
+            let deps = list(node, "/deps")?.iter().filter(|dep| is_linked_by(dep));
             let deps = deps.filter_map(|dep| text(dep, "pkg"));
-            // What runs inside the compiler leaves only its output behind.
-            let deps = deps.filter(|id| packages.get(id).is_some_and(|it| !is_macro(it)));
             links.insert(text(node, "id").context("a node has an id")?, deps.collect());
         }
-        Ok(Self { packages, links })
+        Ok(Self { linked, links })
     }
 
-    fn package(&self, id: &str) -> Result<&'a Value> {
-        self.packages.get(id).copied().with_context(|| format!("{id} is no package"))
-    }
-
-    fn links(&self, id: &str) -> impl Iterator<Item = &'a str> {
-        self.links.get(id).into_iter().flatten().copied()
-    }
-
-    /// All that the binary is made of, itself among them.
-    fn linked(&self) -> Result<BTreeSet<&'a str>> {
-        let is_binary = |it: &&Value| text(it, "name") == Some(BINARY) && it["source"].is_null();
-        let binary = self.packages.values().copied().find(is_binary);
-        let mut waiting = vec![binary.and_then(|it| text(it, "id")).context("no binary")?];
-        let mut linked = BTreeSet::new();
-        while let Some(id) = waiting.pop() {
-            if linked.insert(id) {
-                waiting.extend(self.links(id));
-            }
-        }
-        Ok(linked)
+    fn links(&self, id: &str) -> impl Iterator<Item = &'a Value> {
+        let on = self.links.get(id).into_iter().flatten();
+        on.filter_map(|id| self.linked.get(id).copied())
     }
 }
 
@@ -172,13 +180,8 @@ fn digests(lock: &str) -> Digests {
 }
 
 /// Not for tests, and not for building only.
-fn is_linked(dep: &Value) -> bool {
+fn is_linked_by(dep: &Value) -> bool {
     dep["dep_kinds"].as_array().is_some_and(|kinds| kinds.iter().any(|it| it["kind"].is_null()))
-}
-
-fn is_macro(package: &Value) -> bool {
-    let targets = package["targets"].as_array().into_iter().flatten();
-    targets.flat_map(|it| it["kind"].as_array()).flatten().any(|kind| kind == "proc-macro")
 }
 
 fn list<'a>(value: &'a Value, place: &str) -> Result<&'a Vec<Value>> {

@@ -124,14 +124,7 @@ mod tests {
             altered[at] ^= 1;
             assert_eq!(keys(&[1]).open(&URL_SAFE_NO_PAD.encode(altered)), None, "byte {at}");
         }
-        for odd in [
-            "",
-            "a",
-            "AAAA",
-            "!",
-            sealed.trim_start_matches(char::is_alphanumeric),
-            &"A".repeat(MAX_SEALED + 4),
-        ] {
+        for odd in ["", "a", "AAAA", "!", sealed.get(1..).unwrap(), &"A".repeat(MAX_SEALED + 4)] {
             assert_eq!(keys(&[1]).open(odd), None, "{odd}");
         }
     }

@@ -124,14 +124,14 @@ async fn nobody_comes_back_who_was_not_sent() {
         (&query, &String::new()),
         (&query, &"A".repeat(200)),
         (&query, &sealed_elsewhere),
-        (&query, &kept.replacen(|_: char| true, "", 1)),
+        (&query, &kept.get(1..).unwrap().to_owned()),
         (&String::new(), &kept),
         (&format!("code={code}"), &kept),
         (&format!("code={code}&state="), &kept),
         (&format!("code={code}&state={state}&state={state}"), &kept),
         (&format!("code={code}&code=b&state={state}"), &kept),
         (&format!("code={code}&state={state}x"), &kept),
-        (&format!("code={code}&state={}", state.trim_end_matches(char::is_alphanumeric)), &kept),
+        (&format!("code={code}&state={}", state.get(1..).unwrap()), &kept),
     ] {
         let refused = login.finish("corp", query, kept).await;
         assert_eq!(refused, Err(LoginRefused::Unasked), "{query} with {kept}");

@@ -16,6 +16,7 @@ mod hours;
 mod repeats;
 mod roles;
 mod schedulers;
+mod words;
 
 fn shape() -> Shape {
     if module_path!().ends_with("apart") { Shape::Apart(1) } else { Shape::Together }

@@ -30,6 +30,7 @@
 //! | R19 one key, 64 submissions | `sixty_four_submissions_of_one_key_make_one_job_and_hear_of_it` | `Broken`: created more than once |
 //! | R20 three reapers | `three_keepers_take_a_silent_job_back_once` | `Broken`: versions written over |
 //! | R21 a clock an hour off | `a_host_whose_wall_clock_is_an_hour_off_takes_nothing_that_lives` | silence judged by the wall: the living is taken |
+//! | — a word of a log and the end of its hold | `a_word_whose_hold_ended_while_it_was_stored_is_not_acknowledged` | a word that is not judged again once it is stored |
 //! | R32 poison | `a_job_that_kills_whoever_holds_it_is_given_up_after_its_measure` | — a rule, no interleaving |
 //! | R33 backoff over a restart | `a_backoff_outlives_every_service` | without `retryNotBefore`: claimed too early |
 //! | R34 a crowd for one job | `one_job_and_a_crowd_that_waits_cost_a_few_writes`, `a_crowd_that_waits_for_a_lock_does_not_spin` | — counted; a scheduler that woke itself failed the second |

@@ -183,6 +183,15 @@ pub struct Bind {
     pub yolo: bool,
 }
 
+/// A code that is good once, said this once.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OnceCode {
+    #[serde(serialize_with = "Secret::sent")]
+    pub code: Secret,
+    pub expires_at: Timestamp,
+}
+
 /// One line of the audit trail.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

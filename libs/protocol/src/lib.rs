@@ -16,9 +16,9 @@ pub use error::{Code, Detail, Envelope, Problem};
 pub use filter::Filter;
 pub use header::{Header, Headers};
 pub use identity::{
-    AskReset, AuditShown, AuthUser, Bind, EnrollFactory, Enrolled, IssueToken, Issued, Reset,
-    RotateToken, SessionShown, SessionTimes, SignIn, SignUp, SignedIn, TokenKind, TokenShown,
-    VerifyEmail,
+    AskReset, AuditShown, AuthUser, Bind, EnrollFactory, Enrolled, IssueToken, Issued, OnceCode,
+    Reset, RotateToken, SessionShown, SessionTimes, SignIn, SignUp, SignedIn, TokenKind,
+    TokenShown, VerifyEmail,
 };
 pub use message::{
     AboutJob, AboutProduct, AddChildren, Added, Answered, AppendLog, ArtifactPage,

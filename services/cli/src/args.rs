@@ -2,6 +2,7 @@
 //! every default that depends on where it runs is settled later.
 
 mod credentials;
+mod people;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use fleet::{ArtifactId, ArtifactKind, FactoryId, JobId, Key, Priority, Span, Sta
 pub use credentials::{
     Enroll, FactoryVerb, Issue, Login, Revoke, Rotate, Tokens, TokensVerb, Told,
 };
+pub use people::{Audit, Bound, Join, Users, UsersVerb};
 
 /// What a person asks of a running fleet.
 #[derive(Clone, Debug, Subcommand)]
@@ -74,6 +76,12 @@ pub enum Verb {
     /// Typed as verbs of `factory`, which is more than a client's
     #[command(skip)]
     Factory(FactoryVerb),
+    /// List the product's users, or say what one may do
+    Users(Users),
+    /// Show who did what in the product
+    Audit(Audit),
+    /// Become a user
+    SignUp(Join),
     /// Sign in, and keep it for other commands
     Login(Login),
     /// Sign out, and forget it

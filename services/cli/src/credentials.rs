@@ -123,12 +123,16 @@ fn ends(desk: &Desk, after: Option<Span>) -> Option<Timestamp> {
     after.map(|span| desk.now().plus(span.duration()))
 }
 
-fn changed<T>(desk: &Desk, patience: Patience, said: Result<T, CallError>) -> Result<T, Trouble> {
+pub(crate) fn changed<T>(
+    desk: &Desk,
+    patience: Patience,
+    said: Result<T, CallError>,
+) -> Result<T, Trouble> {
     said.map_err(|error| desk.failed_to_change(error, patience))
 }
 
 /// A place for a secret, ready before there is one.
-struct Ready(Option<Kept>);
+pub(crate) struct Ready(Option<Kept>);
 
 /// A new file, which goes again unless something was written to it.
 struct Kept {
@@ -138,7 +142,7 @@ struct Kept {
 }
 
 impl Ready {
-    fn of(told: &Told, folder: &Path) -> Result<Self, Trouble> {
+    pub(crate) fn of(told: &Told, folder: &Path) -> Result<Self, Trouble> {
         let Some(named) = &told.token_out else { return Ok(Self(None)) };
         let path = folder.join(named);
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
@@ -150,7 +154,7 @@ impl Ready {
         Ok(Self(Some(Kept { path, file, written: false })))
     }
 
-    fn tell(
+    pub(crate) fn tell(
         self,
         desk: &mut Desk,
         shape: &Shape,

@@ -13,6 +13,7 @@ mod house;
 mod jobs;
 mod login;
 mod logs;
+mod people;
 mod printer;
 mod settings;
 mod shape;
@@ -34,10 +35,10 @@ use clock::{Clock, Ids};
 use protocol::{AboutJob, AboutProduct, FactoryAction, JobAction, ProductAction};
 
 pub use args::{
-    Act, Artifacts, ArtifactsVerb, Cancel, Common, Config, ConfigVerb, Drain, Enroll, Events,
-    Factories, FactoryVerb, GetArtifact, Issue, List, Login, Logs, One, Open, Output, Pause,
-    PutArtifact, Redrive, Resume, Revoke, Rotate, Ship, Stay, Submit, Tokens, TokensVerb, Told,
-    Verb, Watch,
+    Act, Artifacts, ArtifactsVerb, Audit, Bound, Cancel, Common, Config, ConfigVerb, Drain, Enroll,
+    Events, Factories, FactoryVerb, GetArtifact, Issue, Join, List, Login, Logs, One, Open, Output,
+    Pause, PutArtifact, Redrive, Resume, Revoke, Rotate, Ship, Stay, Submit, Tokens, TokensVerb,
+    Told, Users, UsersVerb, Verb, Watch,
 };
 pub use exit::Exit;
 pub use terminal::{Sink, Source, Terminal};
@@ -187,6 +188,9 @@ async fn carry_out(desk: &mut Desk, verb: Verb, folder: &Path) -> Result<Exit, T
         Verb::Verify => act::verify(desk).await,
         Verb::Tokens(wanted) => credentials::tokens(desk, wanted, folder).await,
         Verb::Factory(verb) => credentials::factory(desk, verb, folder).await,
+        Verb::Users(wanted) => people::users(desk, wanted, folder).await,
+        Verb::Audit(wanted) => people::audit(desk, &wanted).await,
+        Verb::SignUp(wanted) => people::join(desk, wanted, folder).await,
         Verb::Login(wanted) => login::login(desk, wanted).await,
         Verb::Logout => login::logout(desk).await,
         Verb::Whoami => login::whoami(desk).await,

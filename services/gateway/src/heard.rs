@@ -178,10 +178,13 @@ impl Heard {
     /// A factory says its own words and no others; nobody else says them.
     fn judge<A: Ask>(&self, ask: &A) -> Result<(), Refusal> {
         let Some(standing) = &self.standing else { return Ok(()) };
-        let judged = match ask.subject(&standing.product).topic() {
-            Topic::Spoken(factory, _) => standing.speaks_as(factory),
-            _ if standing.role == Role::Factory => Err(Denied::Role),
-            _ => Ok(()),
+        let subject = ask.subject(&standing.product);
+        let judged = if let Topic::Spoken(factory, _) = subject.topic() {
+            standing.speaks_as(factory)
+        } else if standing.role == Role::Factory {
+            Err(Denied::Role)
+        } else {
+            Ok(())
         };
         judged.map_err(|denied| self.denied(denied))
     }

@@ -4,8 +4,8 @@
 use fleet::FactoryId;
 use hyper::Method;
 use protocol::{
-    AuthUser, EnrollFactory, Enrolled, IssueToken, Issued, RotateToken, SignIn, SignedIn,
-    TokenShown,
+    AskReset, AuditShown, AuthUser, Bind, EnrollFactory, Enrolled, IssueToken, Issued, OnceCode,
+    RotateToken, SignIn, SignUp, SignedIn, TokenShown,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,61 @@ impl OverHttp {
     /// As above.
     pub async fn profile(&self, patience: Patience) -> Result<AuthUser, CallError> {
         self.asked("/auth/profile", patience).await
+    }
+
+    /// # Errors
+    /// As above.
+    pub async fn sign_up(&self, asked: &SignUp, patience: Patience) -> Result<AuthUser, CallError> {
+        self.told(Method::POST, "/auth/sign-up", asked, patience).await
+    }
+
+    /// # Errors
+    /// As above.
+    pub async fn users(&self, patience: Patience) -> Result<Vec<AuthUser>, CallError> {
+        let all: All<AuthUser> = self.asked("/fleet/users", patience).await?;
+        Ok(all.items)
+    }
+
+    /// # Errors
+    /// As above.
+    pub async fn bind(
+        &self,
+        user: &str,
+        asked: &Bind,
+        patience: Patience,
+    ) -> Result<AuthUser, CallError> {
+        let path = format!("/fleet/users/{}", route::encoded(user));
+        self.told(Method::PUT, &path, asked, patience).await
+    }
+
+    /// # Errors
+    /// As above.
+    pub async fn invite(&self, patience: Patience) -> Result<OnceCode, CallError> {
+        self.told(Method::POST, "/fleet/invites", &json!({}), patience).await
+    }
+
+    /// # Errors
+    /// As above.
+    pub async fn reset_code(
+        &self,
+        asked: &AskReset,
+        patience: Patience,
+    ) -> Result<OnceCode, CallError> {
+        self.told(Method::POST, "/fleet/reset-codes", asked, patience).await
+    }
+
+    /// The newest lines of the trail.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn audit(
+        &self,
+        limit: usize,
+        patience: Patience,
+    ) -> Result<Vec<AuditShown>, CallError> {
+        let path = format!("/fleet/audit?limit={limit}");
+        let all: All<AuditShown> = self.asked(&path, patience).await?;
+        Ok(all.items)
     }
 
     async fn asked<T: DeserializeOwned>(

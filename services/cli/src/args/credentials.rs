@@ -9,7 +9,7 @@ use protocol::Role;
 
 use super::one_of;
 
-const ROLES: [Role; 4] = [Role::Viewer, Role::Producer, Role::Operator, Role::Admin];
+pub(super) const ROLES: [Role; 4] = [Role::Viewer, Role::Producer, Role::Operator, Role::Admin];
 
 /// The product's tokens, or one of them.
 #[derive(Args, Clone, Debug, Default)]

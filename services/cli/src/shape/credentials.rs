@@ -59,3 +59,22 @@ pub(crate) const USER: Shape = Shape {
     ],
     fields: &["email", "emailVerified", "hint", "id", "name", "origin", "productIds", "roles"],
 };
+
+pub(crate) const CODE: Shape = Shape {
+    id: "expiresAt",
+    columns: &[thin("EXPIRES", Read::Text("expiresAt"))],
+    fields: &["expiresAt", "token"],
+};
+
+pub(crate) const AUDIT: Shape = Shape {
+    id: "id",
+    columns: &[
+        thin("AGE", Read::Age("at")),
+        thin("ACTION", Read::Text("action")),
+        thin("RESULT", Read::Text("result")),
+        thin("BY", Read::Text("by")),
+        thin("ON", Read::Text("target")),
+        wide("REQUEST", Read::Text("requestId")),
+    ],
+    fields: &["action", "actor", "at", "by", "data", "id", "requestId", "result", "target"],
+};

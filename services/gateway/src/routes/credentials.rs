@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use fleet::FactoryId;
 use protocol::{
     AboutProduct, AskReset, AuditShown, AuthUser, Bind, Code, EnrollFactory, IssueToken, JobAction,
-    OfProduct, Operate, RotateToken, TokenShown,
+    OfProduct, OnceCode, Operate, RotateToken, TokenShown,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,14 +38,6 @@ pub(crate) struct Audited {
     items: Vec<AuditShown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
-}
-
-/// A code, said this once.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CodeShown {
-    code: String,
-    expires_at: fleet::Timestamp,
 }
 
 pub(crate) async fn tokens(heard: Heard) -> Answer {
@@ -154,8 +146,7 @@ pub(crate) async fn invite(heard: Heard) -> Answer {
     let by = heard.standing()?.actor().id;
     let invited = heard.door.options.identity.invite(&by).await;
     let invited = invited.map_err(|why| heard.declined(&why))?;
-    let code = invited.invite.reveal().to_owned();
-    Ok(secret(&CodeShown { code, expires_at: invited.expires_at }))
+    Ok(secret(&OnceCode { code: invited.invite, expires_at: invited.expires_at }))
 }
 
 /// A user belongs to no product, so that no product's admin may take one over: only the owner of
@@ -168,8 +159,7 @@ pub(crate) async fn reset_code(heard: Heard) -> Answer {
     let code = heard.door.options.identity.ask_reset(&asked.email, heard.peer).await;
     let code = code.map_err(|why| heard.declined(&why))?;
     let code = code.ok_or_else(|| heard.refused(Code::NotFound).because("no_such_user"))?;
-    let shown = CodeShown { code: code.code.reveal().to_owned(), expires_at: code.expires_at };
-    Ok(secret(&shown))
+    Ok(secret(&OnceCode { code: code.code, expires_at: code.expires_at }))
 }
 
 pub(crate) async fn audit(heard: Heard) -> Answer {

@@ -1,6 +1,8 @@
 //! The binary as a user meets it: real processes, real sockets, a real disk, and real kills.
 
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod process;
 
 #[cfg(test)]

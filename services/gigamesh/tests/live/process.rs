@@ -50,16 +50,21 @@ impl Running {
 
     /// Anything that says where its door is on its first line.
     pub(crate) async fn of(command: Command) -> Self {
-        Self::opened(command, None).await
+        Self::opened(command, None, Stdio::null()).await
+    }
+
+    /// The same, where its log is of interest.
+    pub(crate) async fn logged(command: Command, log: std::fs::File) -> Self {
+        Self::opened(command, None, log.into()).await
     }
 
     /// The same, where the token is not the folder's own.
     pub(crate) async fn with_token(command: Command, token: &str) -> Self {
-        Self::opened(command, Some(token)).await
+        Self::opened(command, Some(token), Stdio::null()).await
     }
 
-    async fn opened(mut command: Command, given: Option<&str>) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    async fn opened(mut command: Command, given: Option<&str>, log: Stdio) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it starts");
         let said: Value = serde_json::from_str(&line.unwrap().expect("it says where")).unwrap();

@@ -108,7 +108,7 @@ fn users() -> Vec<Route> {
         )
         .of(ADMINS)
         .noted("user.invite")
-        .says::<credentials::CodeShown>(201),
+        .says::<OnceCode>(201),
         Route::new(
             (Verb::Post, "/fleet/reset-codes"),
             ("makeResetCode", "Makes a code to set another password with; for the host's owner"),
@@ -117,6 +117,6 @@ fn users() -> Vec<Route> {
         .of(ADMINS)
         .noted("user.reset")
         .takes::<AskReset>(&[])
-        .says::<credentials::CodeShown>(201),
+        .says::<OnceCode>(201),
     ]
 }

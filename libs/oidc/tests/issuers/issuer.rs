@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) secret: Option<String>,
     /// The identity token that it gives, whatever was asked.
     pub(crate) gives: Option<String>,
+    /// So many spaces come after each of its right answers.
+    pub(crate) padding: usize,
     /// It takes any verifier, as bad issuers do.
     pub(crate) careless: bool,
     codes: BTreeMap<String, BTreeMap<String, String>>,
@@ -185,7 +187,11 @@ fn answer(state: &mut State, signing: &Signer, asked: &Asked) -> Answer {
         TOKEN => return redeemed(state, signing, asked, &host),
         _ => return Answer::Status(404, String::new()),
     };
-    Answer::Status(200, body.to_string())
+    Answer::Status(200, padded(state, &body))
+}
+
+fn padded(state: &State, body: &Value) -> String {
+    format!("{body}{}", " ".repeat(state.padding))
 }
 
 fn redeemed(state: &mut State, signing: &Signer, asked: &Asked, host: &str) -> Answer {
@@ -216,7 +222,7 @@ fn redeemed(state: &mut State, signing: &Signer, asked: &Asked, host: &str) -> A
     claims.as_object_mut().unwrap().extend(state.says.clone());
     let token = state.gives.clone().unwrap_or_else(|| signing.token(&claims));
     let answer = json!({ "access_token": "a", "token_type": "Bearer", "id_token": token });
-    Answer::Status(200, answer.to_string())
+    Answer::Status(200, padded(state, &answer))
 }
 
 fn is_the_client(state: &State, asked: &Asked, form: &BTreeMap<String, String>) -> bool {

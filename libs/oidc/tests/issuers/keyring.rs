@@ -259,6 +259,17 @@ async fn a_short_rsa_key_is_no_key() {
 }
 
 #[tokio::test]
+async fn a_right_answer_is_not_read_beyond_its_bound() {
+    for (padding, expected) in [(200 * 1_024, Ok(())), (256 * 1_024, Err(NotOurs::Away))] {
+        let (issuer, clock) = (Issuer::open().await, Hand::new());
+        issuer.state().padding = padding;
+        let token = issuer.signers[0].token(&issuer.claims(&clock));
+        let recognised = issuer.verifier(&clock).recognise(&token).await;
+        assert_eq!(recognised.map(|_| ()), expected, "{padding} spaces");
+    }
+}
+
+#[tokio::test]
 async fn an_issuer_by_https_is_told_nothing_before_it_proved_who_it_is() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (issuer, clock) = (Issuer::open().await, Hand::new());

@@ -98,6 +98,17 @@ async fn a_token_endpoint_that_answers_nonsense_lets_nobody_in() {
 }
 
 #[tokio::test]
+async fn a_right_answer_is_not_read_beyond_its_bound() {
+    for (padding, expected) in [(200 * 1_024, Ok(())), (256 * 1_024, Err(LoginRefused::Away))] {
+        let (issuer, _, login) = town().await;
+        let (query, kept) = gone(&issuer, &login).await;
+        issuer.state().padding = padding;
+        let finished = login.finish("corp", &query, &kept).await.map(|_| ());
+        assert_eq!(finished, expected, "{padding} spaces");
+    }
+}
+
+#[tokio::test]
 async fn a_silent_token_endpoint_holds_up_nobody_for_long() {
     let (issuer, _, login) = town().await;
     let (query, kept) = gone(&issuer, &login).await;

@@ -21,7 +21,7 @@ type Seen<T> = BTreeMap<String, (Duration, Option<T>)>;
 struct Generations<T> {
     young: Seen<T>,
     old: Seen<T>,
-    /// How often all was forgotten: what was read before that is not kept after it.
+    /// How often something was forgotten: what was read before that is not kept after it.
     round: u64,
 }
 
@@ -60,6 +60,14 @@ impl<T: Clone> Known<T> {
         if let Some((_, seen)) = self.lock().young.get_mut(digest) {
             *seen = Some(now);
         }
+    }
+
+    /// One credential is gone.
+    pub(crate) fn forget_one(&self, digest: &str) {
+        let mut known = self.lock();
+        known.young.remove(digest);
+        known.old.remove(digest);
+        known.round += 1;
     }
 
     pub(crate) fn forget(&self) {

@@ -113,7 +113,7 @@ impl Identity {
             // A sign of life may have overtaken it; then it is looked at again.
             self.sessions.remove(&found).await?;
         }
-        self.known_sessions.forget();
+        self.known_sessions.forget_one(&digest);
         Ok(())
     }
 

@@ -83,7 +83,9 @@ async fn sign_in(desk: &mut Desk, url: &str, email: String) -> Result<(Secret, V
             Trouble::new(Exit::NotAllowed, "the address or the password is not right")
                 .next("try again, or ask for a code to set another password")
         }
-        error => desk.refused(error),
+        error @ (CallError::Refused(_) | CallError::Bus(_) | CallError::Garbled(_)) => {
+            desk.refused(error)
+        }
     })?;
     let Some(token) = signed_in.token else {
         return Err(Trouble::new(Exit::Unknown, "the fleet answered without a token"));

@@ -22,10 +22,11 @@ use crate::trouble::Trouble;
 
 /// Work for a fleet: claim jobs, run them, report
 #[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Factory {
     /// The name of this factory; one living process for each
-    #[arg(long, env = "GIGAMESH_FACTORY_ID")]
-    id: FactoryId,
+    #[arg(long, env = "GIGAMESH_FACTORY_ID", required = true)]
+    id: Option<FactoryId>,
     /// Reach the services over NATS, instead of through the HTTP door: one address or several with
     /// commas between
     #[arg(long, value_name = "URL", env = "GIGAMESH_NATS")]
@@ -37,6 +38,9 @@ pub(crate) struct Factory {
     home: Option<PathBuf>,
     #[command(flatten)]
     equipment: Equipment,
+    /// Instead of working: what an admin does about a factory's token
+    #[command(subcommand)]
+    pub(crate) verb: Option<cli::FactoryVerb>,
 }
 
 /// A way to the coordinator.
@@ -55,13 +59,13 @@ impl Factory {
             let door = around.door()?;
             let host = Host::of(around, Some(door.url.clone()));
             // Over HTTP nobody is heard on a bus.
-            let node = node_on(Arc::new(bus::Memory::default()), &process(&self.id));
+            let node = node_on(Arc::new(bus::Memory::default()), &process(self.id()));
             return self
                 .work(Way { node, link: door.link, host, to: door.url }, interrupts, say)
                 .await;
         };
         let (product, reach) = (around.product()?, self.credentials.at(nats));
-        let process = process(&self.id);
+        let process = process(self.id());
         say.talk("waiting for NATS …");
         let bus = tokio::select! {
             biased;
@@ -80,23 +84,26 @@ impl Factory {
         self.work(way, interrupts, say).await
     }
 
+    fn id(&self) -> &FactoryId {
+        self.id.as_ref().expect("it is asked for wherever no verb is typed")
+    }
+
     async fn work<L: Coordinator>(
         &self,
         way: Way<L>,
         mut interrupts: Interrupts,
         say: Say,
     ) -> Result<(), Trouble> {
-        let home = self
-            .home
-            .clone()
-            .unwrap_or_else(|| PathBuf::from(".gigamesh").join("factories").join(self.id.as_str()));
-        let options = self.equipment.options(self.id.clone(), &home, &way.host).await;
+        let home = self.home.clone().unwrap_or_else(|| {
+            PathBuf::from(".gigamesh").join("factories").join(self.id().as_str())
+        });
+        let options = self.equipment.options(self.id().clone(), &home, &way.host).await;
         let hands = self.equipment.hands(&home, &way.host);
         let tasks = way.node.tasks.clone();
         agent::serve(way.node, way.link, hands, options)
             .await
             .map_err(|error| in_use(error, &home))?;
-        say.talk(&format!("factory {} works for {}; Ctrl-C stops it", self.id, way.to));
+        say.talk(&format!("factory {} works for {}; Ctrl-C stops it", self.id(), way.to));
         tokio::select! {
             biased;
             () = interrupts.next() => say.talk("stopping: what runs is handed back …"),

@@ -118,6 +118,9 @@ fn carry_out(runtime: &Runtime, words: Words) -> Result<ExitCode, Trouble> {
         Verb::Serve(serve) => runtime.block_on(serve.run(&around, say)).map(done),
         Verb::Admin(admin) => runtime.block_on(admin.run(&around, say)).map(done),
         Verb::Nats(nats) => nats.run(&around, say).map(done),
+        Verb::Factory(factory::Factory { verb: Some(verb), .. }) => {
+            runtime.block_on(around.ask(cli::Verb::Factory(verb)))
+        }
         Verb::Factory(factory) => runtime.block_on(factory.run(&around, say)).map(done),
         Verb::Client(verb) => runtime.block_on(around.ask(verb)),
         Verb::Bench(bench) => runtime.block_on(bench.run(&around, say)).map(done),

@@ -13,7 +13,9 @@ const SECRET_ENDINGS: [&str; 4] = ["TOKEN", "KEY", "SECRET", "PASSWORD"];
 /// A shorter value would hide half of a log.
 const SHORTEST: usize = 6;
 /// Forms that tokens are known by.
-const KNOWN_FORMS: [&str; 6] = [
+const KNOWN_FORMS: [&str; 7] = [
+    // Our own: of tokens, sessions and codes.
+    r"\bg[cms]_[A-Za-z0-9_-]{43}",
     r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b",
     r"\bgithub_pat_[A-Za-z0-9_]{22,255}\b",
     r"\bglpat-[A-Za-z0-9_-]{20,255}",
@@ -144,6 +146,10 @@ mod tests {
         let token = format!("ghp_{}", "a1".repeat(18));
         assert_eq!(shown(&masks, &format!("url https://{token}@host")), "url https://***@host");
         assert_eq!(shown(&masks, "AKIAABCDEFGHIJKLMNOP"), "***");
+        for own in ["gm_", "gs_", "gc_"] {
+            let token = format!("{own}{}", "A-b_".repeat(11).get(1..).unwrap());
+            assert_eq!(shown(&masks, &format!("token={token} ")), "token=*** ", "{token}");
+        }
     }
 
     #[test]

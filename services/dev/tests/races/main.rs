@@ -12,7 +12,7 @@
 //!
 //! | race | test here | wrong design that it catches |
 //! |---|---|---|
-//! | R1 claim, claim | `thirty_two_claimers_get_as_many_grants_as_there_are_jobs`, and `…_on_four_threads_…` | `Broken`: more grants than jobs |
+//! | R1 claim, claim | `thirty_two_claimers_get_as_many_grants_as_there_are_jobs`, and `…_on_four_threads_…`; several in a message: `claims_in_bundles_get_as_many_grants_as_there_are_jobs` | `Broken`: more grants than jobs |
 //! | R2 claim, supersede | `what_runs_is_what_was_granted_though_new_content_came_meanwhile` | `Broken`: other content runs than is stored |
 //! | R3 claim, cancel | `a_job_cancelled_while_it_is_claimed_is_ended_or_its_holder_told` | `Broken`: granted and cancelled |
 //! | R5 complete, reap | `a_completion_against_three_keepers_is_either_shipped_or_taken_back` | `Broken`: told one thing, stored another |

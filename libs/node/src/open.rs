@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use bus::Bus;
 use clock::{Clock, Ids};
-use protocol::Role;
+use protocol::Purpose;
 use store::{Store, StoreError};
 use store_embedded::Embedded;
 
@@ -187,15 +187,15 @@ pub async fn look(asked: &Look, process: &Process) -> Result<(Standing, Arc<dyn 
     }
 }
 
-/// Which of the servers' own subjects a role speaks to, of a store with so many partitions: beside
+/// Which of the servers' own subjects somebody speaks to, of a store with so many partitions: beside
 /// its part of the table of subjects, and only that. Nothing, where NATS is not built in.
 #[must_use]
-pub fn inner_subjects(role: Role, partitions: usize) -> Vec<String> {
+pub fn inner_subjects(purpose: Purpose, partitions: usize) -> Vec<String> {
     #[cfg(feature = "nats")]
-    return nats::inner_subjects(role, partitions);
+    return nats::inner_subjects(purpose, partitions);
     #[cfg(not(feature = "nats"))]
     {
-        let _unused = (role, partitions);
+        let _unused = (purpose, partitions);
         Vec::new()
     }
 }

@@ -23,6 +23,6 @@ pub use message::{
     RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob,
     SweepArtifacts, Upload, Verified, Verify,
 };
-pub use permit::{Permits, Principal, Role, inbox_of, is_inbox};
+pub use permit::{Permits, Principal, Purpose, inbox_of, is_inbox};
 pub use subject::{BadSubject, Kind, NOWHERE, Party, Route, Row, Subject, Topic};
 pub use verb::{Custody, Operation, Query, Reason, Word};

@@ -8,7 +8,7 @@ use crate::subject::{Kind, NOWHERE, Party, Row, Subject};
 
 /// What a credential is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum Purpose {
     Viewer,
     Producer,
     Operator,
@@ -27,7 +27,7 @@ pub enum Role {
 /// The names in a principal's subjects: those of one, or what a server puts in their place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Principal<'a> {
-    pub role: Role,
+    pub purpose: Purpose,
     /// A service serves every product, and does not look here.
     pub product: &'a str,
     /// Of a factory alone.
@@ -53,7 +53,7 @@ const ANSWERS_OF_A_SERVICE: u32 = 8;
 /// How services are looked for.
 const DISCOVERY: &str = "$SRV.>";
 
-impl Role {
+impl Purpose {
     pub const ALL: [Self; 11] = [
         Self::Viewer,
         Self::Producer,
@@ -188,9 +188,9 @@ impl Role {
 impl<'a> Principal<'a> {
     /// Whose names a server fills in from the credential that it was shown.
     #[must_use]
-    pub fn template(role: Role) -> Principal<'static> {
+    pub fn template(purpose: Purpose) -> Principal<'static> {
         Principal {
-            role,
+            purpose,
             product: "{{tag(product)}}",
             factory: "{{tag(factory)}}",
             name: "{{name()}}",
@@ -199,17 +199,17 @@ impl<'a> Principal<'a> {
 
     /// One token, and another for each principal: no id has a `~`.
     #[must_use]
-    pub fn name_of(role: Role, product: Option<&ProductId>, who: &str) -> String {
+    pub fn name_of(purpose: Purpose, product: Option<&ProductId>, who: &str) -> String {
         match product {
-            Some(product) => format!("{}~{product}~{who}", role.as_str()),
-            None => format!("{}~{who}", role.as_str()),
+            Some(product) => format!("{}~{product}~{who}", purpose.as_str()),
+            None => format!("{}~{who}", purpose.as_str()),
         }
     }
 
     #[must_use]
     pub fn of_factory(product: &'a ProductId, factory: &'a FactoryId, name: &'a str) -> Self {
         let (product, factory) = (product.as_str(), factory.as_str());
-        Self { role: Role::Factory, product, factory, name }
+        Self { purpose: Purpose::Factory, product, factory, name }
     }
 
     /// Where its answers come, and nobody else's.
@@ -221,38 +221,39 @@ impl<'a> Principal<'a> {
     /// Its part of the table, and its inbox.
     #[must_use]
     pub fn permits(&self) -> Permits {
-        let role = self.role;
+        let purpose = self.purpose;
         let written = |row: Row| self.written(row);
-        let mut publish: Vec<_> = Row::all().filter(|row| role.speaks(*row)).map(written).collect();
-        let heard = Row::all().filter(|row| role.hears(*row)).map(written);
+        let mut publish: Vec<_> =
+            Row::all().filter(|row| purpose.speaks(*row)).map(written).collect();
+        let heard = Row::all().filter(|row| purpose.hears(*row)).map(written);
         let mut subscribe: Vec<_> = heard.chain([format!("{}.>", self.inbox())]).collect();
-        if role.is_service() || role == Role::Factory {
+        if purpose.is_service() || purpose == Purpose::Factory {
             // Whoever listens asks there whether the server has heard it.
             publish.push(NOWHERE.to_owned());
         }
-        if role.is_service() || role == Role::Admin {
+        if purpose.is_service() || purpose == Purpose::Admin {
             publish.push(Subject::probe().to_string());
         }
-        if role.is_service() {
+        if purpose.is_service() {
             subscribe.push(DISCOVERY.to_owned());
         }
         let mut forbidden = vec!["$SYS.>".to_owned()];
-        if !role.is_service() && role != Role::Admin {
+        if !purpose.is_service() && purpose != Purpose::Admin {
             // The others say which of those they need, and no more.
             forbidden.extend(["$JS.>", "$KV.>"].map(str::to_owned));
         }
-        Permits { publish, subscribe, forbidden, answers: role.answers() }
+        Permits { publish, subscribe, forbidden, answers: purpose.answers() }
     }
 
     /// A line of the table as this principal has it.
     fn written(&self, row: Row) -> String {
         let open = Filter::every(row).to_string();
-        if self.role.is_service() {
+        if self.purpose.is_service() {
             return open;
         }
         let own = open.replacen('*', self.product, 1);
         // Of a factory's lines the name that stands open is its own.
-        if self.role == Role::Factory { own.replacen('*', self.factory, 1) } else { own }
+        if self.purpose == Purpose::Factory { own.replacen('*', self.factory, 1) } else { own }
     }
 }
 

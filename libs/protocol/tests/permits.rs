@@ -4,32 +4,32 @@
 use std::fmt::Write;
 
 use expect_test::expect_file;
-use protocol::{Filter, Permits, Principal, Role, Row, is_inbox};
+use protocol::{Filter, Permits, Principal, Purpose, Row, is_inbox};
 
-fn principal(role: Role) -> Principal<'static> {
-    Principal { role, product: "acme", factory: "f1", name: "me" }
+fn principal(role: Purpose) -> Principal<'static> {
+    Principal { purpose: role, product: "acme", factory: "f1", name: "me" }
 }
 
 /// How a line is written for a principal, and how for any.
-fn written(role: Role, row: Row) -> String {
+fn written(role: Purpose, row: Row) -> String {
     let open = Filter::every(row).to_string();
     if role.is_service() {
         return open;
     }
     let own = open.replacen('*', "acme", 1);
-    if role == Role::Factory { own.replacen('*', "f1", 1) } else { own }
+    if role == Purpose::Factory { own.replacen('*', "f1", 1) } else { own }
 }
 
 #[test]
 fn every_line_of_the_table_is_judged_for_every_principal() {
     let mut table = format!("{:<34}", "s: may say, h: may hear");
-    for role in Role::ALL {
+    for role in Purpose::ALL {
         write!(table, " {}", role.as_str()).expect("a string takes all");
     }
     table.push('\n');
     for row in Row::all() {
         write!(table, "{:<34}", Filter::every(row).to_string()).expect("a string takes all");
-        for role in Role::ALL {
+        for role in Purpose::ALL {
             let (permits, subject) = (principal(role).permits(), written(role, row));
             let says = if permits.publish.contains(&subject) { 's' } else { '.' };
             let hears = if permits.subscribe.contains(&subject) { 'h' } else { '.' };
@@ -40,7 +40,7 @@ fn every_line_of_the_table_is_judged_for_every_principal() {
         table.truncate(end);
         table.push('\n');
     }
-    for role in Role::ALL {
+    for role in Purpose::ALL {
         let permits = principal(role).permits();
         let lines: Vec<_> = Row::all().map(|row| written(role, row)).collect();
         let besides = |all: &[String]| {
@@ -65,9 +65,9 @@ fn every_line_of_the_table_is_judged_for_every_principal() {
 fn every_line_has_somebody_who_says_it_and_a_service_or_factory_that_hears_it() {
     for row in Row::all() {
         let by = |may: fn(&Permits) -> &Vec<String>| {
-            Role::ALL
+            Purpose::ALL
                 .into_iter()
-                .filter(|role| *role != Role::All)
+                .filter(|role| *role != Purpose::All)
                 .filter(|role| may(&principal(*role).permits()).contains(&written(*role, row)))
                 .count()
         };
@@ -79,7 +79,7 @@ fn every_line_has_somebody_who_says_it_and_a_service_or_factory_that_hears_it() 
 
 #[test]
 fn nobody_outside_has_a_place_that_is_not_its_own() {
-    for role in Role::ALL.into_iter().filter(|role| !role.is_service()) {
+    for role in Purpose::ALL.into_iter().filter(|role| !role.is_service()) {
         let permits = principal(role).permits();
         let open = permits.publish.iter().filter(|subject| subject.contains(['*', '>']));
         assert_eq!(open.count(), 0, "{role:?} says to places that stand open");
@@ -88,14 +88,14 @@ fn nobody_outside_has_a_place_that_is_not_its_own() {
             let nobodys = [protocol::NOWHERE, "fleet.v1.readyz.f.readyz.cmd"];
             assert!(own || nobodys.contains(&subject.as_str()), "{role:?} {subject}");
         }
-        assert!(role == Role::Factory || permits.answers.is_none(), "{role:?} answers");
+        assert!(role == Purpose::Factory || permits.answers.is_none(), "{role:?} answers");
     }
 }
 
 /// A request to an inbox of one's own would name any place at all as that of its answer.
 #[test]
 fn whoever_may_answer_says_nothing_to_itself() {
-    for role in Role::ALL {
+    for role in Purpose::ALL {
         let permits = principal(role).permits();
         if permits.answers.is_none() || role.is_service() {
             continue;
@@ -110,10 +110,10 @@ fn whoever_may_answer_says_nothing_to_itself() {
 fn names_cannot_be_put_together_to_be_anothers() {
     let [a, ab] = ["a", "a-b"].map(|product| product.parse().expect("a product"));
     let names = [
-        Principal::name_of(Role::Factory, Some(&a), "b-c"),
-        Principal::name_of(Role::Factory, Some(&ab), "c"),
-        Principal::name_of(Role::Viewer, Some(&ab), "c"),
-        Principal::name_of(Role::Submit, None, "a-b-c"),
+        Principal::name_of(Purpose::Factory, Some(&a), "b-c"),
+        Principal::name_of(Purpose::Factory, Some(&ab), "c"),
+        Principal::name_of(Purpose::Viewer, Some(&ab), "c"),
+        Principal::name_of(Purpose::Submit, None, "a-b-c"),
     ];
     let different: std::collections::BTreeSet<_> = names.iter().collect();
     assert_eq!(different.len(), names.len());

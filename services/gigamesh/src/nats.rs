@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use clock::{Clock, Ids, System};
 use fleet::{FactoryId, ProductId, Span};
 use node::open;
-use protocol::{Principal, Role};
+use protocol::{Principal, Purpose};
 use serde_json::json;
 
 use crate::say::Say;
@@ -77,7 +77,7 @@ struct Issue {
     /// What the credentials are for: viewer, producer, operator, admin, factory, or a service:
     /// submit, scheduler, lease-keeper, artifact, gateway, all
     #[arg(value_parser = role)]
-    role: Role,
+    role: Purpose,
     /// The folder that `nats config` wrote
     #[arg(long, value_name = "DIR", default_value = "nats")]
     keys: PathBuf,
@@ -123,9 +123,9 @@ fn partitions() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=MOST_PARTITIONS)
 }
 
-fn role(text: &str) -> Result<Role, String> {
-    let known = Role::ALL.into_iter().find(|role| role.as_str() == text);
-    known.ok_or_else(|| format!("one of {}", Role::ALL.map(Role::as_str).join(", ")))
+fn role(text: &str) -> Result<Purpose, String> {
+    let known = Purpose::ALL.into_iter().find(|role| role.as_str() == text);
+    known.ok_or_else(|| format!("one of {}", Purpose::ALL.map(Purpose::as_str).join(", ")))
 }
 
 impl Nats {
@@ -180,7 +180,7 @@ impl Config {
     }
 
     /// The part of the table, and what a service asks of the servers themselves.
-    fn permits(&self, role: Role) -> protocol::Permits {
+    fn permits(&self, role: Purpose) -> protocol::Permits {
         let mut permits = Principal::template(role).permits();
         let partitions = usize::try_from(self.partitions).unwrap_or(usize::MAX);
         permits.publish.extend(open::inner_subjects(role, partitions));
@@ -219,12 +219,12 @@ impl Issue {
     fn who(&self) -> Result<String, Trouble> {
         let role = self.role.as_str();
         match (&self.factory, &self.name) {
-            (Some(factory), None) if self.role == Role::Factory => Ok(factory.to_string()),
-            (Some(_), _) if self.role == Role::Factory => {
+            (Some(factory), None) if self.role == Purpose::Factory => Ok(factory.to_string()),
+            (Some(_), _) if self.role == Purpose::Factory => {
                 Err(Trouble::usage("a factory is called by its id")
                     .next("gigamesh nats issue factory --factory ID, without --name"))
             }
-            (None, _) if self.role == Role::Factory => {
+            (None, _) if self.role == Purpose::Factory => {
                 Err(Trouble::usage("it was not said for which factory").next("--factory ID"))
             }
             (Some(_), _) => Err(Trouble::usage(format!("--factory says nothing about a {role}"))),

@@ -10,7 +10,7 @@ use bus::{Bus, BusError, Message};
 use bus_nats::{Nats, Settings, Unfit};
 use bytes::Bytes;
 use ledger::KINDS;
-use protocol::{Role, Row, Subject};
+use protocol::{Purpose, Row, Subject};
 use store_nats::{BucketState, NatsKv, Options, Plan, SyncMode, Trouble};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
@@ -291,19 +291,19 @@ fn files(reach: &Reach) -> Files {
 /// The group that takes the intake, as the service of that name calls it.
 const INTAKE: &str = "submit";
 
-pub(super) fn inner_subjects(role: Role, partitions: usize) -> Vec<String> {
-    if role == Role::Admin {
+pub(super) fn inner_subjects(purpose: Purpose, partitions: usize) -> Vec<String> {
+    if purpose == Purpose::Admin {
         let buckets = store_nats::asked_to_make(&KINDS, partitions);
         return bus_nats::asked_to_make().into_iter().chain(buckets).collect();
     }
-    if !role.is_service() {
+    if !purpose.is_service() {
         return Vec::new();
     }
     let mut inner = bus_nats::asked_by_all();
-    if matches!(role, Role::Submit | Role::All) {
+    if matches!(purpose, Purpose::Submit | Purpose::All) {
         inner.extend(bus_nats::asked_by_consumers(Row::Intake, INTAKE));
     }
-    if role.keeps_records() {
+    if purpose.keeps_records() {
         inner.extend(store_nats::asked_by_keepers(&KINDS, partitions));
     }
     inner

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clock::{Clock, Ids, System};
 use nkeys::{KeyPair, KeyPairType};
-use protocol::{Permits, Role};
+use protocol::{Permits, Purpose};
 use tempfile::NamedTempFile;
 
 use super::token::{self, Account, Scope, User};
@@ -53,11 +53,11 @@ impl Ring {
     pub(super) fn account(
         &self,
         fleet: &str,
-        permits: impl Fn(Role) -> Permits,
+        permits: impl Fn(Purpose) -> Permits,
         time: &System,
     ) -> Result<Signed, Trouble> {
         let id = self.key(&in_fleet(fleet, "account"), KeyPairType::Account)?.public_key();
-        let scopes: Result<Vec<_>, Trouble> = Role::ALL
+        let scopes: Result<Vec<_>, Trouble> = Purpose::ALL
             .into_iter()
             .map(|role| {
                 let key = self.key(&in_fleet(fleet, role.as_str()), KeyPairType::Account)?;
@@ -73,7 +73,7 @@ impl Ring {
     pub(super) fn user(
         &self,
         fleet: &str,
-        role: Role,
+        role: Purpose,
         user: &User<'_>,
         time: &System,
     ) -> Result<String, Trouble> {

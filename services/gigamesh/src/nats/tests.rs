@@ -43,8 +43,8 @@ fn the_key_of_one_role_is_enough_to_issue_it_and_no_other() {
         }
     }
     let user = token::User { name: "x", product: None, factory: None, until: time.now() };
-    assert!(ring.user("fleet", Role::Factory, &user, &time).is_ok());
-    let refused = ring.user("fleet", Role::Submit, &user, &time).unwrap_err();
+    assert!(ring.user("fleet", Purpose::Factory, &user, &time).is_ok());
+    let refused = ring.user("fleet", Purpose::Submit, &user, &time).unwrap_err();
     assert_eq!(refused.0.exit, cli::Exit::Usage);
     assert!(!ring.folder().join("fleet/submit.nk").exists(), "no key was made for it");
 }
@@ -56,5 +56,5 @@ fn what_is_no_name_is_refused() {
         assert!(odd.parse::<Name>().is_err(), "{odd:?}");
     }
     assert!(role("root").is_err());
-    assert_eq!(role("lease-keeper"), Ok(Role::LeaseKeeper));
+    assert_eq!(role("lease-keeper"), Ok(Purpose::LeaseKeeper));
 }

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fleet::{FactoryId, ProductId, Timestamp};
 use nkeys::KeyPair;
-use protocol::{Permits, Role};
+use protocol::{Permits, Purpose};
 use serde::Serialize;
 
 /// How long a place for an answer stays open: a claim may wait for work meanwhile.
@@ -112,7 +112,7 @@ pub(super) struct Limits {
 }
 
 impl Scope {
-    pub(super) fn new(role: Role, key: String, permits: Permits) -> Self {
+    pub(super) fn new(role: Purpose, key: String, permits: Permits) -> Self {
         let ttl = u64::try_from(ANSWERED_WITHIN.as_nanos()).unwrap_or(u64::MAX);
         let Permits { publish, subscribe, forbidden, answers } = permits;
         let template = Template {

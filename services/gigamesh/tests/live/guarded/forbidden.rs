@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use node::open;
-use protocol::{Filter, Permits, Principal, Role, Row};
+use protocol::{Filter, Permits, Principal, Purpose, Row};
 
 use super::raw::Raw;
 use super::town::Town;
@@ -15,10 +15,10 @@ const FACTORY: &str = "F1";
 const PARTITIONS: usize = 8;
 
 /// Who is let in, and what the lists say it may do.
-async fn principal(town: &Town, role: Role) -> (Raw, Permits) {
+async fn principal(town: &Town, role: Purpose) -> (Raw, Permits) {
     let name = role.as_str();
     let product = PRODUCT.parse().unwrap();
-    let (words, full) = if role == Role::Factory {
+    let (words, full) = if role == Purpose::Factory {
         let name_of = Principal::name_of(role, Some(&product), FACTORY);
         (vec![name, "--product", PRODUCT, "--factory", FACTORY], name_of)
     } else if role.is_service() {
@@ -27,7 +27,7 @@ async fn principal(town: &Town, role: Role) -> (Raw, Permits) {
         let name_of = Principal::name_of(role, Some(&product), "me");
         (vec![name, "--product", PRODUCT, "--name", "me"], name_of)
     };
-    let principal = Principal { role, product: PRODUCT, factory: FACTORY, name: &full };
+    let principal = Principal { purpose: role, product: PRODUCT, factory: FACTORY, name: &full };
     let mut permits = principal.permits();
     permits.publish.extend(open::inner_subjects(role, PARTITIONS));
     (town.raw(&words).await, permits)
@@ -115,7 +115,7 @@ fn may(list: &[String], permits: &Permits, subject: &str) -> bool {
 async fn whatever_a_principal_may_not_say_the_server_refuses_and_nobody_hears() {
     let town = Town::plain().await;
     let mut witness = town.witness().await;
-    for role in Role::ALL {
+    for role in Purpose::ALL {
         let (mut raw, permits) = principal(&town, role).await;
         let mut said = BTreeSet::new();
         for subject in lines().into_iter().chain(inner()) {
@@ -170,7 +170,7 @@ async fn whatever_a_principal_may_not_hear_the_server_refuses() {
     let open = Row::all().map(|row| Filter::every(row).to_string());
     let all: Vec<_> =
         lines().into_iter().chain(inner()).chain(wide.map(str::to_owned)).chain(open).collect();
-    for role in Role::ALL {
+    for role in Purpose::ALL {
         let (mut raw, permits) = principal(&town, role).await;
         for subject in &all {
             let outcome = raw.subscribe(subject).await;
@@ -184,7 +184,7 @@ async fn whatever_a_principal_may_not_hear_the_server_refuses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_powers_that_matter_most_are_as_people_would_write_them() {
     let town = Town::plain().await;
-    let (mut factory, _) = principal(&town, Role::Factory).await;
+    let (mut factory, _) = principal(&town, Purpose::Factory).await;
     for forbidden in [
         "fleet.v1.Acme.f.F2.release",
         "fleet.v1.Acme.f.F1.cmd",
@@ -202,14 +202,14 @@ async fn the_powers_that_matter_most_are_as_people_would_write_them() {
     for allowed in ["fleet.v1.Acme.f.F1.claim", "fleet.v1.Acme.f.F1.artifact.begin"] {
         factory.publish(allowed, "x").await.expect(allowed);
     }
-    let (mut viewer, _) = principal(&town, Role::Viewer).await;
+    let (mut viewer, _) = principal(&town, Purpose::Viewer).await;
     viewer.publish("fleet.v1.Acme.q.list", "x").await.expect("it may look");
     for forbidden in ["fleet.v1.Acme.submit", "fleet.v1.acme.q.list", "fleet.v1.Acme.op.pause"] {
         viewer.publish(forbidden, "x").await.expect_err(forbidden);
     }
-    let (mut gateway, _) = principal(&town, Role::Gateway).await;
+    let (mut gateway, _) = principal(&town, Purpose::Gateway).await;
     gateway.publish("$KV.fleet_jobs_0.Acme.j", "x").await.expect_err("it writes no record");
-    let (mut submit, _) = principal(&town, Role::Submit).await;
+    let (mut submit, _) = principal(&town, Purpose::Submit).await;
     submit.publish("fleet.v1.Acme.f.F1.cmd", "x").await.expect_err("it commands nobody");
     submit.publish("$JS.API.STREAM.DELETE.KV_fleet_jobs_0", "").await.expect_err("nor deletes");
 }
@@ -218,7 +218,7 @@ async fn the_powers_that_matter_most_are_as_people_would_write_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_factory_cannot_widen_its_power_by_asking_itself() {
     let town = Town::plain().await;
-    let (mut factory, permits) = principal(&town, Role::Factory).await;
+    let (mut factory, permits) = principal(&town, Purpose::Factory).await;
     let target = "$KV.fleet_jobs_0.Acme.j";
     for own in permits.subscribe.iter().map(|subject| subject.replace('>', "x")) {
         factory.publish_to(&own, target, "x").await.expect_err("what it hears it cannot say");

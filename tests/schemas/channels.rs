@@ -63,7 +63,12 @@ pub(crate) fn address(row: Row) -> String {
 
 fn names(row: Row) -> &'static [&'static str] {
     match row {
-        Row::Submit | Row::Plan | Row::Children | Row::Intake => &["product"],
+        Row::Submit
+        | Row::SubmitYolo
+        | Row::Plan
+        | Row::Children
+        | Row::ChildrenYolo
+        | Row::Intake => &["product"],
         Row::Query(_) | Row::Operate(_) | Row::Custody(_) => &["product"],
         Row::OfferAny | Row::DeadLetter => &["product"],
         Row::Offer | Row::Spoken(_) | Row::Command => &["product", "factory"],
@@ -193,8 +198,8 @@ fn messages(told: &Told) -> BTreeMap<String, Value> {
     messages
 }
 
-const ASKED: [Header; 4] =
-    [Header::RequestId, Header::Product, Header::Deadline, Header::TraceParent];
+const ASKED: [Header; 5] =
+    [Header::RequestId, Header::Product, Header::Actor, Header::Deadline, Header::TraceParent];
 const ANSWERED: [Header; 3] = [Header::Status, Header::Code, Header::RequestId];
 
 fn headers(these: &[Header]) -> Value {
@@ -218,6 +223,10 @@ fn value_of(header: Header) -> Value {
         }),
         Header::Product => json!({
             "type": "string", "description": "Which of its products a principal means.",
+        }),
+        Header::Actor => json!({
+            "type": "string", "pattern": "^(user|token|factory|service):.+$",
+            "description": "For whom the door asks, as events name them.",
         }),
         Header::Deadline => json!({
             "type": "string", "format": "date-time",

@@ -46,12 +46,15 @@ pub(crate) fn records() -> BTreeMap<&'static str, Value> {
         schema["examples"] = examples.collect();
         (name, schema)
     };
-    fleet::record_schemas().into_iter().map(with_examples).collect()
+    fleet::record_schemas().into_iter().chain(auth::record_schemas()).map(with_examples).collect()
 }
 
 /// A record as this version has stored it.
 pub(crate) fn stored(name: &str) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../libs/fleet/tests/fixtures");
-    let text = fs::read_to_string(folder.join(format!("{name}-v1.json")));
+    let of_a_crate = |owner: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../libs").join(owner);
+        fs::read_to_string(folder.join(format!("tests/fixtures/{name}-v1.json")))
+    };
+    let text = of_a_crate("fleet").or_else(|_| of_a_crate("auth"));
     serde_json::from_str(&text.unwrap_or_else(|no| panic!("{name}: {no}"))).unwrap()
 }

@@ -38,11 +38,15 @@ pub(crate) fn submission() -> Value {
 }
 
 pub(crate) fn submit() -> SubmitJob {
-    SubmitJob { file: Some(FILE.to_owned()), submission: None, expect: Some("absent".to_owned()) }
+    SubmitJob {
+        file: Some(FILE.to_owned()),
+        expect: Some("absent".to_owned()),
+        ..SubmitJob::default()
+    }
 }
 
 pub(crate) fn submit_keys() -> SubmitJob {
-    SubmitJob { file: None, submission: submission().as_object().cloned(), expect: None }
+    SubmitJob { submission: submission().as_object().cloned(), ..SubmitJob::default() }
 }
 
 pub(crate) fn receipt() -> Receipt {
@@ -56,7 +60,7 @@ pub(crate) fn receipt() -> Receipt {
 }
 
 pub(crate) fn plan() -> PlanJob {
-    PlanJob { file: Some(FILE.to_owned()), submission: None }
+    PlanJob { file: Some(FILE.to_owned()), ..PlanJob::default() }
 }
 
 pub(crate) fn planned() -> Planned {
@@ -82,7 +86,7 @@ pub(crate) fn planned() -> Planned {
 
 pub(crate) fn children() -> AddChildren {
     let keys: Map<String, Value> = submission().as_object().cloned().unwrap();
-    AddChildren { job_id: job(), children: vec![keys] }
+    AddChildren { job_id: job(), children: vec![keys], yolo: false }
 }
 
 pub(crate) fn added() -> Added {

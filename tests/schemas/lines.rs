@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use fleet::{EventRecord, Factory, Lease, Product, Run};
 use protocol::{
-    AboutJob, AboutProduct, AuditArtifacts, Custody, Envelope, FactoryAction, Found, Granted,
-    JobAction, Operation, ProductAction, Query, Row, SubmitJob, Word,
+    AboutJob, AboutProduct, AddChildren, AuditArtifacts, Custody, Envelope, FactoryAction, Found,
+    Granted, JobAction, Operation, ProductAction, Query, Row, SubmitJob, Word,
 };
 use schemars::SchemaGenerator;
 use serde_json::Value;
@@ -54,8 +54,16 @@ pub(crate) fn messages(told: &Told) -> impl Iterator<Item = &Message> {
 pub(crate) fn line(row: Row, of: &mut SchemaGenerator) -> Option<Line> {
     Some(match row {
         Row::Submit => asked(row, of, &examples::submit(), &examples::receipt()),
+        Row::SubmitYolo => {
+            let said = SubmitJob { yolo: true, ..examples::submit() };
+            asked(row, of, &said, &examples::receipt())
+        }
         Row::Plan => asked(row, of, &examples::plan(), &examples::planned()),
         Row::Children => asked(row, of, &examples::children(), &examples::added()),
+        Row::ChildrenYolo => {
+            let said = AddChildren { yolo: true, ..examples::children() };
+            asked(row, of, &said, &examples::added())
+        }
         Row::Intake => told::<SubmitJob>(row, of, &examples::submit_keys()),
         Row::Query(query) => return about(query, of),
         Row::Operate(operation) => operate(operation, of),

@@ -10,8 +10,10 @@
 )]
 
 mod docker;
+mod fuzz;
 mod linker;
 mod run;
+mod sbom;
 mod steps;
 mod tally;
 mod tools;
@@ -44,6 +46,9 @@ cargo xtask <verb>
   deny          licences, sources and banned crates, where cargo-deny is installed
   chaos         a minute of faults upon a fleet of real processes, and a judgement
   chaos --seconds 120 --seed 7 --nodes 3 -o json --keep
+  fuzz          the fuzzers, a minute each, where cargo-fuzz and a nightly toolchain are installed
+  fuzz --seconds 5
+  sbom          what the binary is made of, as CycloneDX, into target/sbom
   bench         the benchmarks; programs, never part of the test run
 ";
 
@@ -59,6 +64,13 @@ fn main() -> Result<ExitCode> {
     if let ["chaos", told @ ..] = words.as_slice() {
         let ready = run::step(&steps::SETUP)?;
         return Ok(close(&[ready, run::campaign(&steps::CHAOS, told)?]));
+    }
+    if let ["fuzz", told @ ..] = words.as_slice() {
+        return Ok(close(&fuzz::all(told)?));
+    }
+    if words.as_slice() == ["sbom"] {
+        println!("{}", sbom::written()?.display());
+        return Ok(ExitCode::SUCCESS);
     }
     let steps: &[Step] = match words.as_slice() {
         ["test" | "ci"] => &steps::EVERYTHING,

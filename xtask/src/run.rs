@@ -151,7 +151,7 @@ fn shown(stream: impl Read, runner: Runner) -> Tally {
 
 /// A command that failed without naming a failed test (it did not compile, say) is one failure;
 /// a test step that counted nothing has not proved anything and fails as well.
-fn judged(step: &Step, succeeded: bool, mut seen: Tally) -> Outcome {
+pub(crate) fn judged(step: &Step, succeeded: bool, mut seen: Tally) -> Outcome {
     let mut notes = Vec::new();
     let silent = matches!(step.kind, Kind::Tests | Kind::Docker) && seen == Tally::default();
     if !succeeded || silent {
@@ -166,7 +166,7 @@ fn judged(step: &Step, succeeded: bool, mut seen: Tally) -> Outcome {
     Outcome { tally: seen, notes }
 }
 
-fn skipped(step: &Step, why: &str) -> Outcome {
+pub(crate) fn skipped(step: &Step, why: &str) -> Outcome {
     println!("\n== {}: SKIPPED, {why}", step.name);
     let tally = Tally { skipped: 1, ..Tally::default() };
     Outcome { tally, notes: vec![format!("SKIPPED {}: {why}", step.name)] }

@@ -72,7 +72,7 @@ fn there(program: &str, named_by: &str) -> Option<PathBuf> {
     named.or_else(|| on_path(program))
 }
 
-fn root() -> Result<&'static Path> {
+pub(crate) fn root() -> Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the root")
 }
 

@@ -132,6 +132,8 @@ pub(crate) fn keeper(row: Row) -> &'static str {
         Row::Submit
         | Row::Plan
         | Row::Children
+        | Row::ChildrenYolo
+        | Row::SubmitYolo
         | Row::Query(_)
         | Row::Operate(_)
         | Row::Offer

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bus::{Bus, BusError, Message};
 use bytes::Bytes;
-use fleet::{ProductId, Timestamp};
+use fleet::{Actor, ProductId, Timestamp};
 use protocol::{Ask, Envelope, Header, Headers, Problem};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -27,6 +27,8 @@ pub use http::{
 pub struct OverBus {
     bus: Arc<dyn Bus>,
     product: ProductId,
+    /// For whom it asks; without, for whoever sends.
+    by: Option<Arc<str>>,
     /// Bytes never travel in messages.
     door: Option<OverHttp>,
 }
@@ -57,7 +59,13 @@ pub enum CallError {
 impl OverBus {
     #[must_use]
     pub fn new(bus: Arc<dyn Bus>, product: ProductId) -> Self {
-        Self { bus, product, door: None }
+        Self { bus, product, by: None, door: None }
+    }
+
+    /// Asks for somebody else.
+    #[must_use]
+    pub fn in_the_name_of(self, by: &Actor) -> Self {
+        Self { by: Some(by.to_string().into()), ..self }
     }
 
     /// Names the door that bytes go through.
@@ -84,6 +92,9 @@ impl OverBus {
         message.headers = Headers::default()
             .with(Header::RequestId, &patience.request_id.to_string())
             .with(Header::Deadline, &patience.until.to_string());
+        if let Some(by) = &self.by {
+            message.headers = message.headers.with(Header::Actor, by);
+        }
         let answer = self.bus.request(message, patience.span).await?;
         if answer.headers.get(Header::Code).is_none() {
             return Ok(answer.body);

@@ -48,9 +48,19 @@ fn jitter_stays_within_its_bound(ids: &dyn Ids) {
     assert!(ids.jitter(Duration::MAX) <= Duration::MAX);
 }
 
+fn entropy_is_never_the_same_and_leaves_no_byte_out(ids: &dyn Ids) {
+    let drawn: BTreeSet<_> = (0..256).map(|_| ids.entropy()).collect();
+    assert_eq!(drawn.len(), 256);
+    for byte in 0..32 {
+        let values: BTreeSet<_> = drawn.iter().map(|bytes| bytes[byte]).collect();
+        assert!(values.len() > 64, "byte {byte} hardly varies");
+    }
+}
+
 #[test]
 fn the_system_keeps_the_laws() {
     let system = System::start();
+    entropy_is_never_the_same_and_leaves_no_byte_out(&system);
     time_never_falls(&system);
     minted_ids_are_version_7_unique_and_rising(&system);
     jitter_stays_within_its_bound(&system);
@@ -86,6 +96,7 @@ async fn paused_time_moves_sleeps_and_timestamps_together() {
 #[tokio::test(start_paused = true)]
 async fn seeded_ids_keep_the_laws() {
     minted_ids_are_version_7_unique_and_rising(&seeded(1));
+    entropy_is_never_the_same_and_leaves_no_byte_out(&seeded(1));
     jitter_stays_within_its_bound(&seeded(1));
 }
 

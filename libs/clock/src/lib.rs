@@ -38,6 +38,9 @@ pub trait Ids: Send + Sync + Debug + 'static {
     /// A UUID of version 7, greater than every one minted here before.
     fn mint(&self) -> Uuid;
 
+    /// 256 bits that nobody can guess, for a credential.
+    fn entropy(&self) -> [u8; 32];
+
     /// A span between zero and `most`, both included, to keep many from acting at once.
     fn jitter(&self, most: Duration) -> Duration;
 }

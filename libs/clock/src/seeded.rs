@@ -45,6 +45,12 @@ impl Ids for Seeded {
         state.rising.mint(millis, noise)
     }
 
+    fn entropy(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.state().chance.fill_bytes(&mut bytes);
+        bytes
+    }
+
     fn jitter(&self, most: Duration) -> Duration {
         mint::share(most, self.state().chance.next_u64())
     }

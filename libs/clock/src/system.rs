@@ -48,6 +48,10 @@ impl Ids for System {
         self.rising.lock().unwrap_or_else(PoisonError::into_inner).mint(millis, noise)
     }
 
+    fn entropy(&self) -> [u8; 32] {
+        entropy()
+    }
+
     fn jitter(&self, most: Duration) -> Duration {
         mint::share(most, u64::from_le_bytes(entropy()))
     }

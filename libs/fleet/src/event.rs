@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,15 @@ use crate::record::{Head, Record};
 use crate::report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};
 use crate::time::Timestamp;
 
-/// Who did it.
+/// The longest id of one.
+const LONGEST_ACTOR: usize = 256;
+
+/// A text that names nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an actor is user:, token:, factory: or service: and an id")]
+pub struct NotAnActor;
+
+/// Who did it. As text `<kind>:<id>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     pub kind: ActorKind,
@@ -44,6 +54,43 @@ impl Actor {
     #[must_use]
     pub fn user(id: &str) -> Self {
         Self { kind: ActorKind::User, id: id.to_owned() }
+    }
+
+    /// Whoever may read this host's own token.
+    #[must_use]
+    pub fn owner() -> Self {
+        Self::user("local")
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.kind.as_str(), self.id)
+    }
+}
+
+impl FromStr for Actor {
+    type Err = NotAnActor;
+
+    fn from_str(text: &str) -> Result<Self, NotAnActor> {
+        let (kind, id) = text.split_once(':').ok_or(NotAnActor)?;
+        let kind = ActorKind::ALL.into_iter().find(|known| known.as_str() == kind);
+        let plain = (1..=LONGEST_ACTOR).contains(&id.len()) && !id.contains(char::is_control);
+        let kind = kind.filter(|_| plain).ok_or(NotAnActor)?;
+        Ok(Self { kind, id: id.to_owned() })
+    }
+}
+
+impl ActorKind {
+    const ALL: [Self; 4] = [Self::User, Self::Token, Self::Factory, Self::Service];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Token => "token",
+            Self::Factory => "factory",
+            Self::Service => "service",
+        }
     }
 }
 

@@ -54,7 +54,9 @@ pub use control::{Control, ControlCommand, ControlEvent};
 pub use dependency::{DepsView, GRAPH_LIMIT, GraphTooLarge, Walk, satisfies};
 pub use digest::{canonical_json, sha256_hex};
 pub use entry::AuditEntry;
-pub use event::{Actor, ActorKind, Data, Entry, EventRecord, EventType, Mention, Refused};
+pub use event::{
+    Actor, ActorKind, Data, Entry, EventRecord, EventType, Mention, NotAnActor, Refused,
+};
 pub use factory::{
     Descriptor, Factory, FactoryCommand, FactoryEvent, Health, Heartbeat, STALE_AFTER,
 };

@@ -1,11 +1,14 @@
 //! Where each record lives: its kind, its partition, its id. The one list of what the ledger
 //! stores.
 
-use fleet::{Artifact, Budget, EventRecord, Factory, Job, Lease, Lock, Product, Record, Run};
+use auth::{Account, Session, Stored, Token, User, Verification};
+use fleet::{
+    Artifact, AuditEntry, Budget, EventRecord, Factory, Job, Lease, Lock, Product, Record, Run,
+};
 use store::{Kind, Spread};
 
 /// Everything that is stored, for whoever makes or opens a store.
-pub const KINDS: [Kind; 9] = [
+pub const KINDS: [Kind; 15] = [
     Job::KIND,
     Run::KIND,
     Lease::KIND,
@@ -15,6 +18,22 @@ pub const KINDS: [Kind; 9] = [
     Lock::KIND,
     Budget::KIND,
     Product::KIND,
+    AuditEntry::KIND,
+    Stored::<Token>::KIND,
+    Stored::<User>::KIND,
+    Stored::<Account>::KIND,
+    Stored::<Session>::KIND,
+    Stored::<Verification>::KIND,
+];
+
+/// Of these the door is the only keeper, and no other service reads one.
+pub const KINDS_OF_IDENTITY: [Kind; 6] = [
+    AuditEntry::KIND,
+    Stored::<Token>::KIND,
+    Stored::<User>::KIND,
+    Stored::<Account>::KIND,
+    Stored::<Session>::KIND,
+    Stored::<Verification>::KIND,
 ];
 
 /// A record that has a place in the store.
@@ -115,5 +134,85 @@ impl Placed for Product {
 
     fn place(&self) -> (String, String) {
         (self.head.product_id.to_string(), self.head.product_id.to_string())
+    }
+}
+
+impl Placed for AuditEntry {
+    const KIND: Kind = kind("fleet_audit", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        (self.head.product_id.to_string(), self.id.clone())
+    }
+
+    fn is_reread(&self) -> bool {
+        false
+    }
+}
+
+impl Placed for Stored<Token> {
+    const KIND: Kind = kind("fleet_tokens", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        by_itself(&self.id)
+    }
+}
+
+impl Placed for Stored<User> {
+    const KIND: Kind = kind("fleet_users", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        by_itself(&self.id)
+    }
+}
+
+impl Placed for Stored<Account> {
+    const KIND: Kind = kind("fleet_accounts", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        by_itself(&self.id)
+    }
+}
+
+impl Placed for Stored<Session> {
+    const KIND: Kind = kind("fleet_sessions", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        by_itself(&self.id)
+    }
+}
+
+impl Placed for Stored<Verification> {
+    const KIND: Kind = kind("fleet_verifications", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        by_itself(&self.id)
+    }
+}
+
+/// What belongs to no product is a partition of its own.
+fn by_itself(id: &str) -> (String, String) {
+    (id.to_owned(), id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use fleet::{CONTAINERS, Container, Partition};
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_container_and_lies_where_that_says() {
+        let known: Vec<&Container> = CONTAINERS.iter().chain(auth::CONTAINERS).collect();
+        for kind in KINDS {
+            assert!(known.iter().any(|one| one.name == kind.name), "{}", kind.name);
+        }
+        let (audit, others): (Vec<_>, Vec<_>) =
+            KINDS_OF_IDENTITY.iter().partition(|kind| **kind == AuditEntry::KIND);
+        assert_eq!((audit.len(), others.len()), (1, auth::CONTAINERS.len()));
+        for own in auth::CONTAINERS {
+            assert!(others.iter().any(|kind| kind.name == own.name), "{}", own.name);
+            assert_eq!(own.partition, Partition::Id, "{}", own.name);
+            assert!(KINDS.iter().any(|kind| kind.name == own.name), "{}", own.name);
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! outcomes become problems.
 
 use bus::{BusError, Delivery};
-use fleet::{ProductId, Rejection, Timestamp};
+use fleet::{Actor, ProductId, Rejection, Timestamp};
 use ledger::{LedgerError, Outcome};
 use protocol::{Ask, Code, Envelope, Header, Headers, Problem};
 use serde::Serialize;
@@ -18,6 +18,8 @@ pub struct Asked<A> {
     pub product: ProductId,
     pub request_id: Uuid,
     pub deadline: Option<Timestamp>,
+    /// For whom it is asked, as the door or the producer says.
+    pub by: Actor,
     pub ask: A,
 }
 
@@ -36,6 +38,7 @@ impl<A: Ask> Asked<A> {
         Ok(Self {
             product: message.subject.product().clone(),
             request_id,
+            by: header(Header::Actor).and_then(|by| by.parse().ok()).unwrap_or_else(Actor::owner),
             deadline: header(Header::Deadline).and_then(|at| at.parse().ok()),
             ask,
         })

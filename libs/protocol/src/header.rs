@@ -13,6 +13,8 @@ pub enum Header {
     Code,
     /// Which of its products a principal means.
     Product,
+    /// For whom the door asks, as events name them: `user:<id>` or the like.
+    Actor,
     /// The moment after which nobody waits for the answer: a request past it is dropped.
     Deadline,
     /// W3C trace context.
@@ -20,11 +22,12 @@ pub enum Header {
 }
 
 impl Header {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RequestId,
         Self::Status,
         Self::Code,
         Self::Product,
+        Self::Actor,
         Self::Deadline,
         Self::TraceParent,
     ];
@@ -36,6 +39,7 @@ impl Header {
             Self::Status => "Fleet-Status",
             Self::Code => "Fleet-Code",
             Self::Product => "Fleet-Product",
+            Self::Actor => "Fleet-Actor",
             Self::Deadline => "Fleet-Deadline",
             Self::TraceParent => "traceparent",
         }

@@ -4,14 +4,22 @@
 mod error;
 mod filter;
 mod header;
+mod identity;
 mod message;
 mod permit;
+mod role;
+mod secret;
 mod subject;
 mod verb;
 
 pub use error::{Code, Detail, Envelope, Problem};
 pub use filter::Filter;
 pub use header::{Header, Headers};
+pub use identity::{
+    AskReset, AuditShown, AuthUser, Bind, EnrollFactory, Enrolled, IssueToken, Issued, Reset,
+    RotateToken, SessionShown, SessionTimes, SignIn, SignUp, SignedIn, TokenKind, TokenShown,
+    VerifyEmail,
+};
 pub use message::{
     AboutJob, AboutProduct, AddChildren, Added, AppendLog, ArtifactPage, ArtifactsAudited,
     ArtifactsSwept, Ask, AuditArtifacts, Beat, Beaten, BeginArtifact, Begun, BoardNumbers,
@@ -24,5 +32,7 @@ pub use message::{
     SweepArtifacts, Upload, Verified, Verify,
 };
 pub use permit::{Permits, Principal, Purpose, inbox_of, is_inbox};
+pub use role::Role;
+pub use secret::Secret;
 pub use subject::{BadSubject, Kind, NOWHERE, Party, Route, Row, Subject, Topic};
 pub use verb::{Custody, Operation, Query, Reason, Word};

@@ -24,8 +24,11 @@ pub struct Subject {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
     Submit,
+    /// Of somebody whose jobs may run engines that approve their own tools.
+    SubmitYolo,
     Plan,
     Children,
+    ChildrenYolo,
     Intake,
     Query(Query),
     Operate(Operation),
@@ -44,8 +47,10 @@ pub enum Topic {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Row {
     Submit,
+    SubmitYolo,
     Plan,
     Children,
+    ChildrenYolo,
     Intake,
     Query(Query),
     Operate(Operation),
@@ -142,8 +147,10 @@ impl Subject {
     pub fn row(&self) -> Row {
         match &self.topic {
             Topic::Submit => Row::Submit,
+            Topic::SubmitYolo => Row::SubmitYolo,
             Topic::Plan => Row::Plan,
             Topic::Children => Row::Children,
+            Topic::ChildrenYolo => Row::ChildrenYolo,
             Topic::Intake => Row::Intake,
             Topic::Query(verb) => Row::Query(*verb),
             Topic::Operate(verb) => Row::Operate(*verb),
@@ -170,8 +177,10 @@ impl fmt::Display for Subject {
         write!(out, "{ROOT}.{}.", self.product)?;
         match &self.topic {
             Topic::Submit => out.write_str("submit"),
+            Topic::SubmitYolo => out.write_str("submit.yolo"),
             Topic::Plan => out.write_str("plan"),
             Topic::Children => out.write_str("children"),
+            Topic::ChildrenYolo => out.write_str("children.yolo"),
             Topic::Intake => out.write_str("in"),
             Topic::Query(verb) => write!(out, "q.{}", verb.as_str()),
             Topic::Operate(verb) => write!(out, "op.{}", verb.as_str()),
@@ -205,8 +214,13 @@ impl Row {
     /// Every line of the table, in its order.
     pub fn all() -> impl Iterator<Item = Self> {
         let words = Word::ALL.into_iter().map(Self::Spoken);
-        [Self::Submit, Self::Plan, Self::Children, Self::Intake]
+        let (submit, children) =
+            ([Self::Submit, Self::SubmitYolo], [Self::Children, Self::ChildrenYolo]);
+        submit
             .into_iter()
+            .chain([Self::Plan])
+            .chain(children)
+            .chain([Self::Intake])
             .chain(Query::ALL.into_iter().map(Self::Query))
             .chain(Operation::ALL.into_iter().map(Self::Operate))
             .chain([Self::Offer, Self::OfferAny])
@@ -219,8 +233,10 @@ impl Row {
     pub(crate) fn tail(self) -> String {
         match self {
             Self::Submit => "submit".into(),
+            Self::SubmitYolo => "submit.yolo".into(),
             Self::Plan => "plan".into(),
             Self::Children => "children".into(),
+            Self::ChildrenYolo => "children.yolo".into(),
             Self::Intake => "in".into(),
             Self::Query(verb) => format!("q.{}", verb.as_str()),
             Self::Operate(verb) => format!("op.{}", verb.as_str()),
@@ -242,6 +258,7 @@ impl Row {
         use Party::{AnyService, Factory, Gateway, Operator, Producer, Relay, Viewer};
         let (kind, from, to): (_, &[Party], &[Party]) = match self {
             Self::Submit | Self::Plan | Self::Children => (Request, &[Producer], &[Party::Submit]),
+            Self::SubmitYolo | Self::ChildrenYolo => (Request, &[Gateway], &[Party::Submit]),
             Self::Intake => (Stream, &[Producer], &[Party::Submit]),
             Self::Query(Query::Why | Query::Stats) => (Request, &[Viewer], &[Party::Scheduler]),
             Self::Query(Query::Artifacts) => (Request, &[Viewer], &[Party::Artifact]),
@@ -305,8 +322,10 @@ fn listener(word: Word) -> &'static [Party] {
 fn parse_topic(tokens: &[&str]) -> Option<Topic> {
     Some(match tokens {
         ["submit"] => Topic::Submit,
+        ["submit", "yolo"] => Topic::SubmitYolo,
         ["plan"] => Topic::Plan,
         ["children"] => Topic::Children,
+        ["children", "yolo"] => Topic::ChildrenYolo,
         ["in"] => Topic::Intake,
         ["q", verb] => Topic::Query(Query::parse(verb)?),
         ["op", verb] => Topic::Operate(Operation::parse(verb)?),

@@ -63,6 +63,7 @@ fn a_factory_owns_what_it_says_and_the_commands_to_it() {
             Topic::Spoken(..) | Topic::Command(_) => true,
             Topic::Custody(_) | Topic::Log(_) => false,
             Topic::Submit | Topic::Plan | Topic::Children | Topic::Intake => false,
+            Topic::SubmitYolo | Topic::ChildrenYolo => false,
             Topic::Query(_) => false,
             Topic::Operate(_) | Topic::Offer(_) | Topic::OfferAny => false,
             Topic::Event(_) | Topic::Kick(_) | Topic::DeadLetter => false,
@@ -177,8 +178,10 @@ fn one_of_each() -> Vec<Subject> {
     let (f, j) = (factory(), job());
     let mut topics = vec![
         Topic::Submit,
+        Topic::SubmitYolo,
         Topic::Plan,
         Topic::Children,
+        Topic::ChildrenYolo,
         Topic::Intake,
         Topic::Offer(f.clone()),
         Topic::OfferAny,

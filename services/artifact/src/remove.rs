@@ -13,7 +13,7 @@ impl Keeper {
     pub(crate) async fn remove(self, asked: Asked<RemoveArtifact>) -> Served<RemoveArtifact> {
         let hold = asked.ask.hold.as_ref();
         let removing = Removing {
-            by: hold.map_or_else(|| Actor::user("local"), |hold| Actor::factory(&hold.factory_id)),
+            by: hold.map_or_else(|| asked.by.clone(), |hold| Actor::factory(&hold.factory_id)),
             holding: hold.map(holding),
             unless_ready: false,
             reason: None,

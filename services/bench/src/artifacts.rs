@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use blob::Blobs;
@@ -13,9 +14,11 @@ use client::{FetchError, Freight, OverHttp, Patience};
 use clock::{Clock, Ids};
 use fleet::{ArtifactKind, JobId};
 use futures_util::stream;
+use identity::Identity;
 use ledger::Terms;
 use node::Tasks;
 use protocol::{BeginArtifact, KeepArtifact, Linked, ListArtifacts};
+use store::Store;
 use tempfile::TempDir;
 
 use crate::spread::Spread;
@@ -93,14 +96,19 @@ pub(crate) async fn measure(
 impl Ground {
     async fn open(yard: Yard, blobs: Blobs) -> Result<Self, BenchError> {
         let door = Tasks::default();
+        let front = yard.beside(door.clone());
+        let nobody: Arc<dyn Store> = Arc::new(store::Memory::new());
+        let (clock, ids) = (Arc::clone(&front.clock), Arc::clone(&front.ids));
+        let identity = Identity::over(&nobody, clock, ids, identity::Settings::default());
         let opened = gateway::Options {
             address: ([127, 0, 0, 1], 0).into(),
             product: yard.product.clone(),
             token: TOKEN.parse().expect("it is long enough"),
             hosts: Vec::new(),
             blobs: blobs.clone(),
+            identity,
         };
-        let address = gateway::serve(yard.beside(door.clone()), opened).await;
+        let address = gateway::serve(front, opened).await;
         let address = address.map_err(|_| BenchError::Went("no door"))?;
         let link = OverHttp::new(&format!("http://{address}"), TOKEN);
         let link = link.map_err(|_| BenchError::Went("no address"))?;

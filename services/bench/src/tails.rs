@@ -8,6 +8,7 @@ use client::{Follow, LogPart, News, OverHttp, Patience};
 use dev::{Data, Local};
 use fleet::{Disposition, OpId, RequestId};
 use futures_util::future::{join, join_all};
+use identity::SignUpMode;
 use ledger::Terms;
 use node::open::BlobsChoice;
 use node::{Node, Tasks};
@@ -97,6 +98,7 @@ async fn opened(options: &Options, place: &std::path::Path) -> Result<Local, Ben
         terms: Terms::default(),
         engine: "echo".parse().expect("a name"),
         keep: Default::default(),
+        sign_up: SignUpMode::Off,
     };
     Local::open(options).await.map_err(|_| BenchError::Went("the door stays shut"))
 }

@@ -128,7 +128,7 @@ impl Yard {
 
     pub(crate) async fn submit(&self, key: &str, priority: &str) -> Result<Receipt, BenchError> {
         let keys = self.manifest(key, priority, &[], &self.body);
-        self.ask(&SubmitJob { file: None, submission: Some(keys), expect: None }).await
+        self.ask(&SubmitJob { submission: Some(keys), ..SubmitJob::default() }).await
     }
 
     pub(crate) async fn claim(

@@ -91,12 +91,12 @@ async fn each(
     let about = |trouble: Trouble| trouble.about(Passage { name: &sheet.name, text: &sheet.text });
     let as_file = sheet.keys.is_none().then(|| sheet.text.clone());
     if wanted.plan {
-        let ask = PlanJob { file: as_file, submission: sheet.keys.clone() };
+        let ask = PlanJob { file: as_file, submission: sheet.keys.clone(), yolo: false };
         let plan = desk.ask(&ask).await.map_err(about)?;
         return Ok(planned(desk, &sheet.name, &json!(plan)));
     }
     let expect = wanted.expect.clone();
-    let ask = SubmitJob { file: as_file, submission: sheet.keys.clone(), expect };
+    let ask = SubmitJob { file: as_file, submission: sheet.keys.clone(), expect, yolo: false };
     // Without a key each saying is a job of its own.
     let receipt = if sheet.keyed { desk.order(&ask).await } else { desk.say_once(&ask).await };
     let receipt = receipt.map_err(about)?;

@@ -8,6 +8,7 @@ use artifact::Retention;
 use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
 use gateway::{HostName, LocalToken, NotOpened};
+use identity::{Identity, SignUpMode};
 use ledger::{Ledger, Terms};
 use node::open::{self, BlobsChoice, BusChoice, Making, Process, Reach, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
@@ -63,6 +64,8 @@ pub struct Options {
     pub terms: Terms,
     /// Runs a job that names no engine.
     pub engine: EngineName,
+    /// How people come in.
+    pub sign_up: SignUpMode,
 }
 
 /// Why there is no fleet.
@@ -110,6 +113,8 @@ impl Local {
         let blobs = open::blobs(&options.blobs, Arc::clone(&node.ids))?;
         let terms = Serving { engine: Some(options.engine), keep: options.keep };
         let fleet = Fleet::start(node.clone(), &ledger, &blobs, terms).await?;
+        let people = identity::Settings { sign_up: options.sign_up, ..Default::default() };
+        let (clock, ids) = (Arc::clone(&node.clock), Arc::clone(&node.ids));
         let door = Tasks::default();
         let front = Node { tasks: door.clone(), ..node.clone() };
         let opened = gateway::Options {
@@ -118,6 +123,7 @@ impl Local {
             token: options.token,
             hosts: options.hosts,
             blobs,
+            identity: Identity::over(&store, clock, ids, people),
         };
         let address = gateway::serve(front, opened).await?;
         Ok(Self { fleet, door, address, product: options.product, node })

@@ -83,8 +83,10 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     if route.is_open() {
         told["security"] = json!([]);
     }
-    if let Some(role) = route.role {
-        told["description"] = json!(format!("For {role}."));
+    if !route.roles.is_empty() {
+        told["x-roles"] = json!(route.roles);
+        let roles: Vec<&str> = route.roles.iter().map(|role| role.as_str()).collect();
+        told["description"] = json!(format!("For the role {}.", roles.join(" or ")));
     }
     told
 }

@@ -1,11 +1,11 @@
-//! The events of one product as they happen, and the latest of them for whoever was away a moment.
+//! The events of every product as they happen, and the latest of them for whoever was away a moment.
 //! Forgets: what it no longer has is in the records.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleet::{EventRecord, EventType, JobId, ProductId};
-use node::{BusAway, Node};
+use node::{BusAway, News, Node};
 use protocol::Row;
 use tokio::sync::broadcast;
 
@@ -17,6 +17,7 @@ const BEHIND: usize = 1024;
 /// One event on its way to listeners.
 #[derive(Debug)]
 pub(crate) struct Told {
+    pub(crate) product: ProductId,
     /// The cursor: `<jobId>-<seq>`.
     pub(crate) id: String,
     pub(crate) job: JobId,
@@ -46,14 +47,12 @@ pub(crate) struct Start {
 }
 
 /// Hears from now on.
-pub(crate) async fn open(node: &Node, product: &ProductId) -> Result<Arc<Feed>, BusAway> {
+pub(crate) async fn open(node: &Node) -> Result<Arc<Feed>, BusAway> {
     let (live, _) = broadcast::channel(BEHIND);
     let feed = Arc::new(Feed { latest: Mutex::default(), live });
-    let (ours, product) = (Arc::clone(&feed), product.clone());
-    let handler = move |news: node::News| {
-        if news.product == product {
-            ours.tell(&news.body);
-        }
+    let ours = Arc::clone(&feed);
+    let handler = move |news: News| {
+        ours.tell(&news);
         std::future::ready(())
     };
     node.hear(Row::Event, "feed", handler).await?;
@@ -61,8 +60,9 @@ pub(crate) async fn open(node: &Node, product: &ProductId) -> Result<Arc<Feed>, 
 }
 
 impl Told {
-    pub(crate) fn of(event: &EventRecord) -> Self {
+    pub(crate) fn of(product: &ProductId, event: &EventRecord) -> Self {
         Self {
+            product: product.clone(),
             id: event.id.clone(),
             job: event.job_id,
             seq: event.seq,
@@ -84,9 +84,10 @@ impl Feed {
         Start { missed, live }
     }
 
-    fn tell(&self, body: &[u8]) {
-        let Ok(event) = serde_json::from_slice::<EventRecord>(body) else { return };
-        let told = Arc::new(Told::of(&event));
+    fn tell(&self, news: &News) {
+        let Ok(event) = serde_json::from_slice::<EventRecord>(&news.body) else { return };
+        // The subject says whose it is, and who may say it is for the bus to judge.
+        let told = Arc::new(Told::of(&news.product, &event));
         let mut latest = self.latest();
         // Two roles may tell the same event, and a stream keeps it once but lets it be heard twice.
         if latest.keep(&told) {
@@ -124,6 +125,7 @@ mod tests {
 
     fn told(seq: usize) -> Arc<Told> {
         Arc::new(Told {
+            product: "acme".parse().unwrap(),
             id: format!("{JOB}-{seq}"),
             job: JOB.parse().unwrap(),
             seq: None,

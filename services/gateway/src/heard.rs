@@ -1,8 +1,10 @@
 //! One request as the routes see it: named, admitted, its body read within its bound. From here
 //! every route speaks in typed calls.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use auth::{Denied, Standing};
 use axum::RequestExt;
 use axum::body::Body;
 use axum::extract::{FromRequest, RawPathParams, Request};
@@ -10,19 +12,24 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use bytes::{Bytes, BytesMut};
-use client::{CallError, Patience};
+use client::{CallError, OverBus, Patience};
 use fleet::{JobId, Timestamp};
 use http_body_util::BodyExt;
+use identity::Declined;
 use node::shape;
-use protocol::{AboutJob, Ask, Code, Custody, Header, Kind, OfJob, Operation, Problem, Row, Word};
+use protocol::{
+    AboutJob, Ask, Code, Custody, Header, Kind, OfJob, Operation, Problem, Role, Row, Topic, Word,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::Door;
 use crate::guard::Named;
 use crate::problem::Refusal;
 use crate::query;
+use crate::recognise::{self, Recognised};
 
 /// The largest body of JSON.
 const LARGEST_BODY: usize = 8 << 20;
@@ -40,6 +47,13 @@ pub(crate) struct Heard {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) query: String,
+    /// Where it comes from.
+    pub(crate) peer: IpAddr,
+    known: Option<Recognised>,
+    /// Who asks, in the product that they ask about; nobody, where a route is open to everybody.
+    standing: Option<Standing>,
+    /// The fleet as they see it.
+    link: OverBus,
     /// The names in the path, decoded.
     path: Vec<String>,
     deadline: Option<Timestamp>,
@@ -64,19 +78,61 @@ impl Heard {
         let path = request.extract_parts::<RawPathParams>().await;
         let path = path.map_err(|_| Refusal::new(Code::NotFound, request_id))?;
         let path = path.iter().map(|(_, name)| name.to_owned()).collect();
+        let peer = recognise::peer(&request);
         let (parts, body) = request.into_parts();
         let deadline = parts.headers.get(Header::Deadline.as_str());
         let deadline = deadline.and_then(|at| at.to_str().ok()).and_then(|at| at.parse().ok());
         let query = parts.uri.query().unwrap_or_default().to_owned();
-        let Parts { method, headers, .. } = parts;
+        let Parts { method, headers, mut extensions, .. } = parts;
+        let known = extensions.remove::<Recognised>();
+        let standing = extensions.remove::<Standing>();
+        let link = match &standing {
+            Some(standing) => door.link(&standing.product).in_the_name_of(&standing.actor()),
+            None => door.link(&door.options.product),
+        };
         let (door, none) = (door.clone(), Ok(Bytes::new()));
-        Ok((Self { door, request_id, method, headers, query, path, deadline, body: none }, body))
+        let heard = Self {
+            door,
+            request_id,
+            method,
+            headers,
+            query,
+            peer,
+            known,
+            standing,
+            link,
+            path,
+            deadline,
+            body: none,
+        };
+        Ok((heard, body))
     }
 
     /// Reads the body after all, up to this bound of its own.
     pub(crate) async fn with_body(mut self, body: Body, most: usize) -> Self {
         self.body = self.body_of(body, most).await;
         self
+    }
+
+    /// Who asks, on a route that is not open to everybody.
+    pub(crate) fn standing(&self) -> Result<&Standing, Refusal> {
+        self.standing.as_ref().ok_or_else(|| self.refused(Code::Unauthenticated))
+    }
+
+    pub(crate) fn recognised(&self) -> Option<&Recognised> {
+        self.known.as_ref()
+    }
+
+    /// What the list of identities said no to.
+    pub(crate) fn declined(&self, why: &Declined) -> Refusal {
+        if let Declined::Away(error) = why {
+            warn!(request_id = %self.request_id, %error, "identities not reached");
+        }
+        Refusal::from(Box::new(why.problem(self.request_id)))
+    }
+
+    pub(crate) fn denied(&self, denied: Denied) -> Refusal {
+        Refusal::denied(denied, self.request_id)
     }
 
     pub(crate) fn refused(&self, code: Code) -> Refusal {
@@ -99,7 +155,7 @@ impl Heard {
             return Ok(id);
         }
         let get = OfJob { query: AboutJob::Get, job: self.named(0).to_owned() };
-        let found = self.ask(&get).await?.items.into_iter().next().unwrap_or_default();
+        let found = self.look_up(&get).await?.items.into_iter().next().unwrap_or_default();
         let id = found.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
         id.ok_or_else(|| self.refused(Code::NotFound))
     }
@@ -113,20 +169,39 @@ impl Heard {
         self.ask_within(ask, ANSWER_WITHIN).await
     }
 
+    /// What the door itself wants to know or to have done, for whoever asks.
+    pub(crate) async fn look_up<A: Ask>(&self, ask: &A) -> Result<A::Reply, Refusal> {
+        let patience = self.patience(ANSWER_WITHIN)?;
+        self.link.call(ask, patience).await.map_err(|why| self.unheard(ask, why))
+    }
+
+    /// A factory says its own words and no others; nobody else says them.
+    fn judge<A: Ask>(&self, ask: &A) -> Result<(), Refusal> {
+        let Some(standing) = &self.standing else { return Ok(()) };
+        let judged = match ask.subject(&standing.product).topic() {
+            Topic::Spoken(factory, _) => standing.speaks_as(factory),
+            _ if standing.role == Role::Factory => Err(Denied::Role),
+            _ => Ok(()),
+        };
+        judged.map_err(|denied| self.denied(denied))
+    }
+
     pub(crate) async fn ask_within<A: Ask>(
         &self,
         ask: &A,
         span: Duration,
     ) -> Result<A::Reply, Refusal> {
+        self.judge(ask)?;
         let patience = self.patience(span)?;
-        let said = self.door.link.call(ask, patience).await;
+        let said = self.link.call(ask, patience).await;
         said.map_err(|why| self.unheard(ask, why))
     }
 
     /// As [`Self::ask`], the answer as it was written: a long one is passed on as it is.
     pub(crate) async fn ask_to_pass_on<A: Ask>(&self, ask: &A) -> Result<Bytes, Refusal> {
+        self.judge(ask)?;
         let patience = self.patience(ANSWER_WITHIN)?;
-        let said = self.door.link.said(ask, patience).await;
+        let said = self.link.said(ask, patience).await;
         said.map_err(|why| self.unheard(ask, why))
     }
 
@@ -172,7 +247,7 @@ impl Heard {
     /// Takes out a product, which has to be ours.
     pub(crate) fn ours(&self, object: &mut Map<String, Value>) -> Result<(), Refusal> {
         match object.remove("productId") {
-            Some(product) if product.as_str() != Some(self.door.options.product.as_str()) => {
+            Some(product) if product.as_str() != Some(self.standing()?.product.as_str()) => {
                 Err(self.refused(Code::OutOfScope))
             }
             Some(_) | None => Ok(()),
@@ -229,7 +304,7 @@ impl Heard {
 
     pub(crate) async fn exists(&self, job: JobId) -> Result<(), Refusal> {
         let get = OfJob { query: AboutJob::Get, job: job.to_string() };
-        self.ask(&get).await.map(|_| ())
+        self.look_up(&get).await.map(|_| ())
     }
 
     /// How long the body is, as it was announced.

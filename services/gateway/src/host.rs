@@ -53,6 +53,12 @@ pub(crate) fn is_ours(hosts: &[HostName], uri: &Uri, headers: &HeaderMap) -> boo
     only.is_some_and(|name| ours(&name)) && uri.authority().is_none_or(ours)
 }
 
+/// Whether the request was made under a name of loopback.
+pub(crate) fn is_local(headers: &HeaderMap) -> bool {
+    let named = headers.get(HOST).and_then(|name| name.to_str().ok());
+    named.and_then(|name| name.parse().ok()).is_some_and(|name: Authority| is_loopback(&name))
+}
+
 fn is_loopback(name: &Authority) -> bool {
     let host = bare(name.host());
     let named = host.eq_ignore_ascii_case("localhost");

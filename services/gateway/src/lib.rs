@@ -1,7 +1,8 @@
-//! The HTTP door. Holds no truth and writes none: every route is one typed call over the bus, and
-//! every refusal is the one that the bus gave. Only the bytes of artifacts pass through it, straight
-//! into the blob store and out of it; which of them count, it asks. Until there are principals it opens for one token and
-//! one product, and beyond loopback only under names that it was told.
+//! The HTTP door. Of jobs it holds no truth and writes none: every route is one typed call over the
+//! bus, and every refusal is the one that the bus gave. The bytes of artifacts pass through it,
+//! straight into the blob store and out of it; which of them count, it asks. Who may ask what is
+//! decided here, by the one list of identities; beyond loopback it opens only under names that it
+//! was told.
 
 mod describe;
 mod feed;
@@ -13,16 +14,22 @@ mod host;
 mod options;
 mod problem;
 mod query;
+mod quota;
 mod range;
+mod recognise;
 mod routes;
 mod socket;
 mod tail;
+mod trail;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use client::OverBus;
+use fleet::ProductId;
+use identity::Identity;
 use node::Node;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
@@ -32,13 +39,14 @@ pub use options::{LocalToken, NotAToken, Options};
 pub use socket::NotOpened;
 
 use feed::Feed;
+use quota::Quotas;
 use tail::Tails;
 
-/// Streams of events that one principal may hold open.
-const MOST_STREAMS: usize = 16;
 /// Artifacts on their way in at once, each with some megabytes in memory; further ones wait.
 const MOST_UPLOADS: usize = 8;
 
+/// Between two looks for sessions and codes that are over.
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
 /// For another upload to end.
 const ROOM_WITHIN: Duration = Duration::from_secs(20);
 
@@ -46,10 +54,9 @@ const ROOM_WITHIN: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     node: Node,
-    link: OverBus,
     feed: Arc<Feed>,
     tails: Arc<Tails>,
-    streams: Arc<Semaphore>,
+    quotas: Arc<Quotas>,
     uploads: Arc<Semaphore>,
     /// When bytes could last be written, by this process's own clock.
     reached: Arc<Mutex<Option<Duration>>>,
@@ -57,11 +64,34 @@ pub(crate) struct Door {
 }
 
 impl Door {
+    /// The fleet's services, as those of one product see them.
+    pub(crate) fn link(&self, product: &ProductId) -> OverBus {
+        OverBus::new(Arc::clone(&self.node.bus), product.clone())
+    }
+
     /// A place for one more upload, or none after a while.
     pub(crate) async fn room(&self) -> Option<OwnedSemaphorePermit> {
         let room = Arc::clone(&self.uploads).acquire_owned();
         tokio::time::timeout(ROOM_WITHIN, room).await.ok()?.ok()
     }
+}
+
+/// Clears away sessions and codes that are over; any replica may, and several do no harm.
+fn sweep(node: &Node, identity: &Identity) {
+    let (own, identity) = (node.clone(), identity.clone());
+    node.tasks.spawn("identities", async move {
+        loop {
+            let pause = SWEEP_EVERY + own.ids.jitter(SWEEP_EVERY);
+            tokio::select! {
+                biased;
+                () = own.tasks.stopped() => return Ok::<(), Infallible>(()),
+                () = tokio::time::sleep(pause) => {}
+            }
+            if let Err(error) = identity.sweep_once().await {
+                tracing::debug!(%error, "identities not swept");
+            }
+        }
+    });
 }
 
 /// Opens the door and returns where it is. It closes when the node's tasks stop: nothing new is
@@ -72,13 +102,13 @@ impl Door {
 pub async fn serve(node: Node, options: Options) -> Result<SocketAddr, NotOpened> {
     let listener = socket::bind(&options).await?;
     let address = listener.local_addr().map_err(NotOpened::Failed)?;
-    let link = OverBus::new(Arc::clone(&node.bus), options.product.clone());
-    let feed = feed::open(&node, &options.product).await?;
-    let tails = Tails::new(&node, &link, &feed, &options);
-    let streams = Arc::new(Semaphore::new(MOST_STREAMS));
+    let feed = feed::open(&node).await?;
+    let tails = Tails::new(&node, &feed, &options.blobs);
+    let quotas = Arc::default();
     let (uploads, options) = (Arc::new(Semaphore::new(MOST_UPLOADS)), Arc::new(options));
     let reached = Arc::default();
-    let door = Door { node: node.clone(), link, feed, tails, streams, uploads, reached, options };
+    let door = Door { node: node.clone(), feed, tails, quotas, uploads, reached, options };
+    sweep(&node, &door.options.identity);
     socket::listen(&node, listener, routes::all(door));
     tracing::info!(%address, "door open");
     Ok(address)

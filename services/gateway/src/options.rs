@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use blob::Blobs;
 use fleet::ProductId;
+use identity::Identity;
 use subtle::ConstantTimeEq;
 
 use crate::host::HostName;
@@ -20,11 +21,14 @@ pub struct Options {
     /// characters or more.
     pub address: SocketAddr,
     pub product: ProductId,
+    /// Whoever has it owns this host, and may do everything in `product`.
     pub token: LocalToken,
     /// Names besides those of loopback that the door may be asked under.
     pub hosts: Vec<HostName>,
     /// The bytes of artifacts pass through the door; who may have them is not for it to say.
     pub blobs: Blobs,
+    /// Everybody else.
+    pub identity: Identity,
 }
 
 /// The one secret that opens the door. Never printed.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth::Denied;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -21,6 +22,22 @@ pub(crate) const RETRY: Duration = Duration::from_secs(1);
 impl Refusal {
     pub(crate) fn new(code: Code, request_id: Uuid) -> Self {
         Self(Box::new(Problem::new(code, request_id)))
+    }
+
+    pub(crate) fn denied(denied: Denied, request_id: Uuid) -> Self {
+        let refusal = Self::new(denied.code(), request_id).hint(denied.to_string());
+        match denied {
+            Denied::Role => refusal.because("role"),
+            Denied::Unnamed => refusal.because("product"),
+            Denied::Scope => refusal,
+        }
+    }
+
+    /// Asked too often: how long to wait is told in whole seconds.
+    pub(crate) fn throttled(wait: Duration, request_id: Uuid) -> Self {
+        let mut refusal = Self::new(Code::Throttled, request_id).because("rate");
+        refusal.0.hint = Some(format!("come again in {} ms", wait.as_millis().max(1)));
+        refusal
     }
 
     pub(crate) fn at(mut self, field: &str, reason: &str, message: impl Into<String>) -> Self {
@@ -54,6 +71,7 @@ impl IntoResponse for Refusal {
         let body = serde_json::to_vec(&Envelope::from(*self.0));
         let body = body.expect("string keys and finite numbers encode");
         let mut response = (status, body).into_response();
+        response.extensions_mut().insert(code);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if code == Code::Unauthenticated {

@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod blobs;
+pub(crate) mod credentials;
 mod events;
 mod factories;
 mod health;
@@ -11,6 +12,7 @@ mod jobs;
 pub(crate) mod log;
 mod operate;
 mod page;
+pub(crate) mod people;
 mod read;
 pub(crate) mod table;
 
@@ -30,7 +32,7 @@ use crate::problem::Refusal;
 pub(crate) fn all(door: Door) -> Router {
     let mut router = Router::new();
     for route in table::routes() {
-        router = router.route(route.path, route.answered());
+        router = router.route(route.path, route.answered(&door));
     }
     router
         .fallback(nowhere)

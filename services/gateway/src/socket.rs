@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 
 use crate::Options;
 use crate::framing::{Doubt, Watched};
+use crate::recognise::Peer;
 
 /// Connections at once; further ones wait to be accepted.
 const MOST_CONNECTIONS: usize = 1024;
@@ -76,10 +77,14 @@ async fn attend(node: Node, stream: TcpStream, router: Router) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "delays stay on");
     }
+    let peer = stream.peer_addr().ok().map(Peer);
     let (doubt, service) = (Doubt::default(), TowerToHyperService::new(router));
     let raised = doubt.clone();
     let answering = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(raised.clone());
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         service.call(request)
     });
     let connection = http1::Builder::new()

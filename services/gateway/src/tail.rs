@@ -16,9 +16,7 @@ use client::OverBus;
 use fleet::{JobId, ProductId};
 use node::{BusAway, Node};
 use protocol::{Filter, Subject, Topic};
-use tokio::sync::Semaphore;
 
-use crate::Options;
 use crate::feed::Feed;
 use hub::Hub;
 
@@ -26,55 +24,43 @@ pub(crate) use reader::{Reader, Wanted};
 pub(crate) use ring::Place;
 pub(crate) use shelf::{Shelf, Unread};
 
-/// Logs that one principal may follow at once.
-const MOST_TAILS: usize = 128;
-
 #[derive(Debug)]
 pub(crate) struct Tails {
     node: Node,
-    link: OverBus,
     feed: Arc<Feed>,
     blobs: Blobs,
-    product: ProductId,
     hubs: Mutex<BTreeMap<JobId, Arc<Hub>>>,
-    pub(crate) room: Arc<Semaphore>,
 }
 
 impl Tails {
-    pub(crate) fn new(
-        node: &Node,
-        link: &OverBus,
-        feed: &Arc<Feed>,
-        options: &Options,
-    ) -> Arc<Self> {
+    pub(crate) fn new(node: &Node, feed: &Arc<Feed>, blobs: &Blobs) -> Arc<Self> {
         Arc::new(Self {
             node: node.clone(),
-            link: link.clone(),
             feed: Arc::clone(feed),
-            blobs: options.blobs.clone(),
-            product: options.product.clone(),
+            blobs: blobs.clone(),
             hubs: Mutex::default(),
-            room: Arc::new(Semaphore::new(MOST_TAILS)),
         })
     }
 
-    pub(crate) fn shelf(&self, job: JobId) -> Shelf {
+    pub(crate) fn shelf(&self, product: &ProductId, job: JobId) -> Shelf {
         Shelf {
             blobs: self.blobs.clone(),
-            link: self.link.clone(),
+            link: OverBus::new(Arc::clone(&self.node.bus), product.clone()),
             node: self.node.clone(),
-            product: self.product.clone(),
+            product: product.clone(),
             job,
         }
     }
 
-    /// One more reader of the job's hub, which is opened for the first.
-    pub(crate) async fn join(self: &Arc<Self>, job: JobId) -> Result<hub::Seat, BusAway> {
+    /// One more reader of the job's hub, which is opened for the first. No two products have a
+    /// job of the same id.
+    pub(crate) async fn join(self: &Arc<Self>, shelf: &Shelf) -> Result<hub::Seat, BusAway> {
+        let job = shelf.job;
         if let Some(seat) = self.seat_at(job) {
             return Ok(seat);
         }
         // Heard before it is looked for the first time, so that nothing falls between.
-        let subject = Subject::new(&self.product, Topic::Log(job));
+        let subject = Subject::new(&shelf.product, Topic::Log(job));
         let lines = self.node.ear(&Filter::exact(&subject)).await?;
         let mut hubs = self.hubs();
         if let Some(hub) = hubs.get(&job).filter(|hub| !hub.is_done()) {
@@ -85,7 +71,7 @@ impl Tails {
         hubs.insert(job, Arc::clone(&hub));
         drop(hubs);
         let ears = hub::Ears { lines, events: self.feed.start(None).live };
-        let work = hub::Work { tails: Arc::clone(self), shelf: self.shelf(job), hub };
+        let work = hub::Work { tails: Arc::clone(self), shelf: shelf.clone(), hub };
         self.node.tasks.spawn("tail", work.go_on(ears));
         Ok(seat)
     }

@@ -8,6 +8,7 @@ use ::dev::{Fleet, Home, Serving};
 use blob::Blobs;
 use bus::Bus;
 use clock::{Clock, Ids, System};
+use identity::Identity;
 use ledger::Ledger;
 use node::open::{self, BusChoice, Kept, Process, StoreChoice};
 use node::{Node, Side, Tallied, Tally, Tasks};
@@ -23,7 +24,8 @@ use crate::trouble::Trouble;
 /// What a process of one role owns.
 struct Running {
     node: Node,
-    records: Option<(Ledger, Kept)>,
+    ledger: Ledger,
+    kept: Kept,
     blobs: Option<Blobs>,
     tally: Arc<Tally>,
     /// The door's own tasks, which end first.
@@ -47,9 +49,7 @@ pub(crate) async fn run(
     };
     let (running, said) = started?;
     say.data(&said);
-    if let Some((_, kept)) = &running.records {
-        say.talk(&format!("durability {}", kept.durability));
-    }
+    say.talk(&format!("durability {}", running.kept.durability));
     say.talk(&format!("serving {}; Ctrl-C stops it", name(serve.role)));
     let broke_down = tokio::select! {
         biased;
@@ -72,12 +72,12 @@ async fn start(
 ) -> Result<(Running, Value), Trouble> {
     let mut running = opened(serve, &bus, &store).await?;
     serve_role(serve, &running).await?;
-    let mut said = json!({ "apiVersion": "fleet/v1", "role": name(serve.role) });
-    if let Some((_, kept)) = &running.records {
-        said["durability"] = json!(kept.durability.to_string());
-    }
+    let durability = running.kept.durability.to_string();
+    let mut said = json!({ "apiVersion": "fleet/v1", "role": name(serve.role),
+        "durability": durability });
     if let Some(port) = serve.side_port {
-        let (node, records) = (running.node.clone(), running.records.clone());
+        let records = Some((running.ledger.clone(), running.kept.clone()));
+        let node = running.node.clone();
         let (blobs, tally) = (running.blobs.clone(), Arc::clone(&running.tally));
         let side = Side { node, records, blobs, tally };
         let address = side.open(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
@@ -101,25 +101,22 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
     let tally = Arc::new(Tally::default());
     let bus = open::bus(bus, &process).await?;
     let bus: Arc<dyn Bus> = Arc::new(Tallied::over(bus, Arc::clone(&tally)));
-    let records = if serve.role == Role::Gateway {
-        None
-    } else {
-        let kept = open::store(store, &serve.trust.monitors, &process).await?;
-        serve.trust.admit(kept.durability)?;
+    let kept = open::store(store, &serve.trust.monitors, &process).await?;
+    serve.trust.admit(kept.durability)?;
+    let ledger = {
         let (clock, ids) = (Arc::clone(&time), Arc::clone(&chance));
-        let ledger = Ledger::new(&kept.store, Arc::clone(&bus), clock, ids, serve.terms()?);
-        Some((ledger, kept))
+        Ledger::new(&kept.store, Arc::clone(&bus), clock, ids, serve.terms()?)
     };
     let blobs = match serve.role.has_blobs() {
         true => Some(open::blobs(&serve.blobs()?, Arc::clone(&chance))?),
         false => None,
     };
     let node = Node { bus, clock: time, ids: chance, tasks };
-    Ok(Running { node, records, blobs, tally, door: Tasks::default(), home })
+    Ok(Running { node, ledger, kept, blobs, tally, door: Tasks::default(), home })
 }
 
 async fn serve_role(serve: &Serve, running: &Running) -> Result<(), Trouble> {
-    let Some((ledger, _)) = running.records.clone() else { return Ok(()) };
+    let ledger = running.ledger.clone();
     let (node, engine) = (running.node.clone(), Some(crate::dev::shell()));
     match serve.role {
         Role::Submit => submit::serve(node, ledger, submit::Options { dev_engine: engine }).await?,
@@ -152,8 +149,13 @@ async fn open_door(
     let product = around.product()?;
     let Secret { token, file } = secret.or_of(home)?;
     let (address, hosts) = (serve.listen, serve.allow_host.clone());
-    let options = gateway::Options { address, product: product.clone(), token, hosts, blobs };
     let front = Node { tasks: running.door.clone(), ..running.node.clone() };
+    let settings = identity::Settings { sign_up: serve.sign_up.into(), ..Default::default() };
+    let (clock, ids) = (Arc::clone(&front.clock), Arc::clone(&front.ids));
+    let identity = Identity::over(&running.kept.store, clock, ids, settings);
+    let product_here = product.clone();
+    let options =
+        gateway::Options { address, product: product_here, token, hosts, blobs, identity };
     let address = gateway::serve(front, options).await.map_err(::dev::NotStarted::Door)?;
     let address = seen_from_here(address);
     home.announce(address)?;

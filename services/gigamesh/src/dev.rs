@@ -11,6 +11,7 @@ use clap::Args;
 use client::{OverBus, OverHttp};
 use clock::System;
 use fleet::{EngineName, FactoryId, ProductId};
+use identity::SignUpMode;
 use ledger::Terms;
 use node::Tasks;
 use node::open::BlobsChoice;
@@ -126,6 +127,7 @@ impl Dev {
             hosts: Vec::new(),
             terms: Terms::default(),
             engine: shell(),
+            sign_up: SignUpMode::Open,
         })
     }
 

@@ -8,6 +8,7 @@ use ::dev::{Data, Home, Local, Options};
 use clap::{Args, ValueEnum};
 use fleet::ProductId;
 use gateway::HostName;
+use identity::SignUpMode;
 use ledger::Terms;
 use node::open::{BlobsChoice, BusChoice, StoreChoice};
 use serde_json::json;
@@ -60,6 +61,9 @@ pub(crate) struct Serve {
     /// Address of page and API; beyond loopback it needs --allow-host and a token that was given
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4600", env = "GIGAMESH_LISTEN")]
     pub(crate) listen: SocketAddr,
+    /// Who may become a user: whoever wants to, whoever has an invitation, or nobody
+    #[arg(long, value_name = "WHO", default_value = "off", env = "GIGAMESH_SIGN_UP")]
+    pub(crate) sign_up: SignUp,
     /// A name that callers elsewhere know the door by, with a port or without (repeatable)
     #[arg(long, value_name = "HOST", env = "GIGAMESH_ALLOW_HOST", value_delimiter = ',')]
     pub(crate) allow_host: Vec<HostName>,
@@ -78,6 +82,24 @@ pub(crate) struct Serve {
 const SHORTEST_TTL: u64 = 6;
 /// A silent holder keeps its job for so long.
 const LONGEST_TTL: u64 = 300;
+
+/// Who may become a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SignUp {
+    Open,
+    Invite,
+    Off,
+}
+
+impl From<SignUp> for SignUpMode {
+    fn from(who: SignUp) -> Self {
+        match who {
+            SignUp::Open => Self::Open,
+            SignUp::Invite => Self::Invite,
+            SignUp::Off => Self::Off,
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum BusName {
@@ -166,6 +188,7 @@ impl Serve {
             hosts: self.allow_host.clone(),
             terms: self.terms()?,
             engine: crate::dev::shell(),
+            sign_up: self.sign_up.into(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! What a person decides about a job, a factory or a product.
 
-use fleet::{Action, Actor, FactoryId, Operation, ProductId};
+use fleet::{Action, FactoryId, Operation, ProductId};
 use node::{Asked, Served};
 use protocol::{
     FactoryAction, JobAction, Kick, Operate, OperateFactory, OperateProduct, Operated,
@@ -17,12 +17,12 @@ impl Keeper {
         let ask = &asked.ask;
         let operation =
             Operation { action: action(ask), op: ask.op_id, reason: ask.reason.clone() };
-        let by = Actor::user("local");
+        let by = &asked.by;
         let cascades = ask.action == JobAction::Cancel && !ask.alone;
         let said = if cascades {
-            self.ledger.cancel(&asked.product, ask.job_id, &by, operation).await
+            self.ledger.cancel(&asked.product, ask.job_id, by, operation).await
         } else {
-            self.ledger.operate(&asked.product, ask.job_id, &by, operation).await
+            self.ledger.operate(&asked.product, ask.job_id, by, operation).await
         };
         let job = asked.settle(said)?;
         let exhausted = ask.action == JobAction::Requeue && job.is_exhausted();
@@ -58,9 +58,8 @@ impl Keeper {
         asked: Asked<OperateProduct>,
     ) -> Served<OperateProduct> {
         let (product, ask) = (&asked.product, &asked.ask);
-        let by = Actor::user("local");
         let said = match ask.action {
-            ProductAction::Pause => self.ledger.pause(product, &by, ask.reason.clone()).await,
+            ProductAction::Pause => self.ledger.pause(product, &asked.by, ask.reason.clone()).await,
             ProductAction::Resume => self.ledger.unpause(product).await,
         };
         let settings = asked.settle(said)?;

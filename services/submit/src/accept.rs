@@ -14,12 +14,11 @@ impl Submit {
     pub(crate) async fn accept(self, asked: Asked<SubmitJob>) -> Served<SubmitJob> {
         let (file, keys) = (asked.ask.file.as_deref(), asked.ask.submission.as_ref());
         let submission = read(file, keys, asked.request_id)?;
-        let terms = self.terms(&asked.product).await;
+        let terms = self.terms(&asked.product, (&asked.by, asked.ask.yolo)).await;
         let accepted = normalise(&submission, &terms)
             .map_err(|invalid| Box::new(Problem::invalid(&invalid, asked.request_id)))?;
-        let by = Actor::user(&terms.submitted_by);
         self.insist_on_deps(&asked.product, &accepted, asked.request_id).await?;
-        let from = Submitter { by: &by, expect: asked.ask.expect.as_deref() };
+        let from = Submitter { by: &asked.by, expect: asked.ask.expect.as_deref() };
         let written = self.write(&asked.product, &accepted, from).await;
         let written = match written {
             Ok(Outcome::Rejected(rejection)) => return Err(self.refused(&asked, &rejection).await),
@@ -85,17 +84,18 @@ impl Submit {
         self.ledger.submit_family_if(product, &accepted.content, &children, from).await
     }
 
-    pub(crate) async fn terms(&self, product: &ProductId) -> Terms {
+    /// What holds for this submitter, and whether their engines may approve their own tools.
+    pub(crate) async fn terms(&self, product: &ProductId, (by, yolo): (&Actor, bool)) -> Terms {
         let settings = self.ledger.settings(product).await;
         let defaults = settings.map(|product| product.defaults.clone()).unwrap_or_default();
         Terms {
             product: product.clone(),
-            submitted_by: "local".to_owned(),
+            submitted_by: by.id.clone(),
             now: self.node.clock.now(),
             auto_key: self.node.ids.mint(),
             defaults,
             profiles: std::collections::BTreeMap::new(),
-            allow_yolo: false,
+            allow_yolo: yolo,
             dev_engine: self.options.dev_engine.clone(),
         }
     }

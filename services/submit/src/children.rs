@@ -1,7 +1,7 @@
 //! Children that come to a composite later: each judged like any submission, then added together.
 
 use fleet::{Accepted, Invalid, normalise};
-use fleet::{Actor, Code as Refused, Content, Job, JobId, ProductId, Rejection, Stage, Submission};
+use fleet::{Code as Refused, Content, Job, JobId, ProductId, Rejection, Stage, Submission};
 use node::{Asked, Served, problem_of};
 use protocol::{AddChildren, Added, Code, JobView, Problem};
 use serde_json::{Map, Value, json};
@@ -26,8 +26,7 @@ impl Submit {
         if stands.stage == Stage::Blocked {
             let contents: Vec<Content> =
                 accepted.iter().map(|child| child.content.clone()).collect();
-            let by = Actor::user("local");
-            let said = self.ledger.add_children(product, parent, &contents, &by).await;
+            let said = self.ledger.add_children(product, parent, &contents, &asked.by).await;
             asked.settle(said)?;
         }
         for id in &ids {
@@ -69,7 +68,7 @@ impl Submit {
                 let message = String::from("its parent is the job of the request");
                 return Err(wrong(format!("children[{index}].parent"), "disagrees", message));
             }
-            let terms = self.terms(&asked.product).await;
+            let terms = self.terms(&asked.product, (&asked.by, asked.ask.yolo)).await;
             let judged = submission(child, asked.ask.job_id)
                 .and_then(|submission| normalise(&submission, &terms));
             let placed =

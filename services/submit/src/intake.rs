@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use fleet::ProductId;
+use fleet::{Actor, ProductId};
 use node::{Asked, BusAway, Fate, News};
 use protocol::{Code, DeadLetter, Problem, Row, Subject, SubmitJob, Topic};
 use tracing::warn;
@@ -35,13 +35,15 @@ impl Submit {
 
     async fn judge(&self, entry: &News) -> Result<(), Box<Problem>> {
         let request_id = self.node.ids.mint();
-        let ask: SubmitJob = serde_json::from_slice(&entry.body).map_err(|why| {
+        let mut ask: SubmitJob = serde_json::from_slice(&entry.body).map_err(|why| {
             let mut problem = Problem::new(Code::Validation, request_id);
             problem.message = why.to_string();
             Box::new(problem)
         })?;
+        // The door alone may say so, and it does not publish.
+        ask.yolo = false;
         let product = entry.product.clone();
-        let asked = Asked { product, request_id, deadline: None, ask };
+        let asked = Asked { product, request_id, deadline: None, by: Actor::owner(), ask };
         self.clone().accept(asked).await.map(|_| ())
     }
 

@@ -37,10 +37,14 @@ pub(crate) struct Submit {
 /// The bus is away.
 pub async fn serve(node: Node, ledger: Ledger, options: Options) -> Result<(), BusAway> {
     let service = Submit { node: node.clone(), ledger, options };
-    let submit = service.clone();
-    node.serve(Row::Submit, GROUP, move |asked| submit.clone().accept(asked)).await?;
-    let add = service.clone();
-    node.serve(Row::Children, GROUP, move |asked| add.clone().add_children(asked)).await?;
+    for row in [Row::Submit, Row::SubmitYolo] {
+        let submit = service.clone();
+        node.serve(row, GROUP, move |asked| submit.clone().accept(asked)).await?;
+    }
+    for row in [Row::Children, Row::ChildrenYolo] {
+        let add = service.clone();
+        node.serve(row, GROUP, move |asked| add.clone().add_children(asked)).await?;
+    }
     for query in [Query::Get, Query::Runs, Query::Events, Query::Lease] {
         let show = service.clone();
         node.serve(Row::Query(query), GROUP, move |asked| show.clone().show(asked)).await?;

@@ -1,6 +1,6 @@
 //! What would come of a submission: everything that accepting it does, but for the writing.
 
-use fleet::{Actor, JobId, Key, normalise, suits};
+use fleet::{JobId, Key, normalise, suits};
 use ledger::{Foreseen, LedgerError};
 use node::{Asked, Served, problem_of};
 use protocol::{PlanJob, Planned, Problem};
@@ -14,12 +14,11 @@ impl Submit {
         let failed = |error: LedgerError| problem_of(&error, asked.request_id);
         let (file, keys) = (asked.ask.file.as_deref(), asked.ask.submission.as_ref());
         let submission = read(file, keys, asked.request_id)?;
-        let terms = self.terms(&asked.product).await;
+        let terms = self.terms(&asked.product, (&asked.by, asked.ask.yolo)).await;
         let accepted = normalise(&submission, &terms)
             .map_err(|invalid| Box::new(Problem::invalid(&invalid, asked.request_id)))?;
         self.insist_on_deps(&asked.product, &accepted, asked.request_id).await?;
-        let by = Actor::user(&terms.submitted_by);
-        let plan = self.ledger.plan(&asked.product, &accepted, &by).await.map_err(failed)?;
+        let plan = self.ledger.plan(&asked.product, &accepted, &asked.by).await.map_err(failed)?;
         let census = self.ledger.census(&asked.product).await.map_err(failed)?;
         let hosts = self.ledger.hosts(&asked.product, &census).await.map_err(failed)?;
         let judged = suits(&plan.job, &hosts, self.node.clock.now());

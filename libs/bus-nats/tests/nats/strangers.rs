@@ -40,6 +40,8 @@ fn right(row: Row) -> String {
         Row::Submit
         | Row::Plan
         | Row::Children
+        | Row::ChildrenYolo
+        | Row::SubmitYolo
         | Row::Intake
         | Row::Query(_)
         | Row::Operate(_)

@@ -50,12 +50,12 @@ impl Unsaid {
 /// The call for a request of this row of the table.
 pub(crate) fn of(row: Row, said: Value) -> Result<Call, Unsaid> {
     match row {
-        Row::Submit => submission("/fleet/jobs", &said),
+        Row::Submit | Row::SubmitYolo => submission("/fleet/jobs", &said),
         Row::Query(query) => read(query, &said),
         Row::Operate(operation) => Ok(operate(operation, said)),
         Row::Spoken(word) => spoken(word, said),
         Row::Plan => submission("/fleet/jobs/plan", &said),
-        Row::Children => Ok(children(said)),
+        Row::Children | Row::ChildrenYolo => Ok(children(said)),
         Row::Custody(custody) => of_artifacts(custody, said),
         Row::Intake
         | Row::Offer

@@ -9,8 +9,10 @@ use access_nats::{Files, Identity};
 use bus::{Bus, BusError, Message};
 use bus_nats::{Nats, Settings, Unfit};
 use bytes::Bytes;
-use ledger::KINDS;
+use fleet::Product;
+use ledger::{KINDS, KINDS_OF_IDENTITY, Placed};
 use protocol::{Purpose, Row, Subject};
+use store::Kind;
 use store_nats::{BucketState, NatsKv, Options, Plan, SyncMode, Trouble};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
@@ -303,8 +305,25 @@ pub(super) fn inner_subjects(purpose: Purpose, partitions: usize) -> Vec<String>
     if matches!(purpose, Purpose::Submit | Purpose::All) {
         inner.extend(bus_nats::asked_by_consumers(Row::Intake, INTAKE));
     }
-    if purpose.keeps_records() {
-        inner.extend(store_nats::asked_by_keepers(&KINDS, partitions));
+    inner.extend(store_nats::asked_to_open(&KINDS, partitions));
+    for kind in KINDS {
+        let (reads, writes) = touches(purpose, kind);
+        if reads {
+            inner.extend(store_nats::asked_to_read(kind, partitions));
+        }
+        if writes {
+            inner.extend(store_nats::asked_to_write(kind, partitions));
+        }
     }
     inner
+}
+
+/// Whether it reads and whether it writes records of a kind. The services of jobs share one ledger,
+/// whose repairs run in any of them; who people are is the door's to know, and no word of theirs.
+fn touches(purpose: Purpose, kind: Kind) -> (bool, bool) {
+    let is_identity = KINDS_OF_IDENTITY.contains(&kind);
+    let is_door = matches!(purpose, Purpose::Gateway | Purpose::All);
+    // Whether the store answers the door learns by a look at a product.
+    let reads = purpose.keeps_records() || kind == Product::KIND;
+    if is_identity { (is_door, is_door) } else { (reads, purpose.keeps_records()) }
 }

@@ -22,6 +22,10 @@ pub struct SubmitJob {
     /// What a plan said that the job is now: its revision, or `absent`. Refused if that changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<String>,
+    /// Said by the door alone, on a subject of its own: whoever submits may let engines approve
+    /// their own tools.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub yolo: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,7 +40,7 @@ pub struct Receipt {
 }
 
 /// The same submission, but nothing is written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlanJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,6 +48,9 @@ pub struct PlanJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<SubmissionKeys>")]
     pub submission: Option<Map<String, Value>>,
+    /// Whether it is judged as from somebody who may let engines approve their own tools.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub yolo: bool,
 }
 
 /// What would come of it.
@@ -79,6 +86,10 @@ pub struct AddChildren {
     /// Submissions as JSON, at most 50. One that names no key is another job each time.
     #[schemars(with = "Vec<SubmissionKeys>")]
     pub children: Vec<Map<String, Value>>,
+    /// Said by the door alone, on a subject of its own: whoever submits may let engines approve
+    /// their own tools.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub yolo: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -108,11 +119,12 @@ impl Ask for AddChildren {
     type Reply = Added;
 
     fn row(&self) -> Row {
-        Row::Children
+        if self.yolo { Row::ChildrenYolo } else { Row::Children }
     }
 
     fn subject(&self, product: &ProductId) -> Subject {
-        Subject::new(product, Topic::Children)
+        let topic = if self.yolo { Topic::ChildrenYolo } else { Topic::Children };
+        Subject::new(product, topic)
     }
 }
 
@@ -132,10 +144,11 @@ impl Ask for SubmitJob {
     type Reply = Receipt;
 
     fn row(&self) -> Row {
-        Row::Submit
+        if self.yolo { Row::SubmitYolo } else { Row::Submit }
     }
 
     fn subject(&self, product: &ProductId) -> Subject {
-        Subject::new(product, Topic::Submit)
+        let topic = if self.yolo { Topic::SubmitYolo } else { Topic::Submit };
+        Subject::new(product, topic)
     }
 }

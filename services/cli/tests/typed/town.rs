@@ -9,6 +9,7 @@ use clock::{Clock, Ids, System};
 use dev::Fleet;
 use fleet::{Disposition, OpId, RequestId, StageName};
 use gateway::Options;
+use identity::{Identity, SignUpMode};
 use ledger::{Ledger, Terms};
 use node::{Node, Tasks};
 use protocol::{AppendLog, ClaimWork, Granted, PatchJob, ReleaseJob};
@@ -45,12 +46,16 @@ impl Town {
         let inner = node(Tasks::default());
         let fleet = Fleet::start(inner, &ledger, &blobs, echo).await.unwrap();
         let node = node(Tasks::default());
+        let settings = identity::Settings { sign_up: SignUpMode::Open, ..Default::default() };
+        let (clock, ids) = (Arc::clone(&node.clock), Arc::clone(&node.ids));
+        let identity = Identity::over(&store, clock, ids, settings);
         let options = Options {
             address: "127.0.0.1:0".parse().unwrap(),
             product: "acme".parse().unwrap(),
             token: TOKEN.parse().unwrap(),
             hosts: Vec::new(),
             blobs,
+            identity,
         };
         let address = gateway::serve(node.clone(), options).await.unwrap();
         let url = format!("http://{address}");

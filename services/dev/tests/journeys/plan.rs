@@ -8,7 +8,7 @@ use super::town::{Town, problem};
 
 impl Town {
     async fn plan(&self, file: &str) -> Planned {
-        let ask = PlanJob { file: Some(file.to_owned()), submission: None };
+        let ask = PlanJob { file: Some(file.to_owned()), ..PlanJob::default() };
         self.ask(&ask).await.unwrap()
     }
 }
@@ -19,7 +19,7 @@ async fn town() -> Town {
 
 fn insisting(file: &str, plan: &Planned) -> SubmitJob {
     let expect = Some(plan.expect.clone());
-    SubmitJob { file: Some(file.to_owned()), submission: None, expect }
+    SubmitJob { file: Some(file.to_owned()), expect, ..SubmitJob::default() }
 }
 
 fn keys(keys: &[fleet::Key]) -> Vec<&str> {
@@ -86,7 +86,7 @@ async fn a_submission_may_insist_that_its_dependencies_exist() {
     let file = "---\nidempotencyKey: b\ndeps: [a, never]\nrequireDepsExist: true\n---\nWork.";
     town.submit("---\nidempotencyKey: a\n---\nWork.").await;
     let ask = SubmitJob { file: Some(file.to_owned()), ..SubmitJob::default() };
-    let planned = PlanJob { file: Some(file.to_owned()), submission: None };
+    let planned = PlanJob { file: Some(file.to_owned()), ..PlanJob::default() };
     for no in [problem(town.ask(&ask).await), problem(town.ask(&planned).await)] {
         assert_eq!((no.code, no.field.as_deref()), (Code::Validation, Some("deps")));
         assert_eq!(no.details.len(), 1);

@@ -12,7 +12,9 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use fleet::{ArtifactId, JobId};
-use protocol::{BeginArtifact, Code, CommitArtifact, LinkArtifact, ListArtifacts, RemoveArtifact};
+use protocol::{
+    BeginArtifact, Code, CommitArtifact, LinkArtifact, ListArtifacts, RemoveArtifact, Role,
+};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -58,7 +60,13 @@ pub(crate) async fn one(heard: Heard) -> Answer {
 pub(crate) async fn remove(heard: Heard) -> Answer {
     let id = artifact(&heard)?;
     let ask: RemoveArtifact = completed(&heard, id).await?;
-    heard.ask(&ask).await?;
+    let standing = heard.standing()?;
+    let may = match &ask.hold {
+        Some(hold) => standing.speaks_as(&hold.factory_id),
+        None => standing.needs(&[Role::Operator]),
+    };
+    may.map_err(|denied| heard.denied(denied))?;
+    heard.look_up(&ask).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -10,7 +10,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::Response;
 use bytes::Bytes;
-use fleet::{EventRecord, EventType, JobId};
+use fleet::{EventRecord, EventType, JobId, ProductId};
 use futures_util::stream;
 use node::Node;
 use protocol::{AboutJob, Code, OfJob};
@@ -47,6 +47,7 @@ struct Cursor {
 
 /// One listener.
 struct Listener {
+    product: ProductId,
     wanted: Wanted,
     waiting: VecDeque<Bytes>,
     /// Of the one job that is followed, what was told already.
@@ -61,11 +62,13 @@ struct Listener {
 
 pub(crate) async fn follow(heard: Heard) -> Answer {
     let wanted = wanted(&heard)?;
-    let room = Arc::clone(&heard.door.streams).try_acquire_owned();
-    let room = room.map_err(|_| heard.refused(Code::Throttled).because("streams"))?;
+    let standing = heard.standing()?;
+    let room = heard.door.quotas.stream(&standing.who);
+    let room = room.ok_or_else(|| heard.refused(Code::Throttled).because("streams"))?;
     let cursor = wanted.cursor.map(|cursor| cursor.to_string());
     let start = heard.door.feed.start(cursor.as_deref());
     let mut listener = Listener {
+        product: standing.product.clone(),
         wanted,
         waiting: VecDeque::from([Bytes::from_static(b": here\n\n")]),
         through: None,
@@ -122,7 +125,8 @@ impl Listener {
     }
 
     fn hear(&mut self, told: &Told) {
-        let other = self.wanted.job.is_some_and(|job| job != told.job);
+        let other =
+            told.product != self.product || self.wanted.job.is_some_and(|job| job != told.job);
         let before = told.seq.is_some_and(|seq| self.through.is_some_and(|last| seq <= last));
         let kinds = &self.wanted.kinds;
         if other || before || !(kinds.is_empty() || kinds.contains(&told.kind)) {
@@ -141,7 +145,7 @@ impl Listener {
         let mut missed: Vec<EventRecord> =
             events.filter(|event: &EventRecord| event.seq.is_some_and(|seq| seq > after)).collect();
         missed.sort_by_key(|event| event.seq);
-        missed.iter().for_each(|event| self.hear(&Told::of(event)));
+        missed.iter().for_each(|event| self.hear(&Told::of(&self.product.clone(), event)));
         self.through = missed.last().and_then(|event| event.seq).or(Some(after));
         Ok(())
     }
@@ -201,6 +205,7 @@ mod tests {
 
     fn told(seq: u64) -> Arc<Told> {
         Arc::new(Told {
+            product: "acme".parse().unwrap(),
             id: format!("{JOB}-{seq}"),
             job: JOB.parse().unwrap(),
             seq: Some(seq),
@@ -213,6 +218,7 @@ mod tests {
         let clock = Arc::new(Virtual::starting_at(fleet::Timestamp::from_millis(0)));
         let (bus, ids) = (Arc::new(bus::Memory::default()), Arc::new(System::start()));
         Listener {
+            product: "acme".parse().unwrap(),
             wanted: Wanted { kinds: vec![EventType::Shipped], ..Wanted::default() },
             waiting: VecDeque::new(),
             through: None,

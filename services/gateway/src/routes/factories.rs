@@ -6,7 +6,7 @@ use std::time::Duration;
 use fleet::FactoryId;
 use protocol::{
     AboutProduct, Code, FactoryAction, OfProduct, OperateFactory, OperateProduct, ProductAction,
-    Verify,
+    Role, Verify,
 };
 use serde_json::{Value, json};
 
@@ -86,18 +86,26 @@ pub(crate) async fn or_missing<T>(
 
 async fn found(heard: &Heard, factory: &FactoryId) -> Result<Option<Value>, Refusal> {
     let ask = OfProduct { query: AboutProduct::Factories, named: Some(factory.to_string()) };
-    Ok(heard.ask(&ask).await?.items.into_iter().next())
+    Ok(heard.look_up(&ask).await?.items.into_iter().next())
 }
 
 async fn page(heard: &Heard, query: AboutProduct) -> Answer {
     Ok(ok(&heard.ask(&OfProduct { query, named: None }).await?))
 }
 
+/// An operator may, and the factory itself.
+pub(crate) fn may(heard: &Heard, factory: &FactoryId) -> Result<(), Refusal> {
+    let standing = heard.standing()?;
+    let operates = standing.needs(&[Role::Operator]);
+    operates.or_else(|_| standing.speaks_as(factory)).map_err(|denied| heard.denied(denied))
+}
+
 async fn operated(heard: &Heard, action: FactoryAction) -> Answer {
     let factory = factory_of(heard)?;
     let given = [("factoryId", json!(factory)), ("action", json!(action))];
+    may(heard, &factory)?;
     let ask: OperateFactory = or_missing(heard, &factory, heard.completed(&given)).await?;
-    Ok(ok(&heard.ask(&ask).await?))
+    Ok(ok(&heard.look_up(&ask).await?))
 }
 
 async fn operated_product(heard: &Heard, action: ProductAction) -> Answer {

@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Response};
 use protocol::{AboutJob, Code, OfJob};
 use serde_json::json;
 
+use crate::Door;
 use crate::heard::Heard;
 use crate::problem::Refusal;
 use crate::routes::ok;
-use crate::{Door, MOST_STREAMS};
 
 const WITHIN: Duration = Duration::from_secs(2);
 /// A key that nobody need have: that it is not found took the bus, a service and the store.
@@ -27,8 +27,7 @@ pub(crate) fn alive() -> Response {
 /// What the door alone knows; what a service counts stands at its own side port. Open to anybody,
 /// since the door opens on loopback only and no product is named.
 pub(crate) fn metrics(door: &Door) -> Response {
-    let (version, open) =
-        (env!("CARGO_PKG_VERSION"), MOST_STREAMS - door.streams.available_permits());
+    let (version, open) = (env!("CARGO_PKG_VERSION"), door.quotas.open());
     let losses = door.node.bus.lost();
     let text = format!(
         "# TYPE gigamesh_build_info gauge\ngigamesh_build_info{{version=\"{version}\"}} 1\n\

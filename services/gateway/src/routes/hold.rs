@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::IntoResponse;
-use fleet::{Epoch, FactoryId, JobId, Nonce};
+use fleet::{Capability, Epoch, FactoryId, JobId, Nonce};
 use protocol::{
     Beat, ClaimWork, Code, Deregister, PatchJob, ReleaseJob, RenewLeases, RenewOne, ReportProgress,
 };
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::heard::Heard;
-use crate::problem::{Answer, RETRY};
+use crate::problem::{Answer, RETRY, Refusal};
 use crate::routes::factories::{self, factory_of};
 use crate::routes::ok;
 
@@ -24,7 +24,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 const GRANT_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) async fn claim(heard: Heard) -> Answer {
-    let ask: ClaimWork = heard.alone()?;
+    let mut ask: ClaimWork = heard.alone()?;
+    ask.capabilities = covered(&heard, ask.capabilities)?;
     let wait = Duration::from_millis(ask.wait_ms).min(LONGEST_WAIT);
     let granted = tokio::select! {
         biased;
@@ -41,16 +42,27 @@ pub(crate) async fn claim(heard: Heard) -> Answer {
 }
 
 pub(crate) async fn beat(heard: Heard) -> Answer {
-    let ask: Beat = heard.alone()?;
+    let mut ask: Beat = heard.alone()?;
+    ask.capabilities = covered(&heard, ask.capabilities)?;
     Ok(ok(&heard.ask(&ask).await?))
+}
+
+/// Of what a factory advertises, what its credential is good for.
+fn covered(heard: &Heard, mut advertised: Vec<Capability>) -> Result<Vec<Capability>, Refusal> {
+    let scope = heard.standing()?.scope.as_ref().and_then(|scope| scope.capabilities.as_ref());
+    if let Some(covered) = scope {
+        advertised.retain(|one| covered.contains(one));
+    }
+    Ok(advertised)
 }
 
 /// A factory's last word.
 pub(crate) async fn leave(heard: Heard) -> Answer {
     let factory = factory_of(&heard)?;
     let given = [("factoryId", json!(factory))];
+    factories::may(&heard, &factory)?;
     let ask: Deregister = factories::or_missing(&heard, &factory, heard.completed(&given)).await?;
-    heard.ask(&ask).await?;
+    heard.look_up(&ask).await?;
     Ok(ok(&json!({})))
 }
 

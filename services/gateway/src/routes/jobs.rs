@@ -40,7 +40,8 @@ pub(crate) async fn submit(heard: Heard) -> Answer {
         expect = Some(text(&heard, &name, &value)?);
     }
     let (file, submission) = submission(&heard)?;
-    let receipt = heard.ask(&SubmitJob { file, submission, expect }).await?;
+    let yolo = heard.standing()?.yolo;
+    let receipt = heard.ask(&SubmitJob { file, submission, expect, yolo }).await?;
     let made = receipt.outcome == "created";
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     Ok(json(status, &receipt))
@@ -48,12 +49,15 @@ pub(crate) async fn submit(heard: Heard) -> Answer {
 
 pub(crate) async fn plan(heard: Heard) -> Answer {
     let (file, submission) = submission(&heard)?;
-    Ok(ok(&heard.ask(&PlanJob { file, submission }).await?))
+    let yolo = heard.standing()?.yolo;
+    Ok(ok(&heard.ask(&PlanJob { file, submission, yolo }).await?))
 }
 
 pub(crate) async fn add_children(heard: Heard) -> Answer {
     let job = heard.job_meant().await?;
-    let ask: AddChildren = heard.typed(job).await?;
+    let yolo = heard.standing()?.yolo;
+    let given = [("jobId", job.to_string().into()), ("yolo", yolo.into())];
+    let ask: AddChildren = heard.typed_with(job, &given).await?;
     Ok(json(StatusCode::CREATED, &heard.ask(&ask).await?))
 }
 

@@ -1,7 +1,6 @@
 //! What a job says: the words of its holder on their way in, and what of them is stored on its way
 //! out, once or for as long as the job goes on.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,7 +8,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::Response;
 use bytes::Bytes;
-use fleet::{Epoch, JobId};
+use fleet::Epoch;
 use futures_util::stream;
 use protocol::{AppendLog, Code};
 use serde_json::json;
@@ -46,9 +45,9 @@ pub(crate) async fn read(heard: Heard) -> Answer {
     let asked = asked(&heard)?;
     let job = heard.job_meant().await?;
     heard.exists(job).await?;
-    let shelf = heard.door.tails.shelf(job);
+    let shelf = heard.door.tails.shelf(&heard.standing()?.product, job);
     if asked.follow {
-        follow(&heard, job, &shelf, &asked).await
+        follow(&heard, &shelf, &asked).await
     } else {
         whole(&heard, &shelf, &asked).await
     }
@@ -63,10 +62,10 @@ async fn whole(heard: &Heard, shelf: &Shelf, asked: &Asked) -> Answer {
 }
 
 /// What is stored and what comes, until the job has ended.
-async fn follow(heard: &Heard, job: JobId, shelf: &Shelf, asked: &Asked) -> Answer {
+async fn follow(heard: &Heard, shelf: &Shelf, asked: &Asked) -> Answer {
     let tails = &heard.door.tails;
-    let room = Arc::clone(&tails.room).try_acquire_owned();
-    let room = room.map_err(|_| heard.refused(Code::Throttled).because("streams"))?;
+    let room = heard.door.quotas.tail(&heard.standing()?.who);
+    let room = room.ok_or_else(|| heard.refused(Code::Throttled).because("streams"))?;
     let from = match asked.seen {
         Some(seen) => seen,
         None => begin(heard, shelf, asked).await?,
@@ -76,7 +75,7 @@ async fn follow(heard: &Heard, job: JobId, shelf: &Shelf, asked: &Asked) -> Answ
         None => None,
     };
     let away = |_| heard.refused(Code::Unavailable).because("bus");
-    let seat = tails.join(job).await.map_err(away)?;
+    let seat = tails.join(shelf).await.map_err(away)?;
     let mut comment = tokio::time::interval(COMMENT_EVERY);
     comment.reset();
     let node = heard.door.node.clone();

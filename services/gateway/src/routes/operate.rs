@@ -3,7 +3,7 @@
 use axum::http::HeaderValue;
 use axum::http::header::IF_MATCH;
 use fleet::{JobId, StageName};
-use protocol::{AboutJob, Code, JobAction, OfJob, Operate};
+use protocol::{AboutJob, Code, JobAction, OfJob, Operate, Role};
 use serde_json::Value;
 
 use crate::heard::Heard;
@@ -32,9 +32,23 @@ pub(crate) async fn retry(heard: Heard) -> Answer {
 }
 
 async fn operated(heard: &Heard, job: JobId, action: JobAction) -> Answer {
+    may(heard, job, action).await?;
     let (ask, expect) = heard.or_missing(job, asked(heard, job, action)).await?;
     as_expected(heard, job, expect).await?;
     Ok(ok(&heard.ask(&ask).await?))
+}
+
+/// An operator may all; who submitted a job may cancel it.
+async fn may(heard: &Heard, job: JobId, action: JobAction) -> Result<(), Refusal> {
+    let standing = heard.standing()?;
+    let Err(denied) = standing.needs(&[Role::Operator]) else { return Ok(()) };
+    if action != JobAction::Cancel {
+        return Err(heard.denied(denied));
+    }
+    let get = OfJob { query: AboutJob::Get, job: job.to_string() };
+    let found = heard.look_up(&get).await?.items.into_iter().next().unwrap_or_default();
+    let theirs = found["submittedBy"].as_str() == Some(standing.actor().id.as_str());
+    if theirs { Ok(()) } else { Err(heard.denied(denied)) }
 }
 
 /// The action, and the revision of the job that it is meant for.

@@ -1,9 +1,10 @@
 //! One job and what belongs to it.
 
+use auth::{Standing, Who};
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use protocol::{AboutJob, Code, OfJob};
+use protocol::{AboutJob, Code, OfJob, Role};
 use serde_json::Value;
 
 use crate::heard::Heard;
@@ -12,6 +13,7 @@ use crate::routes::ok;
 
 pub(crate) async fn job(heard: Heard) -> Answer {
     let job = first(&heard, AboutJob::Get).await?.ok_or_else(|| heard.refused(Code::NotFound))?;
+    let job = shown(&heard, job)?;
     let Some(etag) = etag_of(&job) else { return Ok(ok(&job)) };
     let mut response = if is_known(&heard.headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
@@ -23,7 +25,39 @@ pub(crate) async fn job(heard: Heard) -> Answer {
 }
 
 pub(crate) async fn runs(heard: Heard) -> Answer {
-    page(&heard, AboutJob::Runs).await
+    let ask = OfJob { query: AboutJob::Runs, job: heard.named(0).to_owned() };
+    let mut found = heard.ask(&ask).await?;
+    for run in &mut found.items {
+        hide_nonces(heard.standing()?, run);
+    }
+    Ok(ok(&found))
+}
+
+/// A factory sees the jobs that it holds, a viewer none of their texts, and nobody but the owner of
+/// the host what a holder proves itself with.
+fn shown(heard: &Heard, mut job: Value) -> Result<Value, Refusal> {
+    let standing = heard.standing()?;
+    if let Some(scope) = &standing.scope
+        && job["holderFactoryId"].as_str() != Some(scope.factory.as_str())
+    {
+        return Err(heard.refused(Code::NotFound));
+    }
+    if standing.needs(&[Role::Producer, Role::Factory]).is_err()
+        && let Some(job) = job.as_object_mut()
+    {
+        job.remove("bodyMd");
+    }
+    hide_nonces(standing, &mut job);
+    Ok(job)
+}
+
+fn hide_nonces(standing: &Standing, record: &mut Value) {
+    let Some(record) = record.as_object_mut() else { return };
+    if standing.who != Who::Owner {
+        for nonce in ["claimNonce", "claimRequestId", "runId"] {
+            record.remove(nonce);
+        }
+    }
 }
 
 pub(crate) async fn events(heard: Heard) -> Answer {
@@ -37,7 +71,8 @@ pub(crate) async fn why(heard: Heard) -> Answer {
 
 pub(crate) async fn lease(heard: Heard) -> Answer {
     let lease = first(&heard, AboutJob::Lease).await?;
-    let lease = lease.ok_or_else(|| heard.refused(Code::NotFound).because("never_claimed"))?;
+    let mut lease = lease.ok_or_else(|| heard.refused(Code::NotFound).because("never_claimed"))?;
+    hide_nonces(heard.standing()?, &mut lease);
     Ok(ok(&lease))
 }
 
@@ -48,7 +83,7 @@ async fn page(heard: &Heard, query: AboutJob) -> Result<Response, Refusal> {
 
 async fn first(heard: &Heard, query: AboutJob) -> Result<Option<Value>, Refusal> {
     let ask = OfJob { query, job: heard.named(0).to_owned() };
-    Ok(heard.ask(&ask).await?.items.into_iter().next())
+    Ok(heard.look_up(&ask).await?.items.into_iter().next())
 }
 
 /// The job's revision as HTTP writes it.

@@ -2,16 +2,19 @@
 //! `/openapi.json` answers. A route that is not here is not there.
 
 pub(crate) mod artifacts;
+mod credentials;
 mod logs;
+mod people;
 
 use std::future::Future;
 use std::pin::Pin;
 
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use protocol::{
     AddChildren, Added, Beat, Beaten, ClaimWork, Deregister, Found, Granted, JobView, Listed,
     Operate, OperateFactory, OperateProduct, Operated, PatchJob, Planned, Receipt, ReleaseJob,
-    RenewAnswer, RenewLeases, Renewed, ReportProgress, Verified, Verify,
+    RenewAnswer, RenewLeases, Renewed, ReportProgress, Role, Verified, Verify,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -21,6 +24,7 @@ use crate::guard;
 use crate::heard::Heard;
 use crate::problem::Answer;
 use crate::routes::{events, factories, health, hold, jobs, operate, page, read};
+use crate::trail;
 
 type Answered = Pin<Box<dyn Future<Output = Answer> + Send>>;
 type Shaped = fn(&mut SchemaGenerator) -> Schema;
@@ -80,8 +84,10 @@ pub(crate) struct Route {
     /// The name of the operation, for programs that are made from the description.
     pub(crate) name: &'static str,
     pub(crate) summary: &'static str,
-    /// Who may ask, once there are roles; until then one token may do everything.
-    pub(crate) role: Option<&'static str>,
+    /// Who may ask: any of these. None at all stand where a route is open to everybody.
+    pub(crate) roles: &'static [Role],
+    /// What the trail calls it, if it is kept there.
+    noted: Option<&'static str>,
     pub(crate) query: &'static [&'static str],
     pub(crate) body: Body,
     pub(crate) said: Vec<(u16, Said)>,
@@ -111,12 +117,17 @@ impl Route {
         (name, summary): (&'static str, &'static str),
         answering: Answering,
     ) -> Self {
-        let (query, body, said, role) = (&[], Body::Nothing, Vec::new(), None);
-        Self { verb, path, name, summary, role, query, body, said, answering }
+        let (query, body, said, noted) = (&[], Body::Nothing, Vec::new(), None);
+        Self { verb, path, name, summary, roles: &[], noted, query, body, said, answering }
     }
 
-    fn for_role(mut self, role: &'static str) -> Self {
-        self.role = Some(role);
+    fn of(mut self, roles: &'static [Role]) -> Self {
+        self.roles = roles;
+        self
+    }
+
+    fn noted(mut self, action: &'static str) -> Self {
+        self.noted = Some(action);
         self
     }
 
@@ -148,8 +159,23 @@ impl Route {
         guard::OPEN.contains(&self.path)
     }
 
-    /// As the router has it. Where nothing is known of a query, nothing may be asked in it.
-    pub(crate) fn answered(&self) -> MethodRouter<Door> {
+    /// As the router has it. Nothing is read of a request before it is known that its sender may
+    /// ask.
+    pub(crate) fn answered(&self, door: &Door) -> MethodRouter<Door> {
+        let roles = self.roles;
+        let mut answered = self.unguarded();
+        if self.is_open() {
+            return answered;
+        }
+        if let Some(action) = self.noted {
+            let kept = move |door, request, next| trail::noted(action, door, request, next);
+            answered = answered.route_layer(from_fn_with_state(door.clone(), kept));
+        }
+        answered.route_layer(from_fn(move |request, next| guard::stands(roles, request, next)))
+    }
+
+    /// Where nothing is known of a query, nothing may be asked in it.
+    fn unguarded(&self) -> MethodRouter<Door> {
         let filter = match self.verb {
             Verb::Get => MethodFilter::GET,
             Verb::Post => MethodFilter::POST,
@@ -173,6 +199,14 @@ impl Route {
     }
 }
 
+const VIEWS: &[Role] = &[Role::Viewer];
+const VIEWS_OR_HOLDS: &[Role] = &[Role::Viewer, Role::Factory];
+const PRODUCES: &[Role] = &[Role::Producer];
+const OPERATES: &[Role] = &[Role::Operator];
+const OPERATES_OR_HOLDS: &[Role] = &[Role::Operator, Role::Factory];
+const ADMINS: &[Role] = &[Role::Admin];
+const HOLDS: &[Role] = &[Role::Factory];
+
 /// Every route of the door.
 pub(crate) fn routes() -> Vec<Route> {
     let parts = [
@@ -184,6 +218,8 @@ pub(crate) fn routes() -> Vec<Route> {
         logs::routes(),
         of_factories(),
         of_products(),
+        credentials::routes(),
+        people::routes(),
     ];
     parts.into_iter().flatten().chain(open()).collect()
 }
@@ -195,6 +231,7 @@ fn of_jobs() -> Vec<Route> {
             ("submitJob", "Takes a job in: created, found as it is, or replaced"),
             |heard| Box::pin(jobs::submit(heard)),
         )
+        .of(PRODUCES)
         .asked(&jobs::SUBMIT)
         .taking(Body::Submission)
         .says::<Receipt>(201)
@@ -204,6 +241,7 @@ fn of_jobs() -> Vec<Route> {
             ("listJobs", "Jobs, the newest first, a page at a time"),
             |heard| Box::pin(jobs::list(heard)),
         )
+        .of(VIEWS)
         .asked(&jobs::LIST)
         .says::<Listed>(200),
         Route::new(
@@ -211,6 +249,7 @@ fn of_jobs() -> Vec<Route> {
             ("planJob", "Tells what would come of a submission; nothing is written"),
             |heard| Box::pin(jobs::plan(heard)),
         )
+        .of(PRODUCES)
         .taking(Body::Submission)
         .says::<Planned>(200),
         Route::new(
@@ -218,13 +257,15 @@ fn of_jobs() -> Vec<Route> {
             ("addChildren", "Gives more children to a composite that still waits"),
             |heard| Box::pin(jobs::add_children(heard)),
         )
-        .takes::<AddChildren>(&["jobId"])
+        .of(PRODUCES)
+        .takes::<AddChildren>(&["jobId", "yolo"])
         .says::<Added>(201),
         Route::new(
             (Verb::Get, "/fleet/events"),
             ("followEvents", "Events as they happen, as server-sent events"),
             |heard| Box::pin(events::follow(heard)),
         )
+        .of(VIEWS)
         .asked(&events::FILTERS)
         .saying(200, Said::Text("text/event-stream")),
     ]
@@ -237,6 +278,7 @@ fn about_one_job() -> Vec<Route> {
             ("getJob", "One job, with its revision as ETag"),
             |heard| Box::pin(read::job(heard)),
         )
+        .of(VIEWS_OR_HOLDS)
         .says::<JobView>(200)
         .saying(304, Said::Nothing),
         Route::new(
@@ -244,24 +286,28 @@ fn about_one_job() -> Vec<Route> {
             ("whyJob", "What keeps a job from moving, or what it is doing"),
             |heard| Box::pin(read::why(heard)),
         )
+        .of(VIEWS)
         .saying(200, Said::Record),
         Route::new(
             (Verb::Get, "/fleet/jobs/{job}/runs"),
             ("listRuns", "The runs of a job, the newest first"),
             |heard| Box::pin(read::runs(heard)),
         )
+        .of(VIEWS)
         .says::<Found>(200),
         Route::new(
             (Verb::Get, "/fleet/jobs/{job}/events"),
             ("listEvents", "All that happened to a job, in order"),
             |heard| Box::pin(read::events(heard)),
         )
+        .of(VIEWS)
         .says::<Found>(200),
         Route::new(
             (Verb::Get, "/fleet/jobs/{job}/lease"),
             ("getLease", "The lease of a job"),
             |heard| Box::pin(read::lease(heard)),
         )
+        .of(VIEWS)
         .saying(200, Said::Record),
     ]
 }
@@ -273,6 +319,8 @@ fn on_jobs() -> Vec<Route> {
             ("operateJob", "Approves, sends back, ships, requeues, redrives, cancels or rejects"),
             |heard| Box::pin(operate::act(heard)),
         )
+        .of(PRODUCES)
+        .noted("job.act")
         .taking(Body::Action)
         .says::<Operated>(200),
         Route::new(
@@ -280,6 +328,8 @@ fn on_jobs() -> Vec<Route> {
             ("cancelJob", "Short for the action cancel"),
             |heard| Box::pin(operate::cancel(heard)),
         )
+        .of(PRODUCES)
+        .noted("job.cancel")
         .taking(Body::Action)
         .says::<Operated>(200),
         Route::new(
@@ -287,6 +337,8 @@ fn on_jobs() -> Vec<Route> {
             ("retryJob", "Short for the action redrive"),
             |heard| Box::pin(operate::retry(heard)),
         )
+        .of(OPERATES)
+        .noted("job.redrive")
         .taking(Body::Action)
         .says::<Operated>(200),
     ]
@@ -299,6 +351,7 @@ fn of_holders() -> Vec<Route> {
             ("claimWork", "Asks for one job, and waits a while for it"),
             |heard| Box::pin(hold::claim(heard)),
         )
+        .of(HOLDS)
         .takes::<ClaimWork>(&[])
         .says::<Granted>(200)
         .saying(204, Said::Nothing),
@@ -307,6 +360,7 @@ fn of_holders() -> Vec<Route> {
             ("renewLeases", "Renews several leases of one factory at once"),
             |heard| Box::pin(hold::renew_all(heard)),
         )
+        .of(HOLDS)
         .takes::<RenewLeases>(&[])
         .says::<RenewAnswer>(200),
         Route::new(
@@ -314,6 +368,7 @@ fn of_holders() -> Vec<Route> {
             ("renewLease", "Renews one lease"),
             |heard| Box::pin(hold::renew(heard)),
         )
+        .of(HOLDS)
         .takes::<hold::RenewThis>(&["jobId"])
         .says::<Renewed>(200),
         Route::new(
@@ -321,6 +376,7 @@ fn of_holders() -> Vec<Route> {
             ("releaseLease", "Ends a hold: shipped, failed, handed back or parked"),
             |heard| Box::pin(hold::release(heard)),
         )
+        .of(HOLDS)
         .takes::<ReleaseJob>(&["jobId"])
         .says::<JobView>(200),
         Route::new(
@@ -328,6 +384,7 @@ fn of_holders() -> Vec<Route> {
             ("patchJob", "A holder moves its job on"),
             |heard| Box::pin(hold::patch(heard)),
         )
+        .of(HOLDS)
         .takes::<PatchJob>(&["jobId"])
         .says::<JobView>(200),
         Route::new(
@@ -335,6 +392,7 @@ fn of_holders() -> Vec<Route> {
             ("reportProgress", "A holder says how far its run is"),
             |heard| Box::pin(hold::progress(heard)),
         )
+        .of(HOLDS)
         .takes::<ReportProgress>(&["jobId"])
         .saying(200, Said::Record),
     ]
@@ -347,6 +405,7 @@ fn of_factories() -> Vec<Route> {
             ("heartbeat", "A factory's sign of life"),
             |heard| Box::pin(hold::beat(heard)),
         )
+        .of(HOLDS)
         .takes::<Beat>(&[])
         .says::<Beaten>(200),
         Route::new(
@@ -354,18 +413,22 @@ fn of_factories() -> Vec<Route> {
             ("listFactories", "Every factory that was ever heard"),
             |heard| Box::pin(factories::list(heard)),
         )
+        .of(VIEWS)
         .says::<Found>(200),
         Route::new(
             (Verb::Get, "/fleet/factories/{factory}"),
             ("getFactory", "One factory, with what it holds"),
             |heard| Box::pin(factories::one(heard)),
         )
+        .of(VIEWS)
         .saying(200, Said::Record),
         Route::new(
             (Verb::Post, "/fleet/factories/{factory}/drain"),
             ("drainFactory", "No new work for it; with now, what it holds is given back"),
             |heard| Box::pin(factories::drain(heard)),
         )
+        .of(OPERATES_OR_HOLDS)
+        .noted("factory.drain")
         .takes::<OperateFactory>(&["action", "factoryId"])
         .saying(200, Said::Record),
         Route::new(
@@ -373,6 +436,8 @@ fn of_factories() -> Vec<Route> {
             ("resumeFactory", "Undoes a drain"),
             |heard| Box::pin(factories::resume(heard)),
         )
+        .of(OPERATES_OR_HOLDS)
+        .noted("factory.resume")
         .takes::<OperateFactory>(&["action", "factoryId", "now"])
         .saying(200, Said::Record),
         Route::new(
@@ -380,6 +445,8 @@ fn of_factories() -> Vec<Route> {
             ("deregisterFactory", "A factory that ends by intent frees its name at once"),
             |heard| Box::pin(hold::leave(heard)),
         )
+        .of(OPERATES_OR_HOLDS)
+        .noted("factory.deregister")
         .takes::<Deregister>(&["factoryId"])
         .saying(200, Said::Record),
     ]
@@ -392,34 +459,43 @@ fn of_products() -> Vec<Route> {
             ("pauseProduct", "Nothing of the product is claimed until it is resumed"),
             |heard| Box::pin(factories::pause_product(heard)),
         )
+        .of(OPERATES)
+        .noted("product.pause")
         .takes::<OperateProduct>(&["action"])
         .saying(200, Said::Record),
         Route::new((Verb::Post, "/fleet/resume"), ("resumeProduct", "Undoes a pause"), |heard| {
             Box::pin(factories::resume_product(heard))
         })
+        .of(OPERATES)
+        .noted("product.resume")
         .takes::<OperateProduct>(&["action"])
         .saying(200, Said::Record),
         Route::new((Verb::Get, "/fleet/stats"), ("stats", "The product in numbers"), |heard| {
             Box::pin(factories::stats(heard))
         })
+        .of(VIEWS)
         .saying(200, Said::Record),
         Route::new(
             (Verb::Get, "/fleet/locks"),
             ("listLocks", "Named locks and who holds them"),
             |heard| Box::pin(factories::locks(heard)),
         )
+        .of(VIEWS)
         .says::<Found>(200),
         Route::new(
             (Verb::Get, "/fleet/budgets"),
             ("listBudgets", "Ceilings on spending and what is left of them"),
             |heard| Box::pin(factories::budgets(heard)),
         )
+        .of(VIEWS)
         .says::<Found>(200),
         Route::new(
             (Verb::Post, "/fleet/verify"),
             ("verify", "Holds all that is stored against the invariants"),
             |heard| Box::pin(factories::verify(heard)),
         )
+        .of(OPERATES)
+        .noted("fleet.verify")
         .takes::<Verify>(&[])
         .says::<Verified>(200),
     ]

@@ -355,6 +355,9 @@ async fn a_head_that_never_ends_is_cut_off() {
     let town = Town::open().await;
     let long = Spoken::new("GET /fleet/jobs").with(&format!("X-Long: {}", "x".repeat(20 << 10)));
     assert_eq!(long.to(town.address).await.status, 431);
+    let long = format!("GET /fleet/jobs?q={}", "x".repeat(9 << 10));
+    let told = Spoken::bare(&long).to(town.address).await;
+    assert_eq!((told.status, &told.json()["error"]["reason"]), (414, &json!("address")));
     let said = tokio::time::timeout(Duration::from_secs(5), async {
         Spoken::bare("GET /healthz").to(town.address).await
     });

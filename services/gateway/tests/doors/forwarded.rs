@@ -42,7 +42,7 @@ async fn echoing() -> (Node, std::net::SocketAddr, OverHttp) {
         problem.reason = asked.ask.expect;
         Err(problem)
     };
-    node.serve(Row::Submit, ECHO, submit).await.unwrap();
+    node.serve(Row::SubmitYolo, ECHO, submit).await.unwrap();
     let address = gateway::serve(node.clone(), options("127.0.0.1:0")).await.unwrap();
     let http = OverHttp::new(&format!("http://{address}"), TOKEN).unwrap();
     (node, address, http)
@@ -115,10 +115,11 @@ async fn surveys_plans_and_reasons_arrive_as_they_were_asked() {
     }
     let keys = json!({ "bodyMd": "Work.", "priority": "high" });
     for ask in [
-        PlanJob { file: Some("Work.".into()), submission: None },
-        PlanJob { file: None, submission: keys.as_object().cloned() },
+        PlanJob { file: Some("Work.".into()), ..PlanJob::default() },
+        PlanJob { submission: keys.as_object().cloned(), ..PlanJob::default() },
     ] {
-        assert_eq!(http.call(&ask, patience(&node)).await.unwrap().manifest, json!(ask));
+        let heard = PlanJob { yolo: true, ..ask.clone() };
+        assert_eq!(http.call(&ask, patience(&node)).await.unwrap().manifest, json!(heard));
     }
     let ask = SubmitJob {
         file: Some("Work.".into()),

@@ -23,6 +23,8 @@ mod operators;
 #[cfg(test)]
 mod plain;
 #[cfg(test)]
+mod roles;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 mod town;

@@ -108,7 +108,7 @@ async fn children_join_a_composite_that_waits() {
     let parent = town.submit(family).await.job.id;
     let child = |keys: Value| keys.as_object().cloned().unwrap();
     let late = child(json!({ "idempotencyKey": "late", "bodyMd": "Late." }));
-    let ask = AddChildren { job_id: parent, children: vec![late] };
+    let ask = AddChildren { job_id: parent, children: vec![late], yolo: false };
     let added = town.ask(&ask).await.unwrap();
     assert_eq!((added.job.id, added.children.len()), (parent, 1));
     assert_eq!(town.job(added.children[0]).await["parentId"], json!(parent));
@@ -117,6 +117,7 @@ async fn children_join_a_composite_that_waits() {
     let faulty = AddChildren {
         job_id: parent,
         children: vec![child(json!({ "bodyMd": "x" })), child(json!({ "priorty": "high" }))],
+        yolo: false,
     };
     let refused = refusal(town.ask(&faulty).await);
     assert_eq!(refused.field.as_deref(), Some("children[1].priorty"));
@@ -127,7 +128,8 @@ async fn children_join_a_composite_that_waits() {
     let foreign = by_key.json(foreign).to(town.address).await.json();
     assert_eq!(foreign["error"]["field"], json!("children[0].parent"));
     let leaf = town.submit("Alone.").await.job.id;
-    let ask = AddChildren { job_id: leaf, children: vec![child(json!({ "bodyMd": "x" }))] };
+    let ask =
+        AddChildren { job_id: leaf, children: vec![child(json!({ "bodyMd": "x" }))], yolo: false };
     assert_eq!(refusal(town.ask(&ask).await).code, Code::InvalidTransition);
     assert_eq!(town.ask(&protocol::ListJobs::default()).await.unwrap().items.len(), 4);
     town.close().await;

@@ -10,6 +10,7 @@ use clock::{Clock, Ids, System};
 use dev::{Fleet, Shape};
 use fleet::{Disposition, JobId, OpId, RequestId, StageName};
 use gateway::Options;
+use identity::{Identity, SignUpMode};
 use ledger::{Ledger, Terms};
 use node::{Node, Tasks};
 use protocol::{
@@ -26,19 +27,29 @@ pub(crate) struct Town {
     fleet: Fleet,
     ledger: Ledger,
     pub(crate) blobs: blob::Blobs,
+    pub(crate) identity: Identity,
     pub(crate) node: Node,
     pub(crate) address: SocketAddr,
     pub(crate) http: OverHttp,
     pub(crate) bus: OverBus,
 }
 
+/// People that nobody else knows.
 pub(crate) fn options(address: &str) -> Options {
+    options_over(address, &(Arc::new(Memory::new()) as Arc<dyn Store>))
+}
+
+pub(crate) fn options_over(address: &str, store: &Arc<dyn Store>) -> Options {
+    let system = Arc::new(System::start());
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::<System>::clone(&system), system);
+    let settings = identity::Settings { sign_up: SignUpMode::Open, ..Default::default() };
     Options {
         address: address.parse().unwrap(),
         product: "acme".parse().unwrap(),
         token: TOKEN.parse().unwrap(),
         hosts: Vec::new(),
-        blobs: blob::Blobs::memory(Arc::new(System::start())),
+        blobs: blob::Blobs::memory(Arc::clone(&ids)),
+        identity: Identity::over(store, clock, ids, settings),
     }
 }
 
@@ -61,14 +72,14 @@ impl Town {
             tasks: Tasks::default(),
         };
         let echo = Some("echo".parse().unwrap());
-        let opened = options("127.0.0.1:0");
-        let blobs = opened.blobs.clone();
+        let opened = options_over("127.0.0.1:0", &store);
+        let (blobs, identity) = (opened.blobs.clone(), opened.identity.clone());
         let fleet = Fleet::shaped(shape, inner, &ledger, &blobs, echo).await.unwrap();
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
         let address = gateway::serve(node.clone(), opened).await.unwrap();
         let http = OverHttp::new(&format!("http://{address}"), TOKEN).unwrap();
         let bus = OverBus::new(bus, "acme".parse().unwrap());
-        Self { fleet, ledger, blobs, node, address, http, bus }
+        Self { fleet, ledger, blobs, identity, node, address, http, bus }
     }
 
     /// Ends the services and starts others that remember nothing; the door stays open.

@@ -8,6 +8,7 @@ use ::dev::{Data, Home, Local, Options};
 use artifact::Retention;
 use client::{CallError, OverHttp, Patience};
 use clock::{Clock, Ids, System};
+use identity::SignUpMode;
 use ledger::Terms;
 use node::open::BlobsChoice;
 use protocol::{AboutJob, Ask, JobView, ListJobs, OfJob, SubmitJob, Verified, Verify};
@@ -43,6 +44,7 @@ impl House {
             hosts: Vec::new(),
             terms: Terms { ttl: TTL, grant: TTL, ..Terms::default() },
             engine: crate::dev::shell(),
+            sign_up: SignUpMode::Off,
         })
         .await?;
         let secret = std::fs::read_to_string(home.token_file())?;

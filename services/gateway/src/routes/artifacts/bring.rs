@@ -72,7 +72,7 @@ impl Begun {
         let mut pause = FIRST_PAUSE;
         let mut doubt = false;
         for left in (0..KEEPS).rev() {
-            let refusal = match heard.ask(&keep).await {
+            let refusal = match heard.look_up(&keep).await {
                 Ok(linked) => return Ok(linked),
                 Err(refusal) => refusal,
             };
@@ -93,7 +93,7 @@ impl Begun {
     /// The pointer first, so that nothing ever points to bytes that are gone.
     pub(super) async fn take_back(&self, heard: &Heard) {
         let remove = RemoveArtifact { artifact_id: self.artifact.id, hold: None };
-        match heard.ask(&remove).await {
+        match heard.look_up(&remove).await {
             Ok(()) => {}
             Err(refusal) if refusal.0.code == Code::NotFound => {}
             Err(refusal) => {

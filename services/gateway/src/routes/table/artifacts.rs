@@ -3,7 +3,7 @@
 use protocol::{ArtifactPage, BeginArtifact, Begun, CommitArtifact, Linked, RemoveArtifact};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::{Body, Route, Said, Verb};
+use super::{Body, OPERATES_OR_HOLDS, Route, Said, VIEWS, Verb};
 use crate::routes::{artifacts, blobs};
 
 /// What a form has, and what stands for it in JSON.
@@ -25,7 +25,7 @@ fn of_jobs() -> Vec<Route> {
             ("uploadArtifact", "Brings an artifact of a job: a form with its file, or JSON"),
             |flowing| Box::pin(artifacts::upload(flowing)),
         )
-        .for_role("the holder or an operator")
+        .of(OPERATES_OR_HOLDS)
         .asked(&artifacts::UPLOAD)
         .taking(Body::Upload)
         .says::<Linked>(201),
@@ -34,7 +34,7 @@ fn of_jobs() -> Vec<Route> {
             ("listArtifacts", "The artifacts of a job, the newest first, without links"),
             |heard| Box::pin(artifacts::list(heard)),
         )
-        .for_role("a viewer")
+        .of(VIEWS)
         .asked(&artifacts::LIST)
         .says::<ArtifactPage>(200),
         Route::new(
@@ -42,7 +42,7 @@ fn of_jobs() -> Vec<Route> {
             ("beginArtifact", "Gives a link by which the bytes are brought to the blob store"),
             |heard| Box::pin(artifacts::begin(heard)),
         )
-        .for_role("the holder or an operator")
+        .of(OPERATES_OR_HOLDS)
         .takes::<BeginArtifact>(&["direct", "jobId"])
         .says::<Begun>(201),
     ]
@@ -55,14 +55,15 @@ fn of_one() -> Vec<Route> {
             ("getArtifact", "One artifact, with a link to its bytes that is made for this answer"),
             |heard| Box::pin(artifacts::one(heard)),
         )
-        .for_role("a viewer")
+        .of(VIEWS)
         .says::<Linked>(200),
         Route::new(
             (Verb::Delete, "/fleet/artifacts/{artifact}"),
             ("removeArtifact", "Removes an artifact and its bytes"),
             |heard| Box::pin(artifacts::remove(heard)),
         )
-        .for_role("the holder or an operator")
+        .of(OPERATES_OR_HOLDS)
+        .noted("artifact.remove")
         .takes::<RemoveArtifact>(&["artifactId"])
         .saying(204, Said::Nothing),
         Route::new(
@@ -70,7 +71,7 @@ fn of_one() -> Vec<Route> {
             ("commitArtifact", "The bytes were brought by a link: they are read again and counted"),
             |heard| Box::pin(artifacts::commit(heard)),
         )
-        .for_role("the holder or an operator")
+        .of(OPERATES_OR_HOLDS)
         .takes::<CommitArtifact>(&["artifactId"])
         .says::<Linked>(200),
     ]
@@ -84,7 +85,6 @@ fn bytes() -> Vec<Route> {
             ("readBlob", "The bytes that a link leads to, or one range of them"),
             |heard| Box::pin(blobs::read(heard)),
         )
-        .for_role("whoever has the link")
         .saying(200, Said::Bytes)
         .saying(206, Said::Bytes),
         Route::flowing(
@@ -92,7 +92,6 @@ fn bytes() -> Vec<Route> {
             ("writeBlob", "Brings the bytes that a link asks for, once"),
             |flowing| Box::pin(blobs::write(flowing)),
         )
-        .for_role("whoever has the link")
         .taking(Body::Bytes)
         .saying(201, Said::Nothing),
     ]

@@ -2,7 +2,7 @@
 
 use protocol::AppendLog;
 
-use super::{Route, Said, Verb};
+use super::{HOLDS, Route, Said, VIEWS, Verb};
 use crate::routes::log;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -12,7 +12,7 @@ pub(super) fn routes() -> Vec<Route> {
             ("readLog", "What a job says: as text, or line by line as it comes with follow"),
             |heard| Box::pin(log::read(heard)),
         )
-        .for_role("a viewer")
+        .of(VIEWS)
         .asked(&log::QUERY)
         .saying(200, Said::Texts(&["text/plain", "text/event-stream"])),
         Route::new(
@@ -20,7 +20,7 @@ pub(super) fn routes() -> Vec<Route> {
             ("appendLog", "The next lines of a run, in its holder's name"),
             |heard| Box::pin(log::append(heard)),
         )
-        .for_role("the holder")
+        .of(HOLDS)
         .takes::<AppendLog>(&["jobId"])
         .saying(200, Said::Record),
     ]

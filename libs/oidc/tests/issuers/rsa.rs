@@ -1,0 +1,42 @@
+//! Two RSA keys that guard nothing: `ring` signs with such keys but makes none. The other keys of
+//! the tests are made by each test for itself.
+
+pub(crate) const ONE: &str = "\
+    MIIEowIBAAKCAQEA6oNR1myR8CWfqafWJm9Z8EDTSEfdohL1IbjIQDTHlHLxaHg1eVoF9jzVXoAaiZIG+rmTrlFf4oF6\
+    cOHMejSOhFWvnAAd4B+Ta5g11mczRwKFA8tIuMpgqYqo1YtZwbzNI/SyeF+dDUJWPnMguZRpXI2byVGSgxI42bfrnYSu\
+    P1AtgQmtjT4NV43ux/zSe0YX7zgh7dXRHos/i0h9awAQ1rPSbklbkVNoZJhgmmrQUhNWoT2uhpfaYxKLyXsIFTTRKWst\
+    TipA9ZL2LtwqbO0Od80RrC5OARTtg/OYuHB6xtY8OgX+TnsPFlB+DpUIMnhFrSGXKnsD55Kq7fXqpgkhEwIDAQABAoIB\
+    AAtKWTxrAQ0HVj3246KkFDfdeqsJ3WE6Fftn+bewS7anmZVUynnWMZjXou99dPRJDrxMIy0K+T0l6K7aYCLTY2J6in9N\
+    43eppmbDJ8xlhDkJiQRUFCpV1qcWhK4nt3bgenMBta9I0WHb7TF7ZM/VJCFy7aqY01grc90DF0RVKNtXnSZy9PtV5BCv\
+    APUKdSU1hUemuAdfxXQeZzjtftNllCT3lK3mJ5ZbyHqMZ+zF3EwDcAAjYHtWu7bOJKWwP+NfUBzgE0BZs1Tg6K0jdvl5\
+    VXa0bNP0UUJ+8oexWRMaKAWJAtJWUkthzx9UT+ZhyqWRQfBs0nuLsAyi53uWPm+TlwECgYEA93ngh7S1jehUChPbj3pS\
+    +gzkB17Vp+zvfaBr+G+jPSCmPUApuZkit1Tff4BjC4DnRppM2DVYqFtPKydh53T/mBdVZAVF/bCci15KmCHuatqNZF06\
+    iiynS4FVGMLsxJDBgGU7J7sZQTmDaRzgcMeah7ew/jEsJp+cUVzhZh2lTJMCgYEA8pcj5KcD0WpqYNrn8CMypq6uddr3\
+    8bTFUz/AecRUPKEB2Mfzm96oF0rFYX0Dy+nCd+WQQ0vSBOAZf1ohZsshVRwz53yUKbW4noVoaJzFqP47hd0nEfghB6zJ\
+    sRTeOxBXZePBNDY/kbZDO3jiRwBQ8vvgvjrux2cBPUhjFPfeKYECgYBQM4BPmoHoHm314h+arQLtJHZV6ScGx+OJbA7x\
+    sYROkCEv4nZjPryge3H/CSWQGdNZ7zGONCOqVAUhMB8reqBGsvEqfAcFw1HIXOOB0CVLHc8KwqfxFa2V67EfWDSRM3Ry\
+    Xtw/8QOrPq9WxlP6WMW8zAwhJOBxF/L570bg6CSk3wKBgCf2VedYy/w3d4a1CPg6FCH5LKwlgirDCK6KFf75JJdIPrGj\
+    XrISn8YWfyVsHq/8thhiLL2pQ9OhxxF/m3j/hWIr3zEHCLFGSj9y4pw5FyabmtqWb9U59tb409DkCyfXrU4PksgzF429\
+    ZJ3rb/saRjuA2qj7tFIM2dtqjUfq/SIBAoGBAPD3xzdsgYuNO6EhgnYg5pY4TyLaO31E+xe2KvrkW+7QrUAnCthchsMQ\
+    0x0LsE/TRoJHaUb0tGUxPbcfCykpIz5Y2WTOdzCjqOQINiHXqY8grT1y04FGUJWfXHkZ3u+rHF/Sza6BHEGpHJOixH43\
+    6YQ77umIxIPJrId0Qtx+yqJV";
+
+pub(crate) const TWO: &str = "\
+    MIIEpQIBAAKCAQEAxtjqSluRi9jLqdhdCSft0FiRVBomqsVx37OXFXwDygYmBqlRfkr+5ITarTsqtqWNc4IOv+YoPkBK\
+    ewNGVwQt6PMrRqyfWh4aTgf8V0UeazDa/HCvfpMBC30TOZqsJY8/FYfjf1zrqmQquY44OmsnhLErR+gANz26GQ3KtDsy\
+    qdFas9aY5ClhH3MY9Wa4h2YzLlZirOyNGIvkCUhYxYmBA6j3Ur3ohrtqNltYFIAw7t//QE0D8C6QaUE+ewIYa/zqDDuM\
+    HmvNSzoKbBG1IC0C2d0PaeELuzfYG9tdc3Rkly78tChk3Mx99rfXE9u8E0vCgz7SjaMr4pAa1SA1nBpNxQIDAQABAoIB\
+    AAPudH1pX5CQBgDS7A37Cd7pbWAoDzUnp7d4TcepNsr3Aaf2j4urcGw0uz0bEx5e2hPbUa7WHlwSudZCS5D7XmwBaMzi\
+    K1llCHib/E9+aJpOcjn1AWdDgU0ImUl1hytL8H+cuvEA9ZDeH6EhEHgJN9QOC7DFg8GT2RrXNLeJBxin58vjNiCWhg+W\
+    J5lTpVM89uT9BqvtfKqie7/QsoJQeSKkfpiqX5eMVVK6bkFx+KRCpPEnEov+Lc6J9q+ksaT9nTO2yakCdI69ATBEJLph\
+    jrIx5ZPTWAWN0amFO1XiSrXnOFddlBsgCmwoD15oxM8gSNYX2e1WjdpH6Ru/YhUaNAkCgYEA9BgQ1HqRM6aL2M4caSPh\
+    qou6r/GRS492QvJo5N/p9USsYE7rElgXRa0yg8hdO6lu4B8ScDTu407XHmcok8jg5aCdZggWArXA2J71fl79+ssSyDnY\
+    iMDe6kTm2JuEYbgS8Cl/piLepPbmiOVsy0HeQpC3ol4iw/D1CjYh/B8rdJ0CgYEA0Ivd3iLVvYcV8GOAHh5DEBP6pdmA\
+    +Ro3+tNQmH6LjU3BBmmHNzQ8vaO7VHIGZGhOQpWLcTF/oRtyoC4NICMInhBxFBlf50q7DIGGHKuw6vcc6CmUEyyPtjTS\
+    ROg2OnLbACCUmT8pDz4OJtJjcEVVNMvqacn0cKteCblraj20MUkCgYEArxYIFHEqcBMZotUNGfmr6Co8KfIr1zg7iv/Y\
+    b7uRVOYCgz54bXsUjl0Sq+Zvwdjh+A8xqZy+cfveYCd8uqzPbMbNwB8yspTulDNJQnEe2uMJQOgFQuqduwrbTyoWRgXE\
+    R9Jshp3ieA/GAxIV/KHtrG+j2OqPI19WVRHJRNCS2h0CgYEAwIVudARql0XezgW9H5DGTlBzYqoxc0VuCmMME0s3X2I5\
+    YMcI6cCSlmtRo7qEBit4m+VcTknozfz9y7vXqCRPb0Q0b96g92+4z+m+ujcR40fvaq//n9fSb93Bg5VvgnPHkw2AwRxa\
+    tlSOUe6Fl/6Zk1zwcWrb+ytoa8e9zt1ZvOkCgYEA2cu2XXIisk+0M+XQNS0R8wEwluJJXX8HOT7STW0x1WJe1MhPt2M1\
+    +jA9Owlwr/Ht/NNtzIcWFW5mmDk2lPwHB4PsT2nzTPm+hRb/dV02MeP6BsK0YpH7DMNHZ2kef3Y6I3BTwDbzKboAbYvB\
+    f/L9glbxQr1Yvvzpb2AY4OAijPM=";

@@ -26,11 +26,15 @@ pub const KINDS: [Kind; 15] = [
     Stored::<Verification>::KIND,
 ];
 
-/// What the services work on.
-pub const RECORDS: &[Kind] = KINDS.split_at(OF_THE_FLEET).0;
-/// Who is who, and who did what: the door's alone.
-pub const IDENTITIES: &[Kind] = KINDS.split_at(OF_THE_FLEET).1;
-const OF_THE_FLEET: usize = 9;
+/// Of these the door is the only keeper, and no other service reads one.
+pub const KINDS_OF_IDENTITY: [Kind; 6] = [
+    AuditEntry::KIND,
+    Stored::<Token>::KIND,
+    Stored::<User>::KIND,
+    Stored::<Account>::KIND,
+    Stored::<Session>::KIND,
+    Stored::<Verification>::KIND,
+];
 
 /// A record that has a place in the store.
 pub trait Placed: Record + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
@@ -202,7 +206,11 @@ mod tests {
         for kind in KINDS {
             assert!(known.iter().any(|one| one.name == kind.name), "{}", kind.name);
         }
+        let (audit, others): (Vec<_>, Vec<_>) =
+            KINDS_OF_IDENTITY.iter().partition(|kind| **kind == AuditEntry::KIND);
+        assert_eq!((audit.len(), others.len()), (1, auth::CONTAINERS.len()));
         for own in auth::CONTAINERS {
+            assert!(others.iter().any(|kind| kind.name == own.name), "{}", own.name);
             assert_eq!(own.partition, Partition::Id, "{}", own.name);
             assert!(KINDS.iter().any(|kind| kind.name == own.name), "{}", own.name);
         }

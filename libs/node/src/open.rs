@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bus::Bus;
 use clock::{Clock, Ids};
 use protocol::Purpose;
-use store::{Kind, Store, StoreError};
+use store::{Store, StoreError};
 use store_embedded::Embedded;
 
 use crate::Tasks;
@@ -132,7 +132,7 @@ pub async fn outside(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>, N
     }
 }
 
-/// Waits for a server that is away. Of `kinds` a shared store is asked and no other. `monitors` are the `http://` addresses of the servers'
+/// Waits for a server that is away. `monitors` are the `http://` addresses of the servers'
 /// monitoring: nothing else tells when they sync.
 ///
 /// # Errors
@@ -140,7 +140,6 @@ pub async fn outside(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>, N
 #[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
 pub async fn store(
     choice: &StoreChoice,
-    kinds: &'static [Kind],
     monitors: &[String],
     process: &Process,
 ) -> Result<Kept, NotOpened> {
@@ -151,10 +150,10 @@ pub async fn store(
             Ok(kept(Arc::new(Embedded::open(folder)?), Durability::Embedded))
         }
         #[cfg(feature = "nats")]
-        StoreChoice::Nats(reach) => Box::pin(nats::store(reach, kinds, monitors, process)).await,
+        StoreChoice::Nats(reach) => Box::pin(nats::store(reach, monitors, process)).await,
         #[cfg(not(feature = "nats"))]
         StoreChoice::Nats(_) => {
-            let _unused = (kinds, monitors, process);
+            let _unused = (monitors, process);
             Err(NotOpened::NotBuiltIn)
         }
     }
@@ -188,15 +187,15 @@ pub async fn look(asked: &Look, process: &Process) -> Result<(Standing, Arc<dyn 
     }
 }
 
-/// Which of the servers' own subjects a role speaks to, of a store with so many partitions: beside
+/// Which of the servers' own subjects somebody speaks to, of a store with so many partitions: beside
 /// its part of the table of subjects, and only that. Nothing, where NATS is not built in.
 #[must_use]
-pub fn inner_subjects(role: Purpose, partitions: usize) -> Vec<String> {
+pub fn inner_subjects(purpose: Purpose, partitions: usize) -> Vec<String> {
     #[cfg(feature = "nats")]
-    return nats::inner_subjects(role, partitions);
+    return nats::inner_subjects(purpose, partitions);
     #[cfg(not(feature = "nats"))]
     {
-        let _unused = (role, partitions);
+        let _unused = (purpose, partitions);
         Vec::new()
     }
 }

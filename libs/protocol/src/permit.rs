@@ -99,6 +99,12 @@ impl Purpose {
         }
     }
 
+    /// Whose records it reads and writes: nobody's, or those of the fleet.
+    #[must_use]
+    pub fn keeps_records(self) -> bool {
+        self.speaks_as().contains(&Party::Relay)
+    }
+
     /// Under which names of the table it speaks.
     fn speaks_as(self) -> &'static [Party] {
         use Party::{AnyService, Operator, Producer, Relay, Viewer};

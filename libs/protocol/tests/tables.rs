@@ -62,8 +62,8 @@ fn a_factory_owns_what_it_says_and_the_commands_to_it() {
         let expected = match subject.topic() {
             Topic::Spoken(..) | Topic::Command(_) => true,
             Topic::Custody(_) | Topic::Log(_) => false,
-            Topic::Submit | Topic::SubmitYolo | Topic::Plan | Topic::Intake => false,
-            Topic::Children | Topic::ChildrenYolo => false,
+            Topic::Submit | Topic::Plan | Topic::Children | Topic::Intake => false,
+            Topic::SubmitYolo | Topic::ChildrenYolo => false,
             Topic::Query(_) => false,
             Topic::Operate(_) | Topic::Offer(_) | Topic::OfferAny => false,
             Topic::Event(_) | Topic::Kick(_) | Topic::DeadLetter => false,

@@ -3,45 +3,52 @@
 
 use store::Kind;
 
-use crate::buckets::{Bucket, CONTROL};
+use crate::buckets::{Bucket, CONTROL, names};
 use crate::init::all_names;
 
 const API: &str = "$JS.API";
 
-/// By whoever reads and writes records of these kinds. What is fixed for all is only read.
+/// By whoever opens a store of these kinds: it looks whether all of them are there and as they are
+/// to be, and reads what was fixed for all. No record is read.
 #[must_use]
-pub fn asked_by_keepers(kinds: &[Kind], partitions: usize) -> Vec<String> {
-    let mut asked = vec![format!("{API}.STREAM.NAMES")];
-    for name in all_names(kinds, partitions) {
-        let is_record = name != CONTROL;
-        let bucket = Bucket::new(name, 0);
-        let stream = &bucket.stream;
-        asked.extend([
-            format!("{API}.STREAM.INFO.{stream}"),
+pub fn asked_to_open(kinds: &[Kind], partitions: usize) -> Vec<String> {
+    let control = Bucket::new(CONTROL.to_owned(), 0);
+    let all = all_names(kinds, partitions).into_iter().map(|name| Bucket::new(name, 0));
+    let looks = all.map(|bucket| format!("{API}.STREAM.INFO.{}", bucket.stream));
+    let control = format!("{API}.STREAM.MSG.GET.{}", control.stream);
+    looks.chain([format!("{API}.STREAM.NAMES"), control]).collect()
+}
+
+/// By whoever reads records of one kind.
+#[must_use]
+pub fn asked_to_read(kind: Kind, partitions: usize) -> Vec<String> {
+    let read = |bucket: Bucket| {
+        let stream = bucket.stream;
+        [
             format!("{API}.STREAM.MSG.GET.{stream}"),
-        ]);
-        if is_record {
-            asked.extend([
-                format!("{API}.DIRECT.GET.{stream}"),
-                format!("{API}.DIRECT.GET.{stream}.>"),
-                bucket.subjects(),
-            ]);
-        }
-    }
-    asked
+            format!("{API}.DIRECT.GET.{stream}"),
+            format!("{API}.DIRECT.GET.{stream}.>"),
+        ]
+    };
+    buckets(kind, partitions).flat_map(read).collect()
+}
+
+/// By whoever writes them.
+#[must_use]
+pub fn asked_to_write(kind: Kind, partitions: usize) -> Vec<String> {
+    buckets(kind, partitions).map(|bucket| bucket.subjects()).collect()
 }
 
 /// By whoever makes the buckets, and looks at them. No record is read or written.
 #[must_use]
 pub fn asked_to_make(kinds: &[Kind], partitions: usize) -> Vec<String> {
-    let control = Bucket::new(CONTROL.to_owned(), 0);
-    let mut asked = vec![format!("{API}.STREAM.MSG.GET.{}", control.stream), control.subjects()];
-    for name in all_names(kinds, partitions) {
-        let bucket = Bucket::new(name, 0);
-        asked.extend([
-            format!("{API}.STREAM.INFO.{}", bucket.stream),
-            format!("{API}.STREAM.CREATE.{}", bucket.stream),
-        ]);
-    }
+    let mut asked = asked_to_open(kinds, partitions);
+    asked.push(Bucket::new(CONTROL.to_owned(), 0).subjects());
+    let all = all_names(kinds, partitions).into_iter().map(|name| Bucket::new(name, 0));
+    asked.extend(all.map(|bucket| format!("{API}.STREAM.CREATE.{}", bucket.stream)));
     asked
+}
+
+fn buckets(kind: Kind, partitions: usize) -> impl Iterator<Item = Bucket> {
+    names(kind, partitions).into_iter().map(|name| Bucket::new(name, 0))
 }

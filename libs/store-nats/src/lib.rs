@@ -23,7 +23,7 @@ use buckets::Buckets;
 use link::Link;
 
 pub use init::{Plan, init};
-pub use inner::{asked_by_keepers, asked_to_make};
+pub use inner::{asked_to_make, asked_to_open, asked_to_read, asked_to_write};
 pub use link::Options;
 pub use report::{BucketState, Report, SyncMode, sync_modes};
 pub use trouble::{Fault, Trouble};

@@ -12,7 +12,7 @@ use fleet::{
     Actor, Content, Disposition, FactoryId, JobId, OpId, ProductId, RequestId, StageName,
     Submission, Terms as Submitting, normalise,
 };
-use ledger::{KINDS, Ledger, Terms};
+use ledger::{Ledger, Terms};
 use node::open::{self, BusChoice, Process};
 use node::{Node, Tasks};
 use protocol::{Ask, ClaimWork, Granted, PatchJob, Receipt, ReleaseJob, SubmitJob};
@@ -66,7 +66,7 @@ pub(crate) async fn open(options: &Options, process: &Process) -> Result<Ground,
             (store, bus) = (open::StoreChoice::Nats(reach.clone()), BusChoice::Nats(reach));
         }
     }
-    let store = Box::pin(open::store(&store, &KINDS, &[], process)).await?.store;
+    let store = Box::pin(open::store(&store, &[], process)).await?.store;
     let bus = Box::pin(open::bus(&bus, process)).await?;
     Ok(Ground { store, bus, place })
 }

@@ -9,7 +9,7 @@ use clock::{Clock, Ids, System};
 use fleet::{EngineName, ProductId};
 use gateway::{HostName, Issuers, LocalToken, NotOpened};
 use identity::{Identity, SignUpMode};
-use ledger::{KINDS, Ledger, Terms};
+use ledger::{Ledger, Terms};
 use node::open::{self, BlobsChoice, BusChoice, Making, Process, Reach, StoreChoice};
 use node::{BusAway, Failed, Node, Tasks};
 
@@ -106,7 +106,7 @@ impl Local {
             open::make_if_new(&url.as_str().into(), ALONE, &process).await?;
         }
         let bus = open::bus(&bus, &process).await?;
-        let store = open::store(&store, &KINDS, &[], &process).await?.store;
+        let store = open::store(&store, &[], &process).await?.store;
         let Process { clock, ids, tasks, .. } = process;
         let node = Node { bus, clock, ids, tasks };
         let (bus, clock, ids) =

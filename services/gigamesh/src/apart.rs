@@ -9,11 +9,10 @@ use blob::Blobs;
 use bus::Bus;
 use clock::{Clock, Ids, System};
 use identity::Identity;
-use ledger::{IDENTITIES, KINDS, Ledger, RECORDS};
+use ledger::Ledger;
 use node::open::{self, BusChoice, Kept, Process, StoreChoice};
 use node::{Node, Side, Tallied, Tally, Tasks};
 use serde_json::{Value, json};
-use store::Kind;
 
 use crate::say::Say;
 use crate::secret::{Given, Secret};
@@ -102,7 +101,7 @@ async fn opened(serve: &Serve, bus: &BusChoice, store: &StoreChoice) -> Result<R
     let tally = Arc::new(Tally::default());
     let bus = open::bus(bus, &process).await?;
     let bus: Arc<dyn Bus> = Arc::new(Tallied::over(bus, Arc::clone(&tally)));
-    let kept = open::store(store, kinds(serve.role), &serve.trust.monitors, &process).await?;
+    let kept = open::store(store, &serve.trust.monitors, &process).await?;
     serve.trust.admit(kept.durability)?;
     let ledger = {
         let (clock, ids) = (Arc::clone(&time), Arc::clone(&chance));
@@ -175,15 +174,6 @@ impl Running {
         let services = self.node.tasks.join().await;
         drop(self.home);
         Ok(services.and(door)?)
-    }
-}
-
-/// What a role works on; of the rest it is told nothing.
-fn kinds(role: Role) -> &'static [Kind] {
-    match role {
-        Role::All => &KINDS,
-        Role::Gateway => IDENTITIES,
-        Role::Submit | Role::Scheduler | Role::LeaseKeeper | Role::Artifact => RECORDS,
     }
 }
 

@@ -9,7 +9,8 @@ use access_nats::{Files, Identity};
 use bus::{Bus, BusError, Message};
 use bus_nats::{Nats, Settings, Unfit};
 use bytes::Bytes;
-use ledger::{IDENTITIES, KINDS, RECORDS};
+use fleet::Product;
+use ledger::{KINDS, KINDS_OF_IDENTITY, Placed};
 use protocol::{Purpose, Row, Subject};
 use store::Kind;
 use store_nats::{BucketState, NatsKv, Options, Plan, SyncMode, Trouble};
@@ -76,12 +77,11 @@ fn end_if_deaf(bus: &Nats, process: &Process) {
 
 pub(super) async fn store(
     reach: &Reach,
-    kinds: &'static [Kind],
     monitors: &[String],
     process: &Process,
 ) -> Result<Kept, NotOpened> {
     let options = options(reach, monitors);
-    let store = patiently(&reach.url, || Box::pin(NatsKv::open(&options, kinds))).await;
+    let store = patiently(&reach.url, || Box::pin(NatsKv::open(&options, &KINDS))).await;
     let store = Arc::new(store.map_err(not_opened)?);
     info!(generation = store.generation(), "store open");
     let durability = Durability::of(&syncs(reach, monitors).await, store.replicas());
@@ -293,23 +293,37 @@ fn files(reach: &Reach) -> Files {
 /// The group that takes the intake, as the service of that name calls it.
 const INTAKE: &str = "submit";
 
-pub(super) fn inner_subjects(role: Purpose, partitions: usize) -> Vec<String> {
-    let kept = match role {
-        Purpose::Admin => {
-            let buckets = store_nats::asked_to_make(&KINDS, partitions);
-            return bus_nats::asked_to_make().into_iter().chain(buckets).collect();
-        }
-        Purpose::Viewer | Purpose::Producer | Purpose::Operator | Purpose::Factory => {
-            return Vec::new();
-        }
-        Purpose::Submit | Purpose::Scheduler | Purpose::LeaseKeeper | Purpose::Artifact => RECORDS,
-        Purpose::Gateway => IDENTITIES,
-        Purpose::All => &KINDS,
-    };
+pub(super) fn inner_subjects(purpose: Purpose, partitions: usize) -> Vec<String> {
+    if purpose == Purpose::Admin {
+        let buckets = store_nats::asked_to_make(&KINDS, partitions);
+        return bus_nats::asked_to_make().into_iter().chain(buckets).collect();
+    }
+    if !purpose.is_service() {
+        return Vec::new();
+    }
     let mut inner = bus_nats::asked_by_all();
-    if matches!(role, Purpose::Submit | Purpose::All) {
+    if matches!(purpose, Purpose::Submit | Purpose::All) {
         inner.extend(bus_nats::asked_by_consumers(Row::Intake, INTAKE));
     }
-    inner.extend(store_nats::asked_by_keepers(kept, partitions));
+    inner.extend(store_nats::asked_to_open(&KINDS, partitions));
+    for kind in KINDS {
+        let (reads, writes) = touches(purpose, kind);
+        if reads {
+            inner.extend(store_nats::asked_to_read(kind, partitions));
+        }
+        if writes {
+            inner.extend(store_nats::asked_to_write(kind, partitions));
+        }
+    }
     inner
+}
+
+/// Whether it reads and whether it writes records of a kind. The services of jobs share one ledger,
+/// whose repairs run in any of them; who people are is the door's to know, and no word of theirs.
+fn touches(purpose: Purpose, kind: Kind) -> (bool, bool) {
+    let is_identity = KINDS_OF_IDENTITY.contains(&kind);
+    let is_door = matches!(purpose, Purpose::Gateway | Purpose::All);
+    // Whether the store answers the door learns by a look at a product.
+    let reads = purpose.keeps_records() || kind == Product::KIND;
+    if is_identity { (is_door, is_door) } else { (reads, purpose.keeps_records()) }
 }

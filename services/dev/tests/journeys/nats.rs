@@ -57,7 +57,6 @@ async fn on(url: &str) -> (Node, Arc<dyn Store>) {
     let making = Making { replicas: 1, partitions: 1, new_generation: false };
     open::make_if_new(&url.into(), making, &process).await.unwrap();
     let bus = open::bus(&BusChoice::Nats(url.into()), &process).await.unwrap();
-    let kept =
-        open::store(&StoreChoice::Nats(url.into()), &ledger::KINDS, &[], &process).await.unwrap();
+    let kept = open::store(&StoreChoice::Nats(url.into()), &[], &process).await.unwrap();
     (Node { bus, clock, ids, tasks }, kept.store)
 }

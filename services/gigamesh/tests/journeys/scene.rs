@@ -94,7 +94,6 @@ async fn outside(url: &str) -> (Node, Arc<dyn Store>) {
     let process =
         Process { name: "journeys".to_owned(), clock: time, ids: chance, tasks: tasks.clone() };
     let bus = open::bus(&BusChoice::Nats(url.into()), &process).await.unwrap();
-    let kept =
-        open::store(&StoreChoice::Nats(url.into()), &ledger::KINDS, &[], &process).await.unwrap();
+    let kept = open::store(&StoreChoice::Nats(url.into()), &[], &process).await.unwrap();
     (Node { bus, clock, ids, tasks }, kept.store)
 }

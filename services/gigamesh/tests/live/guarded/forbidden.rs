@@ -75,6 +75,9 @@ fn inner() -> Vec<String> {
         "$KV.fleet_jobs_0.Acme.j",
         "$KV.fleet_leases_7.j.j",
         "$KV.fleet_control.meta.meta",
+        "$KV.fleet_tokens.t.t",
+        "$KV.fleet_sessions.s.s",
+        "$JS.API.DIRECT.GET.KV_fleet_tokens.$KV.fleet_tokens.t.t",
         "$SYS.REQ.SERVER.PING",
         "$SYS.REQ.CLAIMS.UPDATE",
         "$SRV.PING",
@@ -208,9 +211,11 @@ async fn the_powers_that_matter_most_are_as_people_would_write_them() {
         viewer.publish(forbidden, "x").await.expect_err(forbidden);
     }
     let (mut gateway, _) = principal(&town, Purpose::Gateway).await;
-    gateway.publish("$KV.fleet_jobs_0.Acme.j", "x").await.expect_err("it writes no record");
+    gateway.publish("$KV.fleet_jobs_0.Acme.j", "x").await.expect_err("it writes no job");
+    gateway.publish("$KV.fleet_tokens.t.t", "x").await.expect("it knows people");
     let (mut submit, _) = principal(&town, Purpose::Submit).await;
     submit.publish("fleet.v1.Acme.f.F1.cmd", "x").await.expect_err("it commands nobody");
+    submit.publish("$KV.fleet_tokens.t.t", "x").await.expect_err("it makes nobody");
     submit.publish("$JS.API.STREAM.DELETE.KV_fleet_jobs_0", "").await.expect_err("nor deletes");
 }
 

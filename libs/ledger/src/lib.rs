@@ -54,7 +54,7 @@ pub use claim::{ClaimRequest, Grant, is_of_a_gate};
 pub use counts::Counted;
 pub use find::Named;
 pub use follow::{Agenda, Alone};
-pub use kinds::{KINDS, Placed};
+pub use kinds::{KINDS, Placed, partitioned_by};
 pub use outcome::{LedgerError, Outcome, Verdict};
 pub use patch::ProgressReport;
 pub use plan::{Foreseen, Plan};

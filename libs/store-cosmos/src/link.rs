@@ -164,11 +164,21 @@ async fn client(
         .await
 }
 
-/// So that what is refused is told as such, and not as an operation that took too long.
-const THROTTLED_PART: f64 = 0.8;
+/// Of the time that an operation has; so that what is refused is told as such, and not as one that
+/// took too long.
+const THROTTLED_PART: f64 = 0.5;
 
 pub(crate) fn code(error: &CosmosError) -> StatusCode {
     error.status().status_code()
+}
+
+/// Whether the service had too many requests, though another word may have been its last.
+pub(crate) fn is_throttled(error: &CosmosError) -> bool {
+    let throttled = |status: StatusCode| status == StatusCode::TooManyRequests;
+    let tries = error.diagnostics().map(|diagnostics| diagnostics.requests());
+    let any =
+        tries.is_some_and(|tries| tries.iter().any(|one| throttled(one.status().status_code())));
+    any || throttled(code(error))
 }
 
 /// Whether it says that the document is not there; that its container is gone, or that the answer

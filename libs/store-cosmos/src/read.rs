@@ -4,7 +4,6 @@
 
 use std::num::NonZeroU32;
 
-use azure_core::http::StatusCode;
 use azure_data_cosmos::CosmosError;
 use azure_data_cosmos::feed::{ContinuationToken, FeedScope, Query};
 use azure_data_cosmos::options::{MaxItemCountHint, QueryOptions};
@@ -13,7 +12,7 @@ use store::{Cursor, Key, Kind, Page, Revision, StoreError, Versioned, check_part
 
 use crate::charges::Deed;
 use crate::form::{BYTES, ORDER, RECORD, Stored};
-use crate::link::{Link, Place, Spent, code, is_absent, named, unavailable};
+use crate::link::{Link, Place, Spent, is_absent, is_throttled, named, unavailable};
 use crate::trouble::Reason;
 
 pub(crate) async fn get(link: &Link, key: &Key) -> Result<Option<Versioned>, StoreError> {
@@ -144,8 +143,8 @@ fn stranger(what: String) -> StoreError {
 }
 
 fn unread(what: String, error: CosmosError) -> StoreError {
-    unavailable(match code(&error) {
-        StatusCode::TooManyRequests => Reason::Throttled(what),
-        _ => Reason::NoRead(what, error.into()),
-    })
+    if is_throttled(&error) {
+        return unavailable(Reason::Throttled(what));
+    }
+    unavailable(Reason::NoRead(what, error.into()))
 }

@@ -12,7 +12,7 @@ use store::{Expect, Key, MAX_VALUE, Put, Revision, StoreError};
 
 use crate::charges::Deed;
 use crate::form::Item;
-use crate::link::{Link, Spent, code, is_absent, named, unavailable};
+use crate::link::{Link, Spent, code, is_absent, is_throttled, named, unavailable};
 use crate::trouble::Reason;
 
 pub(crate) fn check_size(value: &Bytes) -> Result<(), StoreError> {
@@ -96,10 +96,10 @@ fn failed(key: &Key, error: CosmosError) -> StoreError {
     if !certain {
         return StoreError::Unknown(Box::new(Reason::NoAnswer(what, error.into())));
     }
-    unavailable(match code(&error) {
-        StatusCode::TooManyRequests => Reason::Throttled(what),
-        _ => Reason::NoWrite(what, error.into()),
-    })
+    if is_throttled(&error) {
+        return unavailable(Reason::Throttled(what));
+    }
+    unavailable(Reason::NoWrite(what, error.into()))
 }
 
 fn is_refused(diagnostics: &DiagnosticsContext) -> bool {

@@ -7,6 +7,7 @@ mod bench;
 mod broker;
 #[cfg(test)]
 mod compose;
+mod cosmos;
 mod demo;
 mod dev;
 mod doctor;

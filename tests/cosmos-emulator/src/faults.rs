@@ -40,16 +40,32 @@ pub(crate) struct Dice {
     chance: ChaCha8Rng,
     faults: Faults,
     injected: Injected,
+    /// Replies still to be lost, whatever the dice say.
+    owed: u32,
+    /// Faults from the last of those on.
+    after: Option<Faults>,
 }
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
         let chance = ChaCha8Rng::seed_from_u64(seed);
-        Self { chance, faults: Faults::default(), injected: Injected::default() }
+        Self {
+            chance,
+            faults: Faults::default(),
+            injected: Injected::default(),
+            owed: 0,
+            after: None,
+        }
     }
 
     pub(crate) fn set(&mut self, faults: Faults) {
         self.faults = faults;
+    }
+
+    /// And with the last of them, other faults.
+    pub(crate) fn owe(&mut self, lost_replies: u32, after: Option<Faults>) {
+        self.owed = lost_replies;
+        self.after = after;
     }
 
     pub(crate) fn injected(&self) -> Injected {
@@ -65,7 +81,12 @@ impl Dice {
         if !is_write {
             return Fate::Fair;
         }
-        if self.strikes(faults.lost_replies) {
+        let owed = self.owed > 0;
+        self.owed = self.owed.saturating_sub(1);
+        if let Some(after) = self.after.take_if(|_| owed && self.owed == 0) {
+            self.faults = after;
+        }
+        if owed || self.strikes(faults.lost_replies) {
             self.injected.lost_replies += 1;
             return Fate::LostReply;
         }

@@ -98,6 +98,16 @@ impl Emulator {
         self.door.dice().set(faults);
     }
 
+    /// The next so many writes are done and their replies are lost.
+    pub fn lose_replies(&self, many: u32) {
+        self.door.dice().owe(many, None);
+    }
+
+    /// The next write is done and its reply is lost, and from then on these faults.
+    pub fn lose_a_reply_then(&self, faults: Faults) {
+        self.door.dice().owe(1, Some(faults));
+    }
+
     /// No more faults.
     pub fn heal(&self) {
         self.set(Faults::default());

@@ -103,11 +103,19 @@ where
     }
 }
 
-pub(super) async fn make(url: &str, making: Making, process: &Process) -> Result<(), NotOpened> {
+pub(super) async fn make_streams(
+    url: &str,
+    replicas: usize,
+    process: &Process,
+) -> Result<(), NotOpened> {
     let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
     let bus = Box::pin(Nats::connect(&settings(url, &process.name), clock, ids)).await;
     let bus = bus.map_err(|error| NotOpened::NatsBus(error.into()))?;
-    bus.init(making.replicas).await.map_err(unfit)?;
+    bus.init(replicas).await.map_err(unfit)
+}
+
+pub(super) async fn make(url: &str, making: Making, process: &Process) -> Result<(), NotOpened> {
+    make_streams(url, making.replicas, process).await?;
     let Making { replicas, partitions, new_generation } = making;
     let plan = Plan { partitions, replicas, new_generation };
     let generation = process.ids.mint().to_string();

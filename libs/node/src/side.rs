@@ -94,8 +94,18 @@ impl Side {
     async fn reads(&self) -> bool {
         let Some((ledger, _)) = &self.records else { return true };
         let product = PROBE.parse().expect("a name");
-        let read = tokio::time::timeout(WITHIN, ledger.settings_now(&product)).await;
-        read.is_ok_and(|read| read.is_ok())
+        match tokio::time::timeout(WITHIN, ledger.settings_now(&product)).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => {
+                let cause = deepest(&error);
+                warn!(%error, cause, "records cannot be read");
+                false
+            }
+            Err(_) => {
+                warn!(within = ?WITHIN, "the store does not answer");
+                false
+            }
+        }
     }
 
     /// Why not is for the log: the side port tells strangers no addresses.
@@ -201,6 +211,15 @@ fn printed(numbers: &[Counted]) -> String {
 pub(crate) fn probe() -> Subject {
     let product = PROBE.parse().expect("a name");
     Subject::new(&product, Topic::Command(PROBE.parse().expect("a name")))
+}
+
+/// What a refusal comes from, as far as it says.
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(deeper) = deepest.source() {
+        deepest = deeper;
+    }
+    deepest.to_string()
 }
 
 fn plain(status: StatusCode, body: String) -> Response<Full<Bytes>> {

@@ -93,10 +93,10 @@ impl Link {
     }
 
     pub(crate) fn trouble(&self, error: CosmosError) -> Trouble {
-        match code(&error) {
-            StatusCode::Unauthorized | StatusCode::Forbidden => self.options.refused(error),
-            _ => self.options.unreachable(error),
+        if matches!(code(&error), StatusCode::Unauthorized | StatusCode::Forbidden) {
+            return self.options.refused(error);
         }
+        self.options.unreachable(error)
     }
 
     /// Sums what an operation cost with all that was tried for it.

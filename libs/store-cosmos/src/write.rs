@@ -77,15 +77,18 @@ fn settled(
         Err(error) => error,
     };
     link.charge(key.kind(), deed, Spent::on_error(&error));
-    match code(&error) {
-        StatusCode::PreconditionFailed | StatusCode::Conflict => Ok(Put::Conflict),
-        // Nothing has to be there for a create: its container is not.
-        StatusCode::NotFound if deed != Deed::Create && is_absent(&error) => Ok(Put::Missing),
-        StatusCode::PayloadTooLarge => {
-            Err(StoreError::TooLarge { limit: MAX_VALUE, actual: length })
-        }
-        _ => Err(failed(key, error)),
+    let code = code(&error);
+    if matches!(code, StatusCode::PreconditionFailed | StatusCode::Conflict) {
+        return Ok(Put::Conflict);
     }
+    // Nothing has to be there for a create: its container is not.
+    if deed != Deed::Create && is_absent(&error) {
+        return Ok(Put::Missing);
+    }
+    if code == StatusCode::PayloadTooLarge {
+        return Err(StoreError::TooLarge { limit: MAX_VALUE, actual: length });
+    }
+    Err(failed(key, error))
 }
 
 /// A refusal says that nothing happened only if every try was refused: behind the last of them may

@@ -31,7 +31,7 @@ pub(crate) struct Admin {
 enum Verb {
     /// Make the streams and buckets of a fleet on new servers, or the containers in a new account;
     /// repeated, it changes nothing
-    Init(Init),
+    Init(Box<Init>),
     /// Remove uploads that were given up and bytes that nobody points to, now
     Sweep(Sweep),
 }

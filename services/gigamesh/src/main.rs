@@ -58,13 +58,13 @@ struct Words {
 enum Verb {
     Dev(dev::Dev),
     Demo(demo::Demo),
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Admin(admin::Admin),
     Factory(factory::Factory),
     #[command(flatten)]
     Client(cli::Verb),
     Bench(bench::Bench),
-    Doctor(doctor::Doctor),
+    Doctor(Box<doctor::Doctor>),
     Health(health::Health),
     #[command(hide = true)]
     Tied(broker::Tied),

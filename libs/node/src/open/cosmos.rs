@@ -47,12 +47,14 @@ pub(super) async fn make(
     process: &Process,
 ) -> Result<(), NotOpened> {
     let generation = process.ids.mint().to_string();
-    let made = store_cosmos::init(&options(choice), &containers(), new_generation, &generation);
+    let (options, containers) = (options(choice), containers());
+    let made = store_cosmos::init(&options, &containers, new_generation, &generation);
     Box::pin(made).await.map_err(not_opened)
 }
 
 pub(super) async fn look(choice: &CosmosChoice) -> Result<Account, NotOpened> {
-    let found = Box::pin(store_cosmos::look(&options(choice), &containers())).await;
+    let (options, containers) = (options(choice), containers());
+    let found = Box::pin(store_cosmos::look(&options, &containers)).await;
     let found = found.map_err(not_opened)?;
     Ok(Account {
         region: found.region,

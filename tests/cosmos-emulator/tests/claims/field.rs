@@ -62,11 +62,11 @@ impl fmt::Display for Told {
 
 pub struct Field {
     emulator: Emulator,
-    stores: Vec<Arc<dyn Store>>,
-    ledgers: Vec<Ledger>,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
-    product: ProductId,
+    pub stores: Vec<Arc<Cosmos>>,
+    pub ledgers: Vec<Ledger>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub product: ProductId,
 }
 
 impl Field {
@@ -80,13 +80,13 @@ impl Field {
         init(&options, &containers, false, "first").await.unwrap();
         let clock: Arc<dyn Clock> = Arc::new(System::start());
         let ids: Arc<dyn Ids> = Arc::new(Seeded::new(7, Arc::clone(&clock)));
-        let (mut stores, mut ledgers): (Vec<Arc<dyn Store>>, _) = (Vec::new(), Vec::new());
+        let (mut stores, mut ledgers) = (Vec::new(), Vec::new());
         for seed in 0..PROCESSES {
-            let store: Arc<dyn Store> =
-                Arc::new(Cosmos::open(&options, &containers).await.unwrap());
+            let store = Arc::new(Cosmos::open(&options, &containers).await.unwrap());
+            let records: Arc<dyn Store> = Arc::<Cosmos>::clone(&store);
             let own = Arc::new(Seeded::new(100 + seed as u64, Arc::clone(&clock)));
             let bus = Arc::new(bus::Memory::default());
-            let ledger = Ledger::new(&store, bus, Arc::clone(&clock), own, Terms::default());
+            let ledger = Ledger::new(&records, bus, Arc::clone(&clock), own, Terms::default());
             stores.push(store);
             ledgers.push(ledger);
         }
@@ -98,7 +98,7 @@ impl Field {
         let mut told = Told { rule, rounds, exactly_one, nobody, several, lost_replies, unknown };
         let before = self.emulator.injected().lost_replies;
         for round in 0..rounds {
-            let job = self.submit(&format!("{rule:?}-{round}")).await;
+            let job = self.submit(&format!("k-{}", self.ids.mint()), "Work.").await;
             self.emulator.set(Faults { lost_replies: LOST, ..Faults::default() });
             let (winners, unknown) = self.round(rule, job).await;
             self.emulator.heal();
@@ -136,8 +136,8 @@ impl Field {
         (winners, told.iter().map(|(_, again)| again).sum())
     }
 
-    async fn submit(&self, key: &str) -> JobId {
-        let text = format!(r#"{{"idempotencyKey":"{key}","engine":"echo"}}"#);
+    pub async fn submit(&self, key: &str, body: &str) -> JobId {
+        let text = format!("---\nidempotencyKey: {key}\nengine: echo\n---\n{body}\n");
         let terms = Submitting {
             product: self.product.clone(),
             submitted_by: "ci".into(),
@@ -148,7 +148,7 @@ impl Field {
             allow_yolo: false,
             dev_engine: None,
         };
-        let submission = Submission::from_json(text.as_bytes()).unwrap();
+        let submission = Submission::from_markdown(text.as_bytes()).unwrap();
         let content: Content = normalise(&submission, &terms).unwrap().content;
         let receipt = self.ledgers[0].submit(&self.product, &content, &Actor::user("ada")).await;
         receipt.unwrap().done().expect("a fresh submission is accepted").job.id
@@ -160,7 +160,7 @@ impl Field {
         job["claimNonce"].is_string()
     }
 
-    fn asking(&self, job: JobId, n: usize) -> ClaimRequest {
+    pub fn asking(&self, job: JobId, n: usize) -> ClaimRequest {
         let bidder = Bidder {
             factory: format!("f{n}").parse().unwrap(),
             capabilities: Vec::new(),

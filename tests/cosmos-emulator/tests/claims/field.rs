@@ -18,7 +18,7 @@ use store_cosmos::{Access, Container, Cosmos, Options, init};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-pub const CLAIMERS: usize = 64;
+pub(crate) const CLAIMERS: usize = 64;
 const PROCESSES: usize = 4;
 /// Of a thousand.
 const LOST: u16 = 300;
@@ -27,7 +27,7 @@ const TRIES: usize = 20;
 
 /// By what a claimer knows that it won.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
+pub(crate) enum Rule {
     /// The ledger's claim: whatever the store says, its own nonce in the job.
     Ledger,
     /// The store's word: written is won, refused is lost.
@@ -36,16 +36,16 @@ pub enum Rule {
 
 /// What became of so many rounds.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
-    pub rule: Rule,
-    pub rounds: usize,
-    pub exactly_one: usize,
+pub(crate) struct Told {
+    pub(crate) rule: Rule,
+    pub(crate) rounds: usize,
+    pub(crate) exactly_one: usize,
     /// The job was given away and nobody knows that he has it.
-    pub nobody: usize,
-    pub several: usize,
-    pub lost_replies: u64,
+    pub(crate) nobody: usize,
+    pub(crate) several: usize,
+    pub(crate) lost_replies: u64,
     /// Times that a claimer had to ask again what became of its own word.
-    pub unknown: usize,
+    pub(crate) unknown: usize,
 }
 
 impl fmt::Display for Told {
@@ -60,17 +60,17 @@ impl fmt::Display for Told {
     }
 }
 
-pub struct Field {
+pub(crate) struct Field {
     emulator: Emulator,
-    pub stores: Vec<Arc<Cosmos>>,
-    pub ledgers: Vec<Ledger>,
-    pub clock: Arc<dyn Clock>,
-    pub ids: Arc<dyn Ids>,
-    pub product: ProductId,
+    pub(crate) stores: Vec<Arc<Cosmos>>,
+    pub(crate) ledgers: Vec<Ledger>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) product: ProductId,
 }
 
 impl Field {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let emulator = cosmos_emulator::emulator();
         let mut options = Options::new(emulator.url(), "fleet", Access::Key(KEY.into()));
         // Longer than the slowest machine makes a claimer wait.
@@ -93,7 +93,7 @@ impl Field {
         Self { emulator, stores, ledgers, clock, ids, product: "acme".parse().unwrap() }
     }
 
-    pub async fn rounds(&self, rule: Rule, rounds: usize) -> Told {
+    pub(crate) async fn rounds(&self, rule: Rule, rounds: usize) -> Told {
         let (exactly_one, nobody, several, lost_replies, unknown) = (0, 0, 0, 0, 0);
         let mut told = Told { rule, rounds, exactly_one, nobody, several, lost_replies, unknown };
         let before = self.emulator.injected().lost_replies;
@@ -136,7 +136,7 @@ impl Field {
         (winners, told.iter().map(|(_, again)| again).sum())
     }
 
-    pub async fn submit(&self, key: &str, body: &str) -> JobId {
+    pub(crate) async fn submit(&self, key: &str, body: &str) -> JobId {
         let text = format!("---\nidempotencyKey: {key}\nengine: echo\n---\n{body}\n");
         let terms = Submitting {
             product: self.product.clone(),
@@ -160,7 +160,7 @@ impl Field {
         job["claimNonce"].is_string()
     }
 
-    pub fn asking(&self, job: JobId, n: usize) -> ClaimRequest {
+    pub(crate) fn asking(&self, job: JobId, n: usize) -> ClaimRequest {
         let bidder = Bidder {
             factory: format!("f{n}").parse().unwrap(),
             capabilities: Vec::new(),

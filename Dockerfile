@@ -6,7 +6,7 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --locked --release --package gigamesh --features azure,s3 \
+    cargo build --locked --release --package gigamesh --features azure,cosmos,s3 \
     && install -D target/release/gigamesh /out/gigamesh
 
 # With a shell, which jobs are run by. What they need besides, an image of your own adds to this one.

@@ -38,6 +38,7 @@ cargo xtask <verb>
   journeys      the stories of a fleet over a real server, in one process and apart
   tests         all tests, after setup and without the other checks
   blobs         blobs elsewhere: on Azurite, after setup
+  cosmos        the store on an emulated account of Cosmos DB
   stack         docker-compose.yml in containers, where there is a Docker engine
   schemas       write the documents in schemas/ as the code says
   sim           the simulation: two thousand seeds, and the table of wrong designs
@@ -81,6 +82,7 @@ fn main() -> Result<ExitCode> {
         ["tests"] => &[steps::SETUP, steps::TESTS],
         ["journeys"] => &[steps::SETUP, steps::JOURNEYS],
         ["blobs"] => &[steps::SETUP, steps::BLOBS],
+        ["cosmos"] => &[steps::COSMOS],
         ["stack"] => &[steps::STACK],
         ["sim"] => &[steps::SIM],
         ["house"] => &[steps::HOUSE],

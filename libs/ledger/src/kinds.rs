@@ -36,6 +36,17 @@ pub const KINDS_OF_IDENTITY: [Kind; 6] = [
     Stored::<Verification>::KIND,
 ];
 
+/// Of what the partitions of a kind are the ids, as its records name it: what belongs to one job lies
+/// with it, everything else with its product.
+#[must_use]
+pub const fn partitioned_by(kind: Kind) -> &'static str {
+    match kind.spread {
+        Spread::ByPartition => "jobId",
+        Spread::ById => "productId",
+        Spread::Whole => "productId",
+    }
+}
+
 /// A record that has a place in the store.
 pub trait Placed: Record + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     const KIND: Kind;

@@ -3,6 +3,9 @@
 //! bucket unless it is told to.
 
 mod blobs;
+#[cfg(feature = "cosmos")]
+mod cosmos;
+mod database;
 mod durability;
 mod look;
 #[cfg(feature = "nats")]
@@ -22,6 +25,9 @@ use store_embedded::Embedded;
 use crate::Tasks;
 
 pub use blobs::{BlobsChoice, NoPlace, blobs};
+#[cfg(feature = "cosmos")]
+pub use cosmos::Account;
+pub use database::{CosmosAccess, CosmosChoice, NoDatabase};
 pub use durability::{Durability, Sync};
 pub use look::{Look, Standing};
 pub use reach::Reach;
@@ -43,6 +49,8 @@ pub enum StoreChoice {
     /// This folder, for one process.
     Embedded(PathBuf),
     Nats(Reach),
+    /// A database of an account.
+    Cosmos(CosmosChoice),
 }
 
 /// How records and streams are made on a new server.
@@ -77,6 +85,16 @@ pub enum NotOpened {
     NatsAccess(#[source] store::Cause),
     #[error("the bus on NATS cannot be used")]
     NatsBus(#[source] store::Cause),
+    #[error("Cosmos DB is not built in: this binary was made without the feature `cosmos`")]
+    CosmosNotBuiltIn,
+    #[error("the store on Cosmos DB cannot be used")]
+    Cosmos(#[source] store::Cause),
+    /// What was made is gone or set otherwise; nothing mends that by itself.
+    #[error("the store on Cosmos DB is not what was made")]
+    CosmosLost(#[source] store::Cause),
+    /// Whatever is made in it.
+    #[error("this account does not do")]
+    CosmosAccount(#[source] store::Cause),
     /// Whatever is made on it.
     #[error("this NATS server does not do")]
     NatsServer(#[source] store::Cause),
@@ -137,7 +155,10 @@ pub async fn outside(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>, N
 ///
 /// # Errors
 /// It is not built in, or what is there is damaged, in use, or not as it is to be.
-#[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
+#[cfg_attr(
+    not(any(feature = "cosmos", feature = "nats")),
+    expect(clippy::unused_async, reason = "the same for callers")
+)]
 pub async fn store(
     choice: &StoreChoice,
     monitors: &[String],
@@ -156,6 +177,10 @@ pub async fn store(
             let _unused = (monitors, process);
             Err(NotOpened::NotBuiltIn)
         }
+        #[cfg(feature = "cosmos")]
+        StoreChoice::Cosmos(database) => Box::pin(cosmos::store(database, process)).await,
+        #[cfg(not(feature = "cosmos"))]
+        StoreChoice::Cosmos(_) => Err(NotOpened::CosmosNotBuiltIn),
     }
 }
 
@@ -234,4 +259,52 @@ pub async fn make(reach: &Reach, making: Making, process: &Process) -> Result<()
         let _unused = (reach, making, process);
         Err(NotOpened::NotBuiltIn)
     }
+}
+
+/// Makes the streams alone, where records lie elsewhere. Repeated, it changes nothing.
+///
+/// # Errors
+/// As [`make`].
+#[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
+pub async fn make_streams(
+    reach: &Reach,
+    replicas: usize,
+    process: &Process,
+) -> Result<(), NotOpened> {
+    #[cfg(feature = "nats")]
+    return Box::pin(nats::make_streams(reach, replicas, process)).await;
+    #[cfg(not(feature = "nats"))]
+    {
+        let _unused = (reach, replicas, process);
+        Err(NotOpened::NotBuiltIn)
+    }
+}
+
+/// Makes or verifies the containers of a fleet; for an operator's explicit word. Repeated, it
+/// changes nothing. `new_generation` says that whatever is missing is gone for good.
+///
+/// # Errors
+/// It is not built in, the account is not as it is to be, or what is there already is not.
+#[cfg_attr(not(feature = "cosmos"), expect(clippy::unused_async, reason = "the same for callers"))]
+pub async fn make_containers(
+    choice: &CosmosChoice,
+    new_generation: bool,
+    process: &Process,
+) -> Result<(), NotOpened> {
+    #[cfg(feature = "cosmos")]
+    return Box::pin(cosmos::make(choice, new_generation, process)).await;
+    #[cfg(not(feature = "cosmos"))]
+    {
+        let _unused = (choice, new_generation, process);
+        Err(NotOpened::CosmosNotBuiltIn)
+    }
+}
+
+/// Looks at an account and at what lies in it; writes nothing.
+///
+/// # Errors
+/// Nobody answers, the account does not do, or nothing was made there.
+#[cfg(feature = "cosmos")]
+pub async fn look_at_account(choice: &CosmosChoice) -> Result<Account, NotOpened> {
+    Box::pin(cosmos::look(choice)).await
 }

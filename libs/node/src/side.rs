@@ -92,8 +92,18 @@ impl Side {
     async fn reads(&self) -> bool {
         let Some((ledger, _)) = &self.records else { return true };
         let probe = Subject::probe();
-        let read = tokio::time::timeout(WITHIN, ledger.settings_now(probe.product())).await;
-        read.is_ok_and(|read| read.is_ok())
+        match tokio::time::timeout(WITHIN, ledger.settings_now(probe.product())).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => {
+                let cause = deepest(&error);
+                warn!(%error, cause, "records cannot be read");
+                false
+            }
+            Err(_) => {
+                warn!(within = ?WITHIN, "the store does not answer");
+                false
+            }
+        }
     }
 
     /// Why not is for the log: the side port tells strangers no addresses.
@@ -193,6 +203,15 @@ fn printed(numbers: &[Counted]) -> String {
         text += &format!("gigamesh_{name} {number}\n");
     }
     text
+}
+
+/// What a refusal comes from, as far as it says.
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(deeper) = deepest.source() {
+        deepest = deeper;
+    }
+    deepest.to_string()
 }
 
 fn plain(status: StatusCode, body: String) -> Response<Full<Bytes>> {

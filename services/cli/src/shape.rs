@@ -7,7 +7,7 @@ use std::time::Duration;
 use fleet::Timestamp;
 use serde_json::Value;
 
-pub(crate) use credentials::{ENROLLED, TOKEN, USER};
+pub(crate) use credentials::{AUDIT, CODE, ENROLLED, TOKEN, USER};
 
 /// One kind of thing that is shown.
 #[derive(Debug)]

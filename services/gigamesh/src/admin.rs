@@ -8,13 +8,15 @@ use client::{OverBus, Patience};
 use clock::System;
 use fleet::Span;
 use node::Tasks;
-use node::open::{self, Durability, Making, Process};
+use node::open::{self, CosmosChoice, Durability, Making, Process};
 use protocol::{ArtifactsSwept, SweepArtifacts};
 use serde_json::json;
 
+use crate::cosmos::CosmosKey;
+use crate::place::Identity;
 use crate::reach::Credentials;
 use crate::say::Say;
-use crate::serve::NATS;
+use crate::serve::{NATS, StoreName};
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 use crate::trust::Trust;
@@ -28,8 +30,9 @@ pub(crate) struct Admin {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Verb {
-    /// Make the streams and buckets of a fleet on new servers; repeated, it changes nothing
-    Init(Init),
+    /// Make the streams and buckets of a fleet on new servers, or the containers in a new account;
+    /// repeated, it changes nothing
+    Init(Box<Init>),
     /// Remove uploads that were given up and bytes that nobody points to, now
     Sweep(Sweep),
 }
@@ -49,6 +52,14 @@ struct Init {
     partitions: usize,
     #[command(flatten)]
     trust: Trust,
+    /// Where records will lie: nats, or cosmos://ACCOUNT.documents.azure.com/DATABASE, and then
+    /// only the streams on NATS
+    #[arg(long, env = "GIGAMESH_STORE", value_name = "STORE")]
+    store: Option<StoreName>,
+    #[command(flatten)]
+    cosmos: CosmosKey,
+    #[command(flatten)]
+    identity: Identity,
     /// Say that whatever is missing is gone for good, and begin anew
     #[arg(long)]
     new_generation: bool,
@@ -106,8 +117,16 @@ impl Sweep {
 
 impl Init {
     async fn run(self, say: Say) -> Result<(), Trouble> {
+        match &self.store {
+            Some(StoreName::Cosmos(Some(place))) => return self.beside(place, say).await,
+            Some(StoreName::Cosmos(None)) => return Err(StoreName::placeless()),
+            Some(StoreName::Memory | StoreName::Embedded) => {
+                return Err(Trouble::usage("this store needs no preparation"));
+            }
+            Some(StoreName::Nats) | None => {}
+        }
         let process = process("gigamesh-admin");
-        let Self { nats, credentials, replicas, partitions, new_generation, trust } = self;
+        let Self { nats, credentials, replicas, partitions, new_generation, trust, .. } = self;
         let reach = credentials.at(&nats);
         let making = Making { replicas, partitions, new_generation };
         let durability = Durability::of(&open::syncs(&reach, &trust.monitors).await, replicas);
@@ -121,6 +140,18 @@ impl Init {
         }));
         say.talk(&format!("streams and buckets are there, on {nats}"));
         say.talk(&format!("durability {durability}"));
+        Ok(())
+    }
+
+    /// Records in an account, and only news on the servers.
+    async fn beside(&self, place: &CosmosChoice, say: Say) -> Result<(), Trouble> {
+        let process = process("gigamesh-admin");
+        let database = self.cosmos.opens(place, &self.identity)?;
+        open::make_containers(&database, self.new_generation, &process).await?;
+        open::make_streams(&self.credentials.at(&self.nats), self.replicas, &process).await?;
+        let (nats, replicas) = (&self.nats, self.replicas);
+        say.data(&json!({ "nats": nats, "replicas": replicas, "store": database.to_string() }));
+        say.talk(&format!("containers are there, in {database}, and streams, on {nats}"));
         Ok(())
     }
 }

@@ -55,7 +55,7 @@ fn flag(root: &Command, words: &[String], variable: &str) -> Option<String> {
 
 fn serving(service: &Service) -> Option<Serve> {
     let Verb::Serve(serve) = taken(service, &service.command()).verb else { return None };
-    Some(serve)
+    Some(*serve)
 }
 
 fn factories() -> Vec<Service> {

@@ -1,6 +1,7 @@
 //! `gigamesh doctor`: looks at what a fleet and a factory need on this host, and says of each
 //! whether it is there. Leaves everything as it was.
 
+mod account;
 mod blobs;
 mod host;
 mod mesh;
@@ -16,9 +17,11 @@ use protocol::{AboutProduct, Found, OfProduct};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::cosmos::CosmosKey;
 use crate::place::Place;
 use crate::reach::Credentials;
 use crate::say::Say;
+use crate::serve::StoreName;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 
@@ -40,6 +43,11 @@ pub(crate) struct Doctor {
     /// Write a key that no record has, to measure what a conditional write takes
     #[arg(long, requires = "nats")]
     write: bool,
+    /// Records to look at: cosmos://ACCOUNT.documents.azure.com/DATABASE
+    #[arg(long, env = "GIGAMESH_STORE", value_name = "STORE")]
+    store: Option<StoreName>,
+    #[command(flatten)]
+    cosmos: CosmosKey,
     #[command(flatten)]
     place: Place,
 }
@@ -72,6 +80,10 @@ impl Doctor {
     pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         let mut findings = host::look(&self.data);
         findings.extend(blobs::look(&self.place, &self.data).await?);
+        if let Some(StoreName::Cosmos(Some(place))) = &self.store {
+            let database = self.cosmos.opens(place, &self.place.identity)?;
+            findings.extend(account::look(&database).await);
+        }
         if let Some(url) = &self.nats {
             let reach = self.credentials.at(url);
             let asked = Look { reach, monitors: self.monitors.clone(), writes: self.write };

@@ -7,6 +7,7 @@ mod bench;
 mod broker;
 #[cfg(test)]
 mod compose;
+mod cosmos;
 mod demo;
 mod dev;
 mod doctor;
@@ -59,14 +60,14 @@ struct Words {
 enum Verb {
     Dev(dev::Dev),
     Demo(demo::Demo),
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Admin(admin::Admin),
     Nats(nats::Nats),
     Factory(factory::Factory),
     #[command(flatten)]
     Client(cli::Verb),
     Bench(bench::Bench),
-    Doctor(doctor::Doctor),
+    Doctor(Box<doctor::Doctor>),
     Health(health::Health),
     #[command(hide = true)]
     Tied(broker::Tied),

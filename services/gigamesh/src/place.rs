@@ -29,7 +29,14 @@ pub(crate) struct Place {
     /// Region of an S3 bucket
     #[arg(long, env = "GIGAMESH_BLOBS_REGION", value_name = "REGION")]
     blobs_region: Option<String>,
-    /// The tenant of a workload, as Azure gives it to one
+    #[command(flatten)]
+    pub(crate) identity: Identity,
+}
+
+/// As Azure gives it to a machine or a workload.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Identity {
+    /// The tenant of a workload
     #[arg(long, env = "AZURE_TENANT_ID", hide = true)]
     azure_tenant: Option<String>,
     /// The identity of a workload, or one of several of the machine
@@ -41,6 +48,19 @@ pub(crate) struct Place {
     /// File of the token of a workload, which Azure renews
     #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE", hide = true)]
     azure_token_file: Option<PathBuf>,
+}
+
+impl Identity {
+    /// Tenant, client and the file of the token, where all three are known.
+    pub(crate) fn workload(&self) -> Option<(String, String, PathBuf)> {
+        let (tenant, client) = (self.azure_tenant.clone()?, self.azure_client.clone()?);
+        Some((tenant, client, self.azure_token_file.clone()?))
+    }
+
+    /// Which of the machine's.
+    pub(crate) fn client(&self) -> Option<String> {
+        self.azure_client.clone()
+    }
 }
 
 impl Place {
@@ -56,17 +76,14 @@ impl Place {
     }
 
     fn azure(&self, azure: &Azure) -> Result<Azure, Trouble> {
-        let workload = (&self.azure_tenant, &self.azure_client, &self.azure_token_file);
-        let access = match (self.key()?, workload) {
+        let access = match (self.key()?, self.identity.workload()) {
             (Some(key), _) => Access::Key(key),
-            (None, (Some(tenant), Some(client), Some(token_file))) => Access::Workload {
-                tenant: tenant.clone(),
-                client: client.clone(),
-                token_file: token_file.clone(),
-            },
-            (None, _) => Access::Managed {
-                client: self.azure_client.clone(),
-                endpoint: self.azure_identity.clone(),
+            (None, Some((tenant, client, token_file))) => {
+                Access::Workload { tenant, client, token_file }
+            }
+            (None, None) => Access::Managed {
+                client: self.identity.client(),
+                endpoint: self.identity.azure_identity.clone(),
             },
         };
         let (endpoint, roots) = (self.blobs_endpoint.clone(), self.roots()?);
@@ -89,11 +106,12 @@ impl Place {
     }
 
     fn key(&self) -> Result<Option<String>, Trouble> {
-        self.blobs_key_file.as_deref().map(read).transpose()
+        self.blobs_key_file.as_deref().map(key_in).transpose()
     }
 }
 
-fn read(file: &Path) -> Result<String, Trouble> {
+/// A secret's file holds nothing else.
+pub(crate) fn key_in(file: &Path) -> Result<String, Trouble> {
     let key = String::from_utf8_lossy(&bytes(file)?).trim().to_owned();
     if key.is_empty() {
         return Err(Trouble::usage(format!("{} is empty", file.display())));
@@ -129,17 +147,17 @@ mod tests {
         fs::write(&file, "c2VjcmV0\n").unwrap();
         let (tenant, client) = ("tenant".to_owned(), "client".to_owned());
         let mut place = place("azure://acme/fleet", Some(&file));
-        place.azure_client = Some(client.clone());
-        place.azure_tenant = Some(tenant.clone());
-        place.azure_token_file = Some("/token".into());
+        place.identity.azure_client = Some(client.clone());
+        place.identity.azure_tenant = Some(tenant.clone());
+        place.identity.azure_token_file = Some("/token".into());
         assert_eq!(access(&place), Access::Key("c2VjcmV0".into()));
         place.blobs_key_file = None;
         let token_file = PathBuf::from("/token");
         let workload = Access::Workload { tenant, client: client.clone(), token_file };
         assert_eq!(access(&place), workload);
-        place.azure_token_file = None;
-        place.azure_identity = Some("http://127.0.0.1:1/token".into());
-        let (client, endpoint) = (Some(client), place.azure_identity.clone());
+        place.identity.azure_token_file = None;
+        place.identity.azure_identity = Some("http://127.0.0.1:1/token".into());
+        let (client, endpoint) = (Some(client), place.identity.azure_identity.clone());
         assert_eq!(access(&place), Access::Managed { client, endpoint });
         assert!(!format!("{:?}", Access::Key("c2VjcmV0".into())).contains("c2Vj"));
     }

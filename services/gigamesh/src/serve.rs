@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use fleet::ProductId;
 use gateway::{HostName, Issuers, LocalToken};
 use identity::SignUpMode;
 use ledger::Terms;
-use node::open::{BlobsChoice, BusChoice, StoreChoice};
+use node::open::{BlobsChoice, BusChoice, CosmosChoice, NoDatabase, StoreChoice};
 use oidc::Provider;
 use serde_json::json;
 
+use crate::cosmos::CosmosKey;
 use crate::place::Place;
 use crate::reach::Credentials;
 use crate::say::Say;
@@ -37,7 +39,8 @@ pub(crate) struct Serve {
     /// What carries messages; by default nats where --nats is given, and memory elsewhere
     #[arg(long, env = "GIGAMESH_BUS", value_name = "BUS")]
     bus: Option<BusName>,
-    /// Where records are kept; DB_PROVIDER is heard too
+    /// Where records are kept: memory, embedded, nats or
+    /// cosmos://ACCOUNT.documents.azure.com/DATABASE; DB_PROVIDER is heard too
     #[arg(long, env = "GIGAMESH_STORE", value_name = "STORE")]
     store: Option<StoreName>,
     /// The same, as other programs name it
@@ -48,6 +51,8 @@ pub(crate) struct Serve {
     nats: Option<String>,
     #[command(flatten)]
     credentials: Credentials,
+    #[command(flatten)]
+    cosmos: CosmosKey,
     #[command(flatten)]
     place: Place,
     /// How long artifacts of a kind are kept, like log=30d (repeatable); by default for ever
@@ -123,12 +128,40 @@ pub(crate) enum Role {
     All,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum StoreName {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoreName {
     Memory,
     Embedded,
     Nats,
-    Cosmos,
+    /// Other programs name it without its place.
+    Cosmos(Option<CosmosChoice>),
+}
+
+/// A text that names no store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a store: memory, embedded, nats or cosmos://ACCOUNT.documents.azure.com/DATABASE")]
+pub(crate) struct NoStore;
+
+impl StoreName {
+    pub(crate) fn placeless() -> Trouble {
+        Trouble::usage("Cosmos DB was chosen, and not said where it is")
+            .next("--store cosmos://ACCOUNT.documents.azure.com/DATABASE")
+    }
+}
+
+impl FromStr for StoreName {
+    type Err = NoStore;
+
+    fn from_str(text: &str) -> Result<Self, NoStore> {
+        let database = |NoDatabase| NoStore;
+        Ok(match text {
+            "memory" => Self::Memory,
+            "embedded" => Self::Embedded,
+            "nats" => Self::Nats,
+            "cosmos" => Self::Cosmos(None),
+            place => Self::Cosmos(Some(place.parse().map_err(database)?)),
+        })
+    }
 }
 
 impl Role {
@@ -145,7 +178,7 @@ impl Serve {
     pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         let (bus, store) = self.providers()?;
         let secret = Secret::given(&self, around)?;
-        let local = bus == BusChoice::Memory && !matches!(store, StoreChoice::Nats(_));
+        let local = bus == BusChoice::Memory && !is_shared(&store);
         if !local || self.side_port.is_some() {
             return crate::apart::run((self, secret), (bus, store), around, say).await;
         }
@@ -226,7 +259,7 @@ impl Serve {
         match self.store_name() {
             StoreName::Memory => Ok(Data::Memory),
             StoreName::Embedded => Ok(Data::of(home)),
-            StoreName::Nats | StoreName::Cosmos => Err(no_such_store()),
+            StoreName::Nats | StoreName::Cosmos(_) => Err(no_such_store()),
         }
     }
 
@@ -237,7 +270,7 @@ impl Serve {
     pub(crate) fn blobs(&self) -> Result<BlobsChoice, Trouble> {
         let usual = match self.store_name() {
             StoreName::Memory => BlobsChoice::Memory,
-            StoreName::Embedded | StoreName::Nats | StoreName::Cosmos => {
+            StoreName::Embedded | StoreName::Nats | StoreName::Cosmos(_) => {
                 BlobsChoice::Disk(self.data.join("blobs"))
             }
         };
@@ -249,7 +282,7 @@ impl Serve {
             BusName::Memory => StoreName::Embedded,
             BusName::Nats => StoreName::Nats,
         };
-        self.store.or(self.db_provider).unwrap_or(by_bus)
+        self.store.clone().or_else(|| self.db_provider.clone()).unwrap_or(by_bus)
     }
 
     fn bus_name(&self) -> BusName {
@@ -273,7 +306,10 @@ impl Serve {
             StoreName::Memory => StoreChoice::Memory,
             StoreName::Embedded => StoreChoice::Embedded(self.data.join("store")),
             StoreName::Nats => StoreChoice::Nats(nats()?),
-            StoreName::Cosmos => return Err(no_such_store()),
+            StoreName::Cosmos(Some(database)) => {
+                StoreChoice::Cosmos(self.cosmos.opens(&database, &self.place.identity)?)
+            }
+            StoreName::Cosmos(None) => return Err(StoreName::placeless()),
         };
         if self.role == Role::All {
             return Ok((bus, store));
@@ -283,10 +319,10 @@ impl Serve {
                 .because("the bus in memory connects the services of one process only")
                 .next("--nats nats://127.0.0.1:4222, or gigamesh serve all"));
         }
-        if !matches!(store, StoreChoice::Nats(_)) {
+        if !is_shared(&store) {
             return Err(Trouble::usage("one service alone needs a store that others reach too")
                 .because("this store is of one process only")
-                .next("--store nats, or gigamesh serve all"));
+                .next("--store nats, --store cosmos://…, or gigamesh serve all"));
         }
         if self.role.has_blobs() && self.blobs()? == BlobsChoice::Memory {
             return Err(Trouble::usage("one service alone needs blobs that others reach too")
@@ -294,6 +330,14 @@ impl Serve {
                 .next("--blobs disk:DIR, a folder that artifact and gateway share"));
         }
         Ok((bus, store))
+    }
+}
+
+/// Whether other processes reach it too.
+fn is_shared(store: &StoreChoice) -> bool {
+    match store {
+        StoreChoice::Nats(_) | StoreChoice::Cosmos(_) => true,
+        StoreChoice::Memory | StoreChoice::Embedded(_) => false,
     }
 }
 

@@ -55,6 +55,12 @@ impl Trouble {
             NotOpened::NatsServer(_) => {
                 "another configuration: nats-server 2.12 or later, max_payload: 2MB, sync_interval: always"
             }
+            NotOpened::Cosmos(_) => "gigamesh admin init --store cosmos://…, in a new account",
+            NotOpened::CosmosLost(_) => {
+                "restore it; or gigamesh admin init --store cosmos://… --new-generation, if it is gone for good"
+            }
+            NotOpened::CosmosAccount(_) => "docs/azure.md, on how an account is set and opened",
+            NotOpened::CosmosNotBuiltIn => "--store nats, or a build with --features cosmos",
             NotOpened::NotBuiltIn => "--store embedded and --bus memory, or another build",
             NotOpened::PlaceNotBuiltIn(_) => "--blobs disk:DIR, or another build",
             NotOpened::Blobs(_) => "--blobs disk:DIR, a folder that can be written",

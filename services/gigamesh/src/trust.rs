@@ -32,6 +32,7 @@ impl Trust {
             | Durability::Embedded
             | Durability::Replicated(_)
             | Durability::Single
+            | Durability::Majority(_)
             | Durability::NotKnown => Ok(()),
         }
     }

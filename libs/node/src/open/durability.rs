@@ -30,6 +30,9 @@ pub enum Durability {
     Weak(Duration),
     /// Not every server said when it syncs.
     NotKnown,
+    /// On a majority of the service's replicas before every answer, in an account of so many
+    /// regions.
+    Majority(usize),
 }
 
 impl Durability {
@@ -66,6 +69,13 @@ impl fmt::Display for Durability {
                     "weak: synced up to {seconds} s after the answer, so that a power cut loses "
                 )?;
                 write!(out, "what was acknowledged; set sync_interval: always on the server")
+            }
+            Self::Majority(regions) => {
+                write!(
+                    out,
+                    "durable, replicated: on a majority of the service's replicas before "
+                )?;
+                write!(out, "every answer; regions: {regions}")
             }
             Self::NotKnown => {
                 write!(out, "not known: only the monitoring of each server tells when it syncs; ")?;

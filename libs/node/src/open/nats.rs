@@ -128,15 +128,22 @@ where
     }
 }
 
+pub(super) async fn make_streams(
+    reach: &Reach,
+    replicas: usize,
+    process: &Process,
+) -> Result<(), NotOpened> {
+    let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
+    let bus = Box::pin(Nats::connect(&settings(reach, &process.name), clock, ids)).await;
+    bus.map_err(unfit)?.init(replicas).await.map_err(unfit)
+}
+
 pub(super) async fn make(
     reach: &Reach,
     making: Making,
     process: &Process,
 ) -> Result<(), NotOpened> {
-    let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
-    let bus = Box::pin(Nats::connect(&settings(reach, &process.name), clock, ids)).await;
-    let bus = bus.map_err(unfit)?;
-    bus.init(making.replicas).await.map_err(unfit)?;
+    make_streams(reach, making.replicas, process).await?;
     let Making { replicas, partitions, new_generation } = making;
     let plan = Plan { partitions, replicas, new_generation };
     let generation = process.ids.mint().to_string();

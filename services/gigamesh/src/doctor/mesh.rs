@@ -57,6 +57,7 @@ fn durability(durability: Durability) -> Finding {
             Finding::ok("durability", said)
         }
         Durability::NotKnown => Finding::note("durability", said),
+        Durability::Majority(_) => Finding::ok("durability", said),
         Durability::Weak(_) | Durability::Nothing => Finding::bad("durability", said),
     }
 }

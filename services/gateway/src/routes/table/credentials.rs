@@ -1,7 +1,7 @@
 //! The lines of the table that are about credentials and who has them.
 
 use protocol::{
-    AskReset, AuthUser, Bind, EnrollFactory, Enrolled, IssueToken, Issued, RotateToken,
+    AskReset, AuthUser, Bind, EnrollFactory, Enrolled, IssueToken, Issued, OnceCode, RotateToken,
 };
 
 use super::{ADMINS, Route, Said, Verb};

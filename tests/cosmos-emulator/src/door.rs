@@ -1,0 +1,180 @@
+//! The port: requests as they come over HTTP, handed to the driver's emulator, and its answers
+//! back, unless a fault says otherwise.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use azure_core::http::headers::{HeaderName, HeaderValue};
+use azure_core::http::{Method, Request as Asked};
+use azure_data_cosmos_driver::in_memory_emulator::InMemoryEmulatorHttpClient;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::faults::{Dice, Fate};
+use crate::signature;
+
+const SEED: u64 = 42;
+/// The service takes documents of 2 MB.
+const LARGEST_BODY: usize = 4 << 20;
+
+type Answer = Response<Full<Bytes>>;
+
+#[derive(Debug)]
+pub(crate) struct Door {
+    account: Arc<InMemoryEmulatorHttpClient>,
+    dice: Mutex<Dice>,
+    /// What the emulator starts in the background belongs here.
+    runtime: Handle,
+}
+
+impl Door {
+    pub(crate) fn new(account: Arc<InMemoryEmulatorHttpClient>, runtime: Handle) -> Self {
+        Self { account, dice: Mutex::new(Dice::new(SEED)), runtime }
+    }
+
+    pub(crate) fn account(&self) -> &InMemoryEmulatorHttpClient {
+        &self.account
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(crate) fn dice(&self) -> MutexGuard<'_, Dice> {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until it is told to stop; every connection ends with it.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        mut stop: watch::Receiver<()>,
+    ) {
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = stop.changed() => return,
+                Some(_) = connections.join_next() => continue,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => drop(connections.spawn(Arc::clone(&self).attend(stream))),
+                // Too many open files, which passes.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    async fn attend(self: Arc<Self>, stream: TcpStream) {
+        // An answer is written in one piece, and the next question waits for it.
+        let _kept = stream.set_nodelay(true);
+        let answering = service_fn(move |request| {
+            let door = Arc::clone(&self);
+            async move { door.answer(request).await }
+        });
+        // An error is a reply that was to be lost, or a client that went.
+        let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), answering).await;
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> io::Result<Answer> {
+        let (parts, body) = request.into_parts();
+        if !signature::is_good(&parts) {
+            let said = "The input authorization token can't serve the request.";
+            return refusal(StatusCode::UNAUTHORIZED, said, &[]);
+        }
+        let fate = self.dice().throw(is_write(&parts));
+        match fate {
+            Fate::Fair => self.asked(&parts, body).await,
+            Fate::LostReply => {
+                let _lost = self.asked(&parts, body).await?;
+                Err(cut())
+            }
+            Fate::LostWrite => Err(cut()),
+            Fate::Throttled(after) => {
+                let after = after.as_millis().to_string();
+                let told = [("x-ms-retry-after-ms", &*after), ("x-ms-substatus", "3200")];
+                refusal(StatusCode::TOO_MANY_REQUESTS, "Request rate is large.", &told)
+            }
+        }
+    }
+
+    async fn asked(&self, parts: &Parts, body: Incoming) -> io::Result<Answer> {
+        let body =
+            Limited::new(body, LARGEST_BODY).collect().await.map_err(io::Error::other)?.to_bytes();
+        let host = parts.headers.get(HOST).map(text).transpose()?.unwrap_or_default();
+        let url = Url::parse(&format!("http://{host}{}", parts.uri)).map_err(io::Error::other)?;
+        let mut asked = Asked::new(url, method(&parts.method)?);
+        for (name, value) in &parts.headers {
+            let value = HeaderValue::from(text(value)?.to_owned());
+            asked.headers_mut().insert(HeaderName::from(name.as_str().to_owned()), value);
+        }
+        if !body.is_empty() {
+            asked.set_body(body);
+        }
+        let answer = Box::pin(self.account.execute_request(&asked)).await;
+        let answer = answer.map_err(io::Error::other)?.try_into_raw_response().await;
+        let answer = answer.map_err(io::Error::other)?;
+        let mut reply = Response::builder().status(u16::from(answer.status()));
+        for (name, value) in answer.headers().iter() {
+            if ![CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING]
+                .iter()
+                .any(|own| own == name.as_str())
+            {
+                reply = reply.header(name.as_str(), value.as_str());
+            }
+        }
+        reply.body(Full::new(answer.into_body().into())).map_err(io::Error::other)
+    }
+}
+
+/// Whether it changes a document; questions come by POST too.
+fn is_write(parts: &Parts) -> bool {
+    let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_question = kind.is_some_and(|kind| kind.starts_with("application/query"));
+    let is_document = parts.uri.path().contains("/docs");
+    parts.method != hyper::Method::GET && is_document && !is_question
+}
+
+fn method(method: &hyper::Method) -> io::Result<Method> {
+    Ok(match method.as_str() {
+        "GET" => Method::Get,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
+        "PATCH" => Method::Patch,
+        "HEAD" => Method::Head,
+        other => return Err(io::Error::other(format!("no such method: {other}"))),
+    })
+}
+
+fn text(value: &hyper::header::HeaderValue) -> io::Result<&str> {
+    value.to_str().map_err(io::Error::other)
+}
+
+fn refusal(status: StatusCode, said: &str, headers: &[(&'static str, &str)]) -> io::Result<Answer> {
+    let body = format!(r#"{{"code":"{}","message":"{said}"}}"#, status.as_u16());
+    let mut reply = Response::builder().status(status).header("x-ms-request-charge", "0");
+    for (name, value) in headers {
+        reply = reply.header(*name, *value);
+    }
+    reply.body(Full::new(body.into())).map_err(io::Error::other)
+}
+
+/// hyper closes the connection where there is no answer.
+fn cut() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "a reply that was to be lost")
+}

@@ -63,6 +63,13 @@ mod tests {
         poll_fn(|context| parting.poll_end(&mut stream, context)).await.unwrap();
     }
 
+    /// Until nobody is there any more.
+    async fn sends_for_ever(mut to: tokio::io::DuplexStream) {
+        while to.write_all(b"more and more").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_still_comes_is_read_to_its_end() {
         let (ours, mut theirs) = tokio::io::duplex(1 << 10);
@@ -75,9 +82,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_never_ends_is_left() {
-        let (ours, mut theirs) = tokio::io::duplex(1 << 10);
-        let sending = async { while theirs.write_all(b"more and more").await.is_ok() {} };
-        tokio::join!(parted(ours), sending);
+        let (ours, theirs) = tokio::io::duplex(1 << 10);
+        tokio::join!(parted(ours), sends_for_ever(theirs));
         let (ours, _silent) = tokio::io::duplex(1 << 10);
         parted(ours).await;
     }

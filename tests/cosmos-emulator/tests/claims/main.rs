@@ -3,8 +3,6 @@
 //! here; `cargo bench --profile dev -p cosmos-emulator` runs a thousand.
 
 #[cfg(test)]
-mod cycle;
-#[cfg(test)]
 mod field;
 
 #[cfg(test)]

@@ -62,7 +62,8 @@ impl Account {
     /// Of a subject at an issuer.
     #[must_use]
     pub fn oidc_id(issuer: &str, subject: &str) -> String {
-        digest_of(format!("oidc:{issuer}:{subject}").as_bytes())
+        // Neither part can be moved against the other: an issuer's address holds no `#`.
+        digest_of(format!("oidc:{issuer}#{subject}").as_bytes())
     }
 
     #[must_use]

@@ -31,6 +31,18 @@ fn claims(hand: &Hand, count: usize, wait: Duration) -> Vec<ClaimWork> {
     (0..count).map(|_| hand.claiming(wait)).collect()
 }
 
+/// Eight claims in a message, again and again, until none of them is granted.
+async fn all_of(hand: Hand) -> Vec<Granted> {
+    let mut all = Vec::new();
+    loop {
+        let grants = granted(say(&hand.world, &claims(&hand, 8, Duration::ZERO)).await);
+        if grants.is_empty() {
+            return all;
+        }
+        all.extend(grants);
+    }
+}
+
 /// How many grants eight factories, each with eight claims in a message, got of forty jobs.
 async fn let_go_together(on: On, seed: u64) -> Vec<Granted> {
     let (store, _) = shuffled(on, seed);
@@ -38,20 +50,7 @@ async fn let_go_together(on: On, seed: u64) -> Vec<Granted> {
     let _hosts = world.hosts(2).await;
     let submissions: Vec<_> = (0..40).map(|n| submission(&format!("k{n}"), "", "Work.")).collect();
     assert!(say(&world, &submissions).await.iter().all(Result::is_ok));
-    let crowd = (0..8).map(|n| {
-        let hand = world.hand(&format!("f{n}"));
-        async move {
-            let mut all = Vec::new();
-            loop {
-                let claims = claims(&hand, 8, Duration::ZERO);
-                let grants = granted(say(&hand.world, &claims).await);
-                if grants.is_empty() {
-                    return all;
-                }
-                all.extend(grants);
-            }
-        }
-    });
+    let crowd = (0..8).map(|n| all_of(world.hand(&format!("f{n}"))));
     join_all(crowd).await.into_iter().flatten().collect()
 }
 

@@ -65,11 +65,12 @@ fn a_killed_node_leaves_two_that_go_on_and_comes_back() {
     let nodes = cluster.nodes();
     assert_eq!(cluster.url().split(',').count(), 3);
     let known = |node: &Nats| node.monitored("/jsz").unwrap()["meta_cluster"]["cluster_size"] == 3;
-    assert!(nodes.iter().all(known));
+    let all_known = || wait::until(|| nodes.iter().all(known).then_some(()));
+    assert_eq!(all_known(), Some(()));
     nodes[0].kill();
     assert!(nodes[1].monitored("/varz").is_ok());
     nodes[0].restart().unwrap();
-    assert!(known(&nodes[0]));
+    assert_eq!(all_known(), Some(()));
 }
 
 #[test]

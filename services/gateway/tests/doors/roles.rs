@@ -276,10 +276,16 @@ async fn a_viewer_reads_no_bodies_and_a_producer_cancels_its_own_jobs() {
     let ship = say(format!("POST /fleet/jobs/{own}/actions/ship"), &producer).json("{}");
     assert_eq!(ship.to(town.address).await.status, 403);
     assert_eq!(cancel(own.clone(), &producer).to(town.address).await.status, 200);
-    let told = say(format!("GET /fleet/jobs/{own}/events"), &viewer).to(town.address).await;
-    let events = told.json()["items"].clone();
-    let ended = events.as_array().unwrap().iter().find(|event| event["type"] == "failed");
-    let actor = &ended.unwrap_or_else(|| panic!("{events}"))["actor"];
+    // What a job did is told a little after it did it.
+    let ended = loop {
+        let told = say(format!("GET /fleet/jobs/{own}/events"), &viewer).to(town.address).await;
+        let events = told.json()["items"].as_array().unwrap().clone();
+        if let Some(ended) = events.into_iter().find(|event| event["type"] == "cancelled") {
+            break ended;
+        }
+        tokio::task::yield_now().await;
+    };
+    let actor = &ended["actor"];
     assert_eq!((&actor["kind"], actor["id"] == "local"), (&json!("token"), false), "{actor}");
     town.close().await;
 }

@@ -1,7 +1,7 @@
 //! Credentials as people use them: made, used, turned and ended by the commands of the binary, with
 //! a factory of its own name; and all that any process wrote meanwhile, searched for every secret.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
@@ -31,12 +31,13 @@ fn ended(output: &Output) -> String {
 }
 
 /// Every file below a folder, as text.
-fn written(place: &Path, all: &mut String) {
+fn written(place: &Path, all: &mut Vec<(PathBuf, String)>) {
     for entry in std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() {
             written(&entry, all);
         } else {
-            all.push_str(&String::from_utf8_lossy(&std::fs::read(&entry).unwrap()));
+            let text = String::from_utf8_lossy(&std::fs::read(&entry).unwrap()).into_owned();
+            all.push((entry, text));
         }
     }
 }
@@ -88,26 +89,26 @@ async fn a_journey_by_credentials_leaves_no_secret_anywhere() {
     let trail = ended(&says(place, &fleet, (&["audit", "-o", "json"], "")).await);
     assert!(trail.contains("factory.enroll") && trail.contains("user.bind"), "{trail}");
     ended(&says(place, &fleet, (&["logout"], "")).await);
-    let secrets = [
-        PASSWORD.to_owned(),
-        session,
-        std::fs::read_to_string(&token).unwrap().trim().to_owned(),
-        std::fs::read_to_string(&owner).unwrap().trim().to_owned(),
-    ];
+    let local = std::fs::read_to_string(&owner).unwrap().trim().to_owned();
+    let enrolled = std::fs::read_to_string(&token).unwrap().trim().to_owned();
+    let secrets = [PASSWORD.to_owned(), session, enrolled, local.clone()];
     fleet.stop().await;
     std::fs::remove_file(&token).unwrap();
     std::fs::remove_file(&owner).unwrap();
-    let mut all = String::new();
+    let mut all = Vec::new();
     for place in [house.path(), desk.path(), host.path()] {
         written(place, &mut all);
     }
-    assert!(all.contains("ada@example.com") && all.contains("Show it."), "it was searched");
+    // Where a fleet of its own is begun by hand, the way into its page is said once.
+    let said = format!("#token={local}\n");
+    let once: usize = all.iter().map(|(_, kept)| kept.matches(&said).count()).sum();
+    assert_eq!(once, 1);
+    all.iter_mut().for_each(|(_, kept)| *kept = kept.replace(&said, "\n"));
+    let has = |text: &str| all.iter().filter(|(_, kept)| kept.contains(text)).collect::<Vec<_>>();
+    assert!(!has("ada@example.com").is_empty() && !has("Show it.").is_empty(), "it was searched");
     for secret in secrets {
-        assert!(
-            secret.len() > 20 && !all.contains(&secret),
-            "a secret of {} was kept",
-            secret.len()
-        );
+        let kept: Vec<&PathBuf> = has(&secret).into_iter().map(|(path, _)| path).collect();
+        assert!(secret.len() > 20 && kept.is_empty(), "a secret of {} in {kept:?}", secret.len());
     }
 }
 

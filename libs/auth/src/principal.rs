@@ -14,7 +14,8 @@ pub enum Who {
     User(Box<str>),
     /// By the name that it is listed under; the token itself is known to nobody.
     Token(Box<str>),
-    Factory(FactoryId),
+    /// Of this product: another one may have a factory of the same name.
+    Factory(ProductId, FactoryId),
 }
 
 /// What somebody may do in one product.
@@ -137,7 +138,7 @@ impl Standing {
             Who::Owner => Actor { kind: ActorKind::User, id: "local".to_owned() },
             Who::User(id) => Actor { kind: ActorKind::User, id: id.to_string() },
             Who::Token(id) => Actor { kind: ActorKind::Token, id: id.to_string() },
-            Who::Factory(id) => Actor::factory(id),
+            Who::Factory(_, id) => Actor::factory(id),
         }
     }
 }
@@ -160,7 +161,7 @@ mod tests {
         let id: FactoryId = name.parse().unwrap();
         let scope = FactoryScope { factory: id.clone(), capabilities: None };
         Principal {
-            who: Who::Factory(id),
+            who: Who::Factory(product("shop"), id),
             bindings: user(&[("shop", Role::Factory)]).bindings,
             scope: Some(scope),
         }

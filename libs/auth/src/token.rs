@@ -146,7 +146,7 @@ impl Token {
     #[must_use]
     pub fn principal(&self) -> Principal {
         let who = match &self.factory_id {
-            Some(factory) => Who::Factory(factory.clone()),
+            Some(factory) => Who::Factory(self.head.product_id.clone(), factory.clone()),
             None => Who::Token(self.id.as_str().into()),
         };
         let binding = Binding { role: self.role, yolo: self.yolo };

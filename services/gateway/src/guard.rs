@@ -15,7 +15,7 @@ use crate::Door;
 use crate::framing::Doubt;
 use crate::host;
 use crate::problem::{self, Refusal};
-use crate::{recognise, trail};
+use crate::{ongoing, recognise, trail};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("fleet-request-id");
 const PRODUCT: HeaderName = HeaderName::from_static("fleet-product");
@@ -67,10 +67,10 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
         true => Ok(()),
         false => admit(&door, &mut request, request_id).await,
     };
-    let extensions = request.extensions().clone();
+    let (extensions, headers) = (request.extensions().clone(), request.headers().clone());
     let response = match admitted {
         Err(refusal) => refusal.into_response(),
-        Ok(()) => next.run(request).await,
+        Ok(()) => ongoing::while_known(door.clone(), headers, next.run(request).await),
     };
     if let Some(code) = response.extensions().get::<Code>() {
         trail::refused(&door, &extensions, (&method, &path), *code);
@@ -125,7 +125,7 @@ async fn admit(door: &Door, request: &mut Request, request_id: Uuid) -> Result<(
 }
 
 /// The product that the request is about, if it says so.
-fn named(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
+pub(crate) fn named(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
     let mut all = headers.get_all(PRODUCT).iter();
     let Some(first) = all.next() else { return Ok(None) };
     if all.any(|other| other != first) {

@@ -11,6 +11,7 @@ mod framing;
 mod guard;
 mod heard;
 mod host;
+mod ongoing;
 mod options;
 mod parting;
 mod problem;

@@ -111,7 +111,7 @@ fn forget(known: &mut BTreeMap<Who, Quota>, now: Duration) {
 fn rate(who: &Who, role: Option<Role>) -> u32 {
     match (who, role) {
         (Who::Owner, _) | (_, Some(Role::Factory)) => 1000,
-        (Who::User(_) | Who::Token(_) | Who::Factory(_), _) => 200,
+        (Who::User(_) | Who::Token(_) | Who::Factory(..), _) => 200,
     }
 }
 

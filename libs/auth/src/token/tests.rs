@@ -110,5 +110,5 @@ fn a_factorys_token_is_that_factory_with_what_it_was_narrowed_to() {
     let standing = token.principal().within(None).unwrap();
     assert_eq!((token.kind, standing.role), (TokenKind::Factory, Role::Factory));
     assert_eq!(standing.scope, Some(scope));
-    assert_eq!(standing.who, Who::Factory("f1".parse().unwrap()));
+    assert_eq!(standing.who, Who::Factory(token.head.product_id.clone(), "f1".parse().unwrap()));
 }

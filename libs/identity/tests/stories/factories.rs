@@ -45,7 +45,7 @@ async fn an_enrolled_factory_is_itself_within_what_it_was_narrowed_to() {
     assert_eq!((&told.factory_id, &told.capabilities), (&f1(), &gpu));
     let standing =
         replica.recognise(told.token.reveal().as_bytes()).await.unwrap().within(None).unwrap();
-    assert_eq!((standing.who, standing.role), (Who::Factory(f1()), Role::Factory));
+    assert_eq!((standing.who, standing.role), (Who::Factory(product("shop"), f1()), Role::Factory));
     let scope = standing.scope.unwrap();
     assert_eq!(scope.capabilities, Some(gpu.into_iter().collect::<BTreeSet<_>>()));
 }

@@ -441,6 +441,27 @@ async fn what_an_admin_does_and_what_is_refused_stands_in_the_trail() {
     town.close().await;
 }
 
+#[tokio::test]
+async fn a_stream_ends_when_its_listener_is_nobody_any_more() {
+    let town = Town::open().await;
+    let product: ProductId = "acme".parse().unwrap();
+    let asked =
+        IssueToken { name: "ears".into(), role: Role::Viewer, yolo: false, expires_at: None };
+    let issued = town.identity.issue(&product, asked).await.unwrap();
+    let listen = Spoken::bare("GET /fleet/events");
+    let listen = listen.with(&format!("Authorization: Bearer {}", issued.token.reveal()));
+    let mut stream = TcpStream::connect(town.address).await.unwrap();
+    stream.write_all(listen.head().as_bytes()).await.unwrap();
+    let mut some = [0; 256];
+    let read = stream.read(&mut some).await.unwrap();
+    assert!(some[..read].starts_with(b"HTTP/1.1 200"));
+    town.identity.revoke_token(&product, &issued.shown.id).await.unwrap();
+    let rest = async { stream.read_to_end(&mut Vec::new()).await };
+    let ended = tokio::time::timeout(Duration::from_secs(20), rest).await;
+    ended.expect("it ends").unwrap();
+    town.close().await;
+}
+
 /// A clock that stands, so that a burst is a burst however long it takes.
 #[derive(Debug)]
 struct Standing;

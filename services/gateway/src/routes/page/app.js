@@ -353,7 +353,8 @@ async function follow() {
         if (words.decode(value, { stream: true }).includes('data:')) soon();
       }
     } catch (error) {
-      at('state').textContent = 'not live: ' + error.message;
+      // Ended here on purpose: somebody signed out, or looks at another product.
+      if (error.name !== 'AbortError') at('state').textContent = 'not live: ' + error.message;
     }
     await new Promise((wake) => setTimeout(wake, pause));
     pause = Math.min(pause * 2, 15000);

@@ -21,6 +21,8 @@ mod logs;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod plain;
 #[cfg(test)]
 mod roles;

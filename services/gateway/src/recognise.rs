@@ -92,7 +92,7 @@ async fn by_cookie(
     (method, headers): (&Method, &HeaderMap),
     request_id: Uuid,
 ) -> Result<Recognised, Refusal> {
-    let cookie = cookie(headers).ok_or_else(|| unknown(request_id))?;
+    let cookie = cookie(headers, &COOKIE_NAMES).ok_or_else(|| unknown(request_id))?;
     let known = door.options.identity.recognise_session(cookie.as_bytes()).await;
     let known = known.map_err(|why| refused(&why, request_id))?;
     if !is_safe(method) && !says_csrf(headers, &known) {
@@ -115,11 +115,12 @@ fn bearer(header: &HeaderValue) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The value of the first cookie that has one of these names.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, names: &[&str]) -> Option<&'a str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs =
-        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.into_iter().find(|(name, _)| COOKIE_NAMES.contains(name)).map(|(_, value)| value)
+    let pairs = lines.flat_map(|line| line.split(';'));
+    let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| names.contains(name)).map(|(_, value)| value)
 }
 
 fn secret(presented: &[u8]) -> Secret {

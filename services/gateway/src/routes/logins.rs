@@ -1,8 +1,8 @@
 //! People come in by an issuer elsewhere: they are sent there, and come back with what proves them.
 //! Where they come back to is a setting; nothing of a request decides where anybody is sent.
 
-use axum::http::header::{CACHE_CONTROL, COOKIE, LOCATION, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use identity::Subject;
 use oidc::{Keep, Known, LoginRefused};
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::heard::Heard;
 use crate::problem::{Answer, Refusal};
+use crate::recognise::cookie;
 use crate::routes::{ok, people};
 
 /// What a browser keeps between leaving and coming back.
@@ -42,7 +43,8 @@ pub(crate) async fn start(heard: Heard) -> Answer {
 }
 
 pub(crate) async fn finish(heard: Heard) -> Answer {
-    let kept = kept(&heard.headers).ok_or_else(|| refused(&heard, LoginRefused::Unasked))?;
+    let kept =
+        cookie(&heard.headers, &[KEPT]).ok_or_else(|| refused(&heard, LoginRefused::Unasked))?;
     let login = heard.login()?;
     let known = login.finish(heard.named(0), &heard.query, kept).await;
     let known = known.map_err(|why| refused(&heard, why))?;
@@ -93,13 +95,6 @@ fn keep(keep: &Keep) -> Option<HeaderValue> {
     let mut line = HeaderValue::from_str(&line).ok()?;
     line.set_sensitive(true);
     Some(line)
-}
-
-fn kept(headers: &HeaderMap) -> Option<&str> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs =
-        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == KEPT).map(|(_, value)| value)
 }
 
 impl Heard {

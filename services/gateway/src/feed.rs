@@ -60,14 +60,17 @@ pub(crate) async fn open(node: &Node) -> Result<Arc<Feed>, BusAway> {
 }
 
 impl Told {
+    /// Without what a holder proves itself with: whoever follows is told what happened.
     pub(crate) fn of(product: &ProductId, event: &EventRecord) -> Self {
+        let mut shown = event.clone();
+        shown.data.claim_nonce = None;
         Self {
             product: product.clone(),
             id: event.id.clone(),
             job: event.job_id,
             seq: event.seq,
             kind: event.kind,
-            json: serde_json::to_string(event).expect("string keys and finite numbers encode"),
+            json: serde_json::to_string(&shown).expect("string keys and finite numbers encode"),
         }
     }
 }

@@ -25,12 +25,7 @@ pub(crate) async fn job(heard: Heard) -> Answer {
 }
 
 pub(crate) async fn runs(heard: Heard) -> Answer {
-    let ask = OfJob { query: AboutJob::Runs, job: heard.named(0).to_owned() };
-    let mut found = heard.ask(&ask).await?;
-    for run in &mut found.items {
-        hide_nonces(heard.standing()?, run);
-    }
-    Ok(ok(&found))
+    page(&heard, AboutJob::Runs).await
 }
 
 /// A factory sees the jobs that it holds, a viewer none of their texts, and nobody but the owner of
@@ -46,6 +41,7 @@ fn shown(heard: &Heard, mut job: Value) -> Result<Value, Refusal> {
         && let Some(job) = job.as_object_mut()
     {
         job.remove("bodyMd");
+        job.remove("manifestSnapshot");
     }
     hide_nonces(standing, &mut job);
     Ok(job)
@@ -56,6 +52,10 @@ fn hide_nonces(standing: &Standing, record: &mut Value) {
     if standing.who != Who::Owner {
         for nonce in ["claimNonce", "claimRequestId", "runId"] {
             record.remove(nonce);
+        }
+        // An event tells of its claim among other things.
+        if let Some(data) = record.get_mut("data") {
+            hide_nonces(standing, data);
         }
     }
 }
@@ -78,7 +78,11 @@ pub(crate) async fn lease(heard: Heard) -> Answer {
 
 async fn page(heard: &Heard, query: AboutJob) -> Result<Response, Refusal> {
     let ask = OfJob { query, job: heard.named(0).to_owned() };
-    Ok(ok(&heard.ask(&ask).await?))
+    let mut found = heard.ask(&ask).await?;
+    for item in &mut found.items {
+        hide_nonces(heard.standing()?, item);
+    }
+    Ok(ok(&found))
 }
 
 async fn first(heard: &Heard, query: AboutJob) -> Result<Option<Value>, Refusal> {

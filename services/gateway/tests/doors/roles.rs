@@ -241,6 +241,20 @@ async fn a_factory_speaks_for_itself_alone() {
     assert_eq!((own.status, &own.json()["bodyMd"]), (200, &json!("Work.")));
     assert!(own.json().get("claimNonce").is_none());
     assert_eq!(as_bearer(read, &two).to(town.address).await.status, 404);
+    let viewer = token_of(&town, "acme", Role::Viewer).await;
+    let nonce = granted["claimNonce"].as_str().unwrap();
+    for what in ["", "/runs", "/events", "/lease"] {
+        let line = format!("GET /fleet/jobs/{job}{what}");
+        let seen = loop {
+            let seen = as_bearer(line.clone(), &viewer).to(town.address).await;
+            // Events are told a little later than they happen.
+            if what != "/events" || seen.body.contains("\"claimed\"") {
+                break seen;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert!(seen.status == 200 && !seen.body.contains(nonce), "{line} {seen:?}");
+    }
     let drain = |id: &str| as_bearer(format!("POST /fleet/factories/{id}/drain"), &two).json("{}");
     assert_eq!(drain("f1").to(town.address).await.status, 403);
     town.close().await;

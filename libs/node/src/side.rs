@@ -42,8 +42,7 @@ pub const METRICS: &str = "/metrics";
 #[derive(Clone, Debug)]
 pub struct Side {
     pub node: Node,
-    /// None for a role without records.
-    pub records: Option<(Ledger, Kept)>,
+    pub records: (Ledger, Kept),
     /// None for a role that carries no bytes.
     pub blobs: Option<Blobs>,
     /// What the bus of this role answered.
@@ -69,8 +68,7 @@ impl Side {
     pub async fn failing(&self) -> Vec<&'static str> {
         let (bus, store, blobs) = tokio::join!(self.hears(), self.reads(), self.reaches());
         let stopping = self.node.tasks.is_stopping();
-        let losses = self.records.as_ref().map(|(_, kept)| &kept.losses);
-        let whole = losses.is_none_or(|losses| losses.told().is_none());
+        let whole = self.records.1.losses.told().is_none();
         let parts = [
             ("shutting_down", !stopping),
             ("bus", bus),
@@ -90,7 +88,7 @@ impl Side {
     }
 
     async fn reads(&self) -> bool {
-        let Some((ledger, _)) = &self.records else { return true };
+        let (ledger, _) = &self.records;
         let probe = Subject::probe();
         match tokio::time::timeout(WITHIN, ledger.settings_now(probe.product())).await {
             Ok(Ok(_)) => true,
@@ -165,11 +163,10 @@ impl Side {
             [] => "ready\n".to_owned(),
             parts => format!("{}\n", parts.join(" ")),
         };
-        if let Some((_, kept)) = &self.records {
-            said += &format!("durability {}\n", kept.durability);
-            if let Some(lost) = kept.losses.told() {
-                said += &format!("lost {lost}\n");
-            }
+        let (_, kept) = &self.records;
+        said += &format!("durability {}\n", kept.durability);
+        if let Some(lost) = kept.losses.told() {
+            said += &format!("lost {lost}\n");
         }
         let fine = failing.is_empty();
         plain(if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, said)
@@ -184,9 +181,7 @@ impl Side {
         );
         text += &self.tally.printed();
         let mut numbers = vec![("inbox_losses_total", "counter", self.node.bus.lost())];
-        if let Some((ledger, _)) = &self.records {
-            numbers.extend(ledger.counted());
-        }
+        numbers.extend(self.records.0.counted());
         text + &printed(&numbers)
     }
 }

@@ -76,7 +76,7 @@ async fn start(
     let mut said = json!({ "apiVersion": "fleet/v1", "role": name(serve.role),
         "durability": durability });
     if let Some(port) = serve.side_port {
-        let records = Some((running.ledger.clone(), running.kept.clone()));
+        let records = (running.ledger.clone(), running.kept.clone());
         let node = running.node.clone();
         let (blobs, tally) = (running.blobs.clone(), Arc::clone(&running.tally));
         let side = Side { node, records, blobs, tally };

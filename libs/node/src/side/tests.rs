@@ -24,7 +24,7 @@ async fn role() -> (Side, SocketAddr) {
     let store = Arc::new(store::Memory::new());
     let kept = Kept { store, durability: Durability::Single, losses: Losses::default() };
     let ledger = Ledger::new(&kept.store, bus, Arc::clone(&system) as _, system, Terms::default());
-    let side = Side { node, records: Some((ledger, kept)), blobs: None, tally };
+    let side = Side { node, records: (ledger, kept), blobs: None, tally };
     let address = side.clone().open("127.0.0.1:0".parse().unwrap()).await.unwrap();
     (side, address)
 }
@@ -46,7 +46,7 @@ async fn a_role_is_alive_and_ready_until_a_part_fails_which_is_named() {
     let (status, said) = get(address, "/readyz").await;
     assert_eq!(status, 200);
     assert!(said.starts_with("ready\ndurability durable, single"), "{said}");
-    let (_, kept) = side.records.as_ref().unwrap();
+    let (_, kept) = &side.records;
     kept.losses.set(Some("the bucket x"));
     let (status, said) = get(address, "/readyz").await;
     assert_eq!((status, said.lines().next()), (503, Some("store_generation")));
@@ -75,7 +75,7 @@ async fn a_role_that_carries_bytes_is_ready_while_they_can_be_written() {
 #[tokio::test]
 async fn what_is_counted_can_be_read_by_prometheus() {
     let (side, address) = role().await;
-    let (ledger, _) = side.records.as_ref().unwrap();
+    let (ledger, _) = &side.records;
     ledger.count_too(|| vec![("age{rank=\"0\"}", "gauge", 7), ("age{rank=\"1\"}", "gauge", 0)]);
     let (status, text) = get(address, "/metrics").await;
     assert_eq!(status, 200);

@@ -3,7 +3,7 @@
 use auth::{Standing, Who};
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use protocol::{AboutJob, Code, OfJob, Role};
 use serde_json::Value;
 
@@ -25,7 +25,12 @@ pub(crate) async fn job(heard: Heard) -> Answer {
 }
 
 pub(crate) async fn runs(heard: Heard) -> Answer {
-    page(&heard, AboutJob::Runs).await
+    let ask = OfJob { query: AboutJob::Runs, job: heard.named(0).to_owned() };
+    let mut found = heard.ask(&ask).await?;
+    for run in &mut found.items {
+        hide_nonces(heard.standing()?, run);
+    }
+    Ok(ok(&found))
 }
 
 /// A factory sees the jobs that it holds, a viewer none of their texts, and nobody but the owner of
@@ -53,15 +58,19 @@ fn hide_nonces(standing: &Standing, record: &mut Value) {
         for nonce in ["claimNonce", "claimRequestId", "runId"] {
             record.remove(nonce);
         }
-        // An event tells of its claim among other things.
-        if let Some(data) = record.get_mut("data") {
-            hide_nonces(standing, data);
-        }
     }
 }
 
+/// As the stream tells them: nobody needs a nonce to know what happened.
 pub(crate) async fn events(heard: Heard) -> Answer {
-    page(&heard, AboutJob::Events).await
+    let ask = OfJob { query: AboutJob::Events, job: heard.named(0).to_owned() };
+    let mut found = heard.ask(&ask).await?;
+    for event in &mut found.items {
+        if let Some(data) = event.get_mut("data").and_then(Value::as_object_mut) {
+            data.remove("claimNonce");
+        }
+    }
+    Ok(ok(&found))
 }
 
 pub(crate) async fn why(heard: Heard) -> Answer {
@@ -74,15 +83,6 @@ pub(crate) async fn lease(heard: Heard) -> Answer {
     let mut lease = lease.ok_or_else(|| heard.refused(Code::NotFound).because("never_claimed"))?;
     hide_nonces(heard.standing()?, &mut lease);
     Ok(ok(&lease))
-}
-
-async fn page(heard: &Heard, query: AboutJob) -> Result<Response, Refusal> {
-    let ask = OfJob { query, job: heard.named(0).to_owned() };
-    let mut found = heard.ask(&ask).await?;
-    for item in &mut found.items {
-        hide_nonces(heard.standing()?, item);
-    }
-    Ok(ok(&found))
 }
 
 async fn first(heard: &Heard, query: AboutJob) -> Result<Option<Value>, Refusal> {

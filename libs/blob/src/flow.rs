@@ -23,6 +23,8 @@ use crate::shown::Label;
 /// What one part of a long blob holds, and the most that is kept of a short one: no less than S3
 /// takes for any part but the last.
 const PART: usize = 5 << 20;
+/// The same in a folder, where a part costs nothing and is copied while it is still at hand.
+const PART_OF_FILE: usize = 1 << 20;
 /// Parts on their way at once.
 const ABREAST: usize = 2;
 
@@ -149,8 +151,9 @@ pub(crate) async fn write(
     most: u64,
 ) -> Result<Counted, WriteError> {
     let mut tape = Tape { size: 0, most, digest: Sha256::new() };
+    let part = if target.file.is_some() { PART_OF_FILE } else { PART };
     let mut head = BytesMut::new();
-    while head.len() < PART {
+    while head.len() < part {
         let Some(next) = bytes.next().await else {
             let options = PutOptions { mode: PutMode::Create, ..target.put_options() };
             target.store.put_opts(&target.key, head.freeze().into(), options).await?;
@@ -161,7 +164,7 @@ pub(crate) async fn write(
         head.extend_from_slice(&next);
     }
     let upload = target.store.put_multipart_opts(&target.staged, target.parts_options()).await?;
-    let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
+    let mut parts = WriteMultipart::new_with_chunk_size(upload, part);
     parts.put(head.freeze());
     let mut behind = target.file.clone().map(Behind::of);
     if let Err(error) = fill(&mut parts, (&mut tape, behind.as_mut()), &mut bytes).await {

@@ -28,6 +28,7 @@ use crate::{BenchError, Floor, Measurement, Options, usage};
 const MIB: u64 = 1 << 20;
 /// Of the file, where nothing else is said.
 const MIBS: u64 = 256;
+const ROUNDS: usize = 5;
 /// What one job may have.
 const LISTED: usize = 1000;
 const PAGE: usize = 500;
@@ -60,30 +61,11 @@ pub(crate) async fn measure(
     let blobs = blobs.map_err(|_| BenchError::Went("no folder for the bytes"))?;
     let fleet = yard.start_over(&blobs).await?;
     let ground = Ground::open(yard, blobs).await?;
-    say("copying it plainly");
-    let began = ground.yard.uptime();
-    copied(&source, &place.path().join("copy")).map_err(BenchError::Place)?;
-    let plain = mibs(size, ground.yard.uptime() - began);
-    let figure = |what, took| {
-        let per_sec = mibs(size, took);
-        Measurement {
-            in_flight: 1,
-            seconds: took.as_secs_f64(),
-            per_sec,
-            ratio: Some(per_sec / plain),
-            floor: Some(Floor { name: "MiB copied", per_sec: plain }),
-            rss_mb: usage::resident_mb(),
-            ..options.figure(what)
-        }
-    };
-    say("bringing it");
-    let began = ground.yard.uptime();
-    let linked = ground.upload(&source, size).await?;
-    on_measurement(figure("upload", ground.yard.uptime() - began));
-    say("fetching it");
-    let began = ground.yard.uptime();
-    ground.download(&linked, &place.path().join("fetched")).await?;
-    on_measurement(figure("download", ground.yard.uptime() - began));
+    say("copying, bringing and fetching it in turn");
+    let rounds = ground.rounds(&source, place.path(), size).await?;
+    for figure in rounds.figures(options) {
+        on_measurement(figure);
+    }
     say("filling a job with artifacts");
     ground.fill().await?;
     say("listing them");
@@ -93,7 +75,59 @@ pub(crate) async fn measure(
     Ok(fleet.stop().await?)
 }
 
+/// MiB a second of each round. A disk that is fast for a while is so for all three of a round.
+#[derive(Default)]
+struct Rounds {
+    copied: Vec<f64>,
+    brought: Vec<f64>,
+    fetched: Vec<f64>,
+    resident_mb: f64,
+    seconds: f64,
+}
+
+impl Rounds {
+    /// The median of each, and of the ratios of each round.
+    fn figures(&self, options: &Options) -> [Measurement; 2] {
+        let plain = median(self.copied.clone());
+        [("upload", &self.brought), ("download", &self.fetched)].map(|(what, ours)| {
+            let ratios = ours.iter().zip(&self.copied).map(|(ours, plain)| ours / plain);
+            Measurement {
+                in_flight: 1,
+                seconds: self.seconds,
+                per_sec: median(ours.clone()),
+                ratio: Some(median(ratios.collect())),
+                floor: Some(Floor { name: "MiB copied", per_sec: plain }),
+                rss_mb: self.resident_mb,
+                ..options.figure(what)
+            }
+        })
+    }
+}
+
 impl Ground {
+    async fn rounds(&self, source: &Path, place: &Path, size: u64) -> Result<Rounds, BenchError> {
+        let mut rounds = Rounds::default();
+        let began = self.yard.uptime();
+        for round in 0..ROUNDS {
+            // New files for all three: to write again where something lay costs less.
+            let copy = place.join(format!("copy-{round}"));
+            let back = place.join(format!("fetched-{round}"));
+            let at = self.yard.uptime();
+            copied(source, &copy).map_err(BenchError::Place)?;
+            let done = self.yard.uptime();
+            let linked = self.upload(source, size).await?;
+            let brought = self.yard.uptime();
+            self.download(&linked, &back).await?;
+            let fetched = self.yard.uptime();
+            rounds.copied.push(mibs(size, done - at));
+            rounds.brought.push(mibs(size, brought - done));
+            rounds.fetched.push(mibs(size, fetched - brought));
+            rounds.resident_mb = rounds.resident_mb.max(usage::resident_mb());
+        }
+        rounds.seconds = (self.yard.uptime() - began).as_secs_f64();
+        Ok(rounds)
+    }
+
     async fn open(yard: Yard, blobs: Blobs) -> Result<Self, BenchError> {
         let door = Tasks::default();
         let front = yard.beside(door.clone());
@@ -160,9 +194,9 @@ impl Ground {
         whole.then_some(()).ok_or(BenchError::Went("bytes were lost on their way"))
     }
 
-    /// One is there already.
+    /// Those of the rounds are there already.
     async fn fill(&self) -> Result<(), BenchError> {
-        for _ in 1..LISTED {
+        for _ in ROUNDS..LISTED {
             let begin = BeginArtifact {
                 job_id: self.job,
                 kind: ArtifactKind::Log,
@@ -235,6 +269,12 @@ fn unfetched(error: FetchError) -> BenchError {
         FetchError::Call(error) => error.into(),
         FetchError::NoWay(_) | FetchError::Refused(_) => BenchError::Went("the link was dead"),
     }
+}
+
+/// Of an odd number of figures.
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
 fn mibs(size: u64, took: Duration) -> f64 {

@@ -12,9 +12,22 @@ use crate::{Blobs, ReadError, WriteError};
 
 const AT: &str = "law/flow";
 const PART: usize = 5 << 20;
+const PART_OF_FILE: usize = 1 << 20;
 /// About one part and about two.
-const EDGES: [usize; 9] =
-    [0, 1, 60_000, PART - 1, PART, PART + 1, 2 * PART - 1, 2 * PART, 2 * PART + 1];
+const EDGES: [usize; 12] = [
+    0,
+    1,
+    60_000,
+    PART_OF_FILE - 1,
+    PART_OF_FILE,
+    PART_OF_FILE + 1,
+    PART - 1,
+    PART,
+    PART + 1,
+    2 * PART - 1,
+    2 * PART,
+    2 * PART + 1,
+];
 
 /// # Panics
 /// When the law is broken.

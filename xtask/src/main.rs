@@ -37,8 +37,6 @@ cargo xtask <verb>
   setup         install what tests need: nats-server and Azurite, pinned by digest, into target/tools
   journeys      the stories of a fleet over a real server, in one process and apart
   tests         all tests, after setup and without the other checks
-  blobs         blobs elsewhere: on Azurite, after setup
-  cosmos        the store on an emulated account of Cosmos DB
   stack         docker-compose.yml in containers, where there is a Docker engine
   schemas       write the documents in schemas/ as the code says
   sim           the simulation: two thousand seeds, and the table of wrong designs
@@ -81,8 +79,6 @@ fn main() -> Result<ExitCode> {
         ["setup"] => &[steps::SETUP],
         ["tests"] => &[steps::SETUP, steps::TESTS],
         ["journeys"] => &[steps::SETUP, steps::JOURNEYS],
-        ["blobs"] => &[steps::SETUP, steps::BLOBS],
-        ["cosmos"] => &[steps::COSMOS],
         ["stack"] => &[steps::STACK],
         ["sim"] => &[steps::SIM],
         ["house"] => &[steps::HOUSE],

@@ -1,8 +1,8 @@
 //! The steps, one constant each, and the order in which `test` takes them.
 //!
-//! Every step names the whole workspace without what needs the SDK of Cosmos DB, so that all of them
-//! resolve one feature set and share one build. A step for a part (`-p fleet`) would compile that
-//! part's dependencies again; `cosmos` is one, and does.
+//! Every step names the whole workspace with all that can be built in, so that all of them resolve
+//! one feature set and share one build. A step for a part (`-p fleet`) would compile that part's
+//! dependencies again.
 
 /// One command of a check.
 #[derive(Debug, Clone, Copy)]
@@ -47,14 +47,10 @@ pub(crate) const FMT: Step =
 pub(crate) const FMT_FIX: Step =
     Step { name: "fmt", verb: "fmt --fix", cargo: &["fmt", "--all"], kind: Kind::Check };
 
+/// All that can be built in. The same for every step, so that what one has built serves the next.
+const WHOLE: &str = "gigamesh/azure,gigamesh/bucket,gigamesh/cosmos,blob/azure,blob/bucket";
 /// What turns on the tests in containers.
 const DOCKER: &str = "gigamesh/docker";
-/// What turns on the stories that take their time.
-const AFAR: &str = "dev/afar,gigamesh/afar";
-/// What turns on records in an account of Cosmos DB.
-const ACCOUNT: &str = "gigamesh/cosmos";
-/// What turns on the places of blobs that are elsewhere.
-const CLOUDS: &str = "gigamesh/azure,gigamesh/bucket,blob/azure,blob/bucket";
 
 pub(crate) const CLIPPY: Step = Step {
     name: "clippy",
@@ -64,13 +60,9 @@ pub(crate) const CLIPPY: Step = Step {
         "--workspace",
         "--all-targets",
         "--features",
+        WHOLE,
+        "--features",
         DOCKER,
-        "--features",
-        AFAR,
-        "--features",
-        CLOUDS,
-        "--features",
-        ACCOUNT,
         "--",
         "-D",
         "warnings",
@@ -81,7 +73,7 @@ pub(crate) const CLIPPY: Step = Step {
 pub(crate) const DOC: Step = Step {
     name: "doc",
     verb: "lint",
-    cargo: &["doc", "--workspace", "--no-deps"],
+    cargo: &["doc", "--workspace", "--no-deps", "--features", WHOLE, "--features", DOCKER],
     kind: Kind::Docs,
 };
 
@@ -95,17 +87,7 @@ pub(crate) const DENY: Step = Step {
 pub(crate) const HOUSE: Step = Step {
     name: "house",
     verb: "house",
-    cargo: &[
-        "test",
-        "--workspace",
-        "--exclude",
-        "store-cosmos",
-        "--exclude",
-        "cosmos-emulator",
-        "--test",
-        "house",
-        "--no-fail-fast",
-    ],
+    cargo: &["test", "--workspace", "--features", WHOLE, "--test", "house", "--no-fail-fast"],
     kind: Kind::Tests,
 };
 
@@ -114,15 +96,7 @@ pub(crate) const HOUSE: Step = Step {
 pub(crate) const TESTS: Step = Step {
     name: "tests",
     verb: "tests",
-    cargo: &[
-        "test",
-        "--workspace",
-        "--exclude",
-        "store-cosmos",
-        "--exclude",
-        "cosmos-emulator",
-        "--no-fail-fast",
-    ],
+    cargo: &["test", "--workspace", "--features", WHOLE, "--no-fail-fast"],
     kind: Kind::Tests,
 };
 
@@ -133,50 +107,15 @@ pub(crate) const JOURNEYS: Step = Step {
     cargo: &[
         "test",
         "--workspace",
-        "--exclude",
-        "store-cosmos",
-        "--exclude",
-        "cosmos-emulator",
-        "--no-fail-fast",
         "--features",
-        AFAR,
+        WHOLE,
+        "--no-fail-fast",
         "--test",
         "journeys_over_nats",
         "--test",
         "journeys_apart",
     ],
     kind: Kind::Waiting,
-};
-
-/// Blobs elsewhere. A step of its own: nothing else needs what they are built from.
-pub(crate) const BLOBS: Step = Step {
-    name: "blobs",
-    verb: "blobs",
-    cargo: &[
-        "test",
-        "--workspace",
-        "--exclude",
-        "store-cosmos",
-        "--exclude",
-        "cosmos-emulator",
-        "--features",
-        CLOUDS,
-        "--no-fail-fast",
-        "--test",
-        "elsewhere",
-        "--test",
-        "elsewhere_in_buckets",
-    ],
-    kind: Kind::Tests,
-};
-
-/// The store on an emulated account of Cosmos DB. A step of its own, which every other leaves out:
-/// nothing else is to wait for its SDK.
-pub(crate) const COSMOS: Step = Step {
-    name: "cosmos",
-    verb: "cosmos",
-    cargo: &["test", "-p", "store-cosmos", "-p", "cosmos-emulator", "--no-fail-fast"],
-    kind: Kind::Tests,
 };
 
 /// The stack of `docker-compose.yml`, built and started.
@@ -186,10 +125,8 @@ pub(crate) const STACK: Step = Step {
     cargo: &[
         "test",
         "--workspace",
-        "--exclude",
-        "store-cosmos",
-        "--exclude",
-        "cosmos-emulator",
+        "--features",
+        WHOLE,
         "--features",
         DOCKER,
         "--test",
@@ -202,16 +139,7 @@ pub(crate) const STACK: Step = Step {
 pub(crate) const SCHEMAS: Step = Step {
     name: "schemas",
     verb: "schemas",
-    cargo: &[
-        "test",
-        "--workspace",
-        "--exclude",
-        "store-cosmos",
-        "--exclude",
-        "cosmos-emulator",
-        "--test",
-        "schemas",
-    ],
+    cargo: &["test", "--workspace", "--features", WHOLE, "--test", "schemas"],
     kind: Kind::Check,
 };
 
@@ -222,10 +150,8 @@ pub(crate) const SIM: Step = Step {
     cargo: &[
         "test",
         "--workspace",
-        "--exclude",
-        "store-cosmos",
-        "--exclude",
-        "cosmos-emulator",
+        "--features",
+        WHOLE,
         "--test",
         "mesh",
         "sim::seeds::",
@@ -242,10 +168,8 @@ pub(crate) const REPLAY: Step = Step {
     cargo: &[
         "test",
         "--workspace",
-        "--exclude",
-        "store-cosmos",
-        "--exclude",
-        "cosmos-emulator",
+        "--features",
+        WHOLE,
         "--test",
         "mesh",
         "one_seed_is",
@@ -258,7 +182,7 @@ pub(crate) const REPLAY: Step = Step {
 pub(crate) const BENCH: Step = Step {
     name: "bench",
     verb: "bench",
-    cargo: &["bench", "--workspace", "--exclude", "store-cosmos", "--exclude", "cosmos-emulator"],
+    cargo: &["bench", "--workspace", "--features", WHOLE],
     kind: Kind::Check,
 };
 
@@ -267,18 +191,9 @@ pub(crate) const CHAOS: Step = Step {
     name: "chaos",
     verb: "chaos --seconds 60 --seed 1",
     // With the tests, so that what was built for them serves again.
-    cargo: &[
-        "build",
-        "--workspace",
-        "--exclude",
-        "store-cosmos",
-        "--exclude",
-        "cosmos-emulator",
-        "--bins",
-        "--tests",
-    ],
+    cargo: &["build", "--workspace", "--features", WHOLE, "--bins", "--tests"],
     kind: Kind::Campaign(&["--seconds", "60", "--seed", "1"]),
 };
 
-pub(crate) const EVERYTHING: [Step; 11] =
-    [SETUP, FMT, CLIPPY, DOC, DENY, TESTS, JOURNEYS, BLOBS, COSMOS, CHAOS, STACK];
+pub(crate) const EVERYTHING: [Step; 9] =
+    [SETUP, FMT, CLIPPY, DOC, DENY, TESTS, JOURNEYS, CHAOS, STACK];

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 
-use crate::broker::{Broker, Syncs};
+use crate::broker::{Broker, Cluster, Syncs};
 use crate::say::Say;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
@@ -44,6 +44,9 @@ pub(crate) struct Bench {
     /// When a server that is started meanwhile syncs
     #[arg(long, value_name = "WHEN", default_value = "always")]
     sync: Syncs,
+    /// Servers that are started meanwhile, each of which keeps everything
+    #[arg(long, value_name = "1|3", default_value_t = 1, value_parser = replicas)]
+    replicas: usize,
     /// Below which folder the store lies
     #[arg(long, value_name = "DIR")]
     place: Option<PathBuf>,
@@ -78,13 +81,32 @@ impl Bench {
             return measure(&options, say).await;
         }
         let place = TempDir::with_prefix_in("gigamesh-bench-", &options.place)?;
-        let server = around.nats_server();
-        let broker = Broker::start(place.path().to_owned(), server, self.sync).await?;
-        make_on(&broker).await?;
+        let (folder, server) = (place.path(), around.nats_server());
+        if self.replicas > 1 {
+            let cluster = Cluster::start(folder, server, self.sync).await?;
+            options.nats = Some(cluster.url());
+            let measured = self.measure_on(&options, say).await;
+            cluster.stop().await;
+            return measured;
+        }
+        let broker = Broker::start(folder.to_owned(), server, self.sync).await?;
         options.nats = Some(broker.url());
-        let measured = measure(&options, say).await;
+        let measured = self.measure_on(&options, say).await;
         broker.stop().await;
         measured
+    }
+
+    /// On servers that nobody else knows: streams and buckets of the usual number.
+    async fn measure_on(&self, options: &Options, say: Say) -> Result<(), Trouble> {
+        let system = Arc::new(System::start());
+        let (clock, ids) = (Arc::clone(&system), system);
+        let process = Process { name: String::from("bench"), clock, ids, tasks: Tasks::default() };
+        let making = Making { replicas: self.replicas, partitions: 8, new_generation: false };
+        let url = options.nats.clone().unwrap_or_default();
+        let made = open::make_if_new(&url.into(), making, &process).await;
+        let unfit = |error| Trouble::failed("the server cannot be used").caused_by(&error);
+        made.map_err(unfit)?;
+        measure(options, say).await
     }
 
     fn options(&self) -> Options {
@@ -138,15 +160,12 @@ async fn measure(options: &Options, say: Say) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Streams and buckets of the usual number, on a server that nobody else knows.
-async fn make_on(broker: &Broker) -> Result<(), Trouble> {
-    let system = Arc::new(System::start());
-    let (clock, ids) = (Arc::clone(&system), system);
-    let tasks = Tasks::default();
-    let process = Process { name: String::from("bench"), clock, ids, tasks };
-    let making = Making { replicas: 1, partitions: 8, new_generation: false };
-    let made = open::make_if_new(&broker.url().into(), making, &process).await;
-    made.map_err(|error| Trouble::failed("the server cannot be used").caused_by(&error))
+fn replicas(said: &str) -> Result<usize, String> {
+    match said {
+        "1" => Ok(1),
+        "3" => Ok(3),
+        _ => Err("one server, or a cluster of three".to_owned()),
+    }
 }
 
 const HEADS: [&str; 10] = [

@@ -2,6 +2,8 @@
 //! loopback, started again if it ends by itself, and never left running. Knows nothing of what it
 //! carries.
 
+mod cluster;
+
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -18,6 +20,9 @@ use tokio::process::{Child, Command};
 
 use crate::say::Say;
 use crate::trouble::Trouble;
+
+pub(crate) use cluster::Cluster;
+use cluster::Member;
 
 /// A body of 1 MiB, and room for what stands beside it.
 const MAX_PAYLOAD: usize = 2 << 20;
@@ -47,6 +52,8 @@ pub(crate) struct Broker {
 struct Place {
     folder: PathBuf,
     syncs: Syncs,
+    /// Of a cluster, if it is of one.
+    member: Option<Member>,
 }
 
 /// When a server writes through to its disk.
@@ -72,15 +79,18 @@ impl Broker {
         program: Option<PathBuf>,
         syncs: Syncs,
     ) -> Result<Self, Trouble> {
+        Self::at(Place { folder, syncs, member: None }, program).await
+    }
+
+    async fn at(place: Place, program: Option<PathBuf>) -> Result<Self, Trouble> {
         let program = program.ok_or_else(|| {
             Trouble::usage("there is no nats-server to start")
                 .because("it is not on PATH, and no target/tools here or above holds one")
                 .next("cargo xtask setup, or GIGAMESH_NATS_SERVER=FILE with 2.12 or later")
         })?;
-        fs::create_dir_all(&folder)?;
+        fs::create_dir_all(&place.folder)?;
         let clock = System::start();
         let began = clock.uptime();
-        let place = Place { folder, syncs };
         let (child, ports) = spawn(&program, &place, None).await?;
         Ok(Self { program, place, ports, child, began, clock })
     }
@@ -192,11 +202,12 @@ fn configured(place: &Place, ports: Option<Ports>) -> String {
     };
     let port = |port: Option<u16>| port.map_or_else(|| "-1".to_owned(), |port| port.to_string());
     let (client, monitor) = (port(ports.map(|p| p.client)), port(ports.map(|p| p.monitor)));
+    let member = place.member.as_ref().map(Member::configured).unwrap_or_default();
     let [at, log, store] = [folder.to_owned(), folder.join("log"), folder.join("store")];
     format!(
         "listen: \"127.0.0.1:{client}\"\nhttp: \"127.0.0.1:{monitor}\"\nports_file_dir: {at:?}\n\
          log_file: {log:?}\nmax_payload: {MAX_PAYLOAD}\n\
-         jetstream {{ store_dir: {store:?}{sync} }}\n"
+         jetstream {{ store_dir: {store:?}{sync} }}\n{member}"
     )
 }
 

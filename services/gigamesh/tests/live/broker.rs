@@ -90,21 +90,24 @@ async fn without_a_server_to_start_it_is_told_how_to_get_one() {
 
 /// Figures over NATS need nothing but the binary and a server's program.
 #[tokio::test]
-async fn a_measure_over_nats_starts_a_server_of_its_own_and_leaves_nothing_behind() {
-    let place = tempfile::tempdir().unwrap();
-    let mut command = gigamesh(place.path());
-    command.args(["bench", "claims", "--store", "nats", "--jobs", "40", "--in-flight", "4"]);
-    command.args(["--seconds", "1", "--place"]).arg(place.path()).args(["-o", "json"]);
-    command.env("GIGAMESH_NATS_SERVER", servers::program().unwrap());
-    let ended = tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();
-    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
-    let figure: Value = serde_json::from_slice(&ended.stdout).unwrap();
-    assert_eq!((&figure["what"], &figure["store"]), (&"claims".into(), &"nats".into()));
-    assert_eq!(figure["violations"], 0);
-    assert!(
-        figure["perSec"].as_f64().unwrap() > 0.0 && figure["floor"]["perSec"].as_f64() > Some(0.0)
-    );
-    let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().flatten().collect();
-    let left = left.iter().filter(|entry| entry.file_name().to_string_lossy().contains("bench"));
-    assert_eq!(left.count(), 0);
+async fn a_measure_over_nats_starts_servers_of_its_own_and_leaves_nothing_behind() {
+    for replicas in ["1", "3"] {
+        let place = tempfile::tempdir().unwrap();
+        let mut command = gigamesh(place.path());
+        command.args(["bench", "claims", "--store", "nats", "--jobs", "40", "--in-flight", "4"]);
+        command.args(["--seconds", "1", "--replicas", replicas]);
+        command.arg("--place").arg(place.path()).args(["-o", "json"]);
+        command.env("GIGAMESH_NATS_SERVER", servers::program().unwrap());
+        let ended = tokio::time::timeout(PATIENCE, command.output()).await;
+        let ended = ended.expect("it ends").unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+        let figure: Value = serde_json::from_slice(&ended.stdout).unwrap();
+        assert_eq!((&figure["what"], &figure["store"]), (&"claims".into(), &"nats".into()));
+        assert_eq!(figure["violations"], 0);
+        let floor = figure["floor"]["perSec"].as_f64();
+        assert!(figure["perSec"].as_f64() > Some(0.0) && floor > Some(0.0), "{figure}");
+        let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().flatten().collect();
+        let named = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        assert!(!left.iter().any(|entry| named(entry).contains("bench")), "{left:?}");
+    }
 }

@@ -6,8 +6,15 @@ use std::fs;
 use crate::tree::{self, Source};
 
 /// The areas of the checklist: prefix, number of requirements, digits of an id.
-const AREAS: [(&str, usize, usize); 6] =
-    [("A", 28, 3), ("F", 78, 3), ("B", 23, 3), ("M", 27, 3), ("S", 6, 3), ("X", 50, 2)];
+const AREAS: [(&str, usize, usize); 7] = [
+    ("A", 28, 3),
+    ("F", 78, 3),
+    ("B", 23, 3),
+    ("M", 27, 3),
+    ("S", 6, 3),
+    ("X", 50, 2),
+    ("N", 72, 2),
+];
 
 const ADVICE: &str = "mend docs/COVERAGE.md; its head says how a row is written";
 

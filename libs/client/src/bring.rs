@@ -54,18 +54,18 @@ pub enum NotBrought {
 }
 
 /// The door that an address beginning with `/` belongs to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OwnDoor<'a> {
     pub(crate) place: &'a Place,
     pub(crate) authority: &'a str,
-    pub(crate) credential: &'a str,
+    pub(crate) credential: Arc<str>,
 }
 
 /// Where it goes, taken apart.
-struct Way<'a> {
+struct Way {
     lead: Lead,
     /// For our own door alone: a provider's address carries its own leave.
-    credential: Option<&'a str>,
+    credential: Option<Arc<str>>,
 }
 
 pub(crate) async fn bring(
@@ -80,8 +80,8 @@ pub(crate) async fn bring(
     for (name, value) in &to.headers {
         request = request.header(name, value);
     }
-    if let Some(credential) = way.credential {
-        request = request.header(AUTHORIZATION, credential);
+    if let Some(credential) = &way.credential {
+        request = request.header(AUTHORIZATION, &**credential);
     }
     let request = request.body(sheets).map_err(|_| NoLead::NoAddress)?;
     let mut sent = Box::pin(send(&way.lead.place, request, &passage));
@@ -98,8 +98,8 @@ pub(crate) async fn bring(
     }
 }
 
-impl<'a> Way<'a> {
-    fn to(door: Option<OwnDoor<'a>>, url: &str, trust: &Trust) -> Result<Self, NotBrought> {
+impl Way {
+    fn to(door: Option<OwnDoor<'_>>, url: &str, trust: &Trust) -> Result<Self, NotBrought> {
         if !url.starts_with('/') {
             return Ok(Self { lead: Lead::of(url, trust)?, credential: None });
         }
@@ -265,7 +265,7 @@ mod tests {
     async fn a_file_of_many_pages_arrives_whole_with_its_headers_and_our_credential() {
         let (target, heard) = door("HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n");
         let place = Place::plain(target.clone());
-        let own = OwnDoor { place: &place, authority: &target, credential: "Bearer secret" };
+        let own = OwnDoor { place: &place, authority: &target, credential: "Bearer secret".into() };
         let length = 3 * PAGE as u64 + 7;
         let to = upload("/fleet/blobs/a?sig=1".to_owned());
         bring(Some(own), &Trust::default(), (&to, parcel(length))).await.unwrap();
@@ -279,7 +279,8 @@ mod tests {
     async fn a_providers_address_never_sees_our_credential() {
         let (target, heard) = door("HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n");
         let place = Place::plain("nowhere".to_owned());
-        let own = OwnDoor { place: &place, authority: "nowhere", credential: "Bearer secret" };
+        let own =
+            OwnDoor { place: &place, authority: "nowhere", credential: "Bearer secret".into() };
         bring(Some(own), &Trust::default(), (&upload(format!("http://{target}/b?sas")), parcel(1)))
             .await
             .unwrap();

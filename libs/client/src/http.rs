@@ -1,6 +1,7 @@
 //! The same calls through the HTTP door. Keeps connections for reuse but starts nothing: each is
 //! driven by the call that uses it, so that a call which is dropped leaves nothing behind.
 
+mod credential;
 mod follow;
 mod freight;
 mod identity;
@@ -8,6 +9,7 @@ mod route;
 mod wire;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bus::BusError;
@@ -21,14 +23,13 @@ use serde_json::{Value, json};
 use crate::bring::OwnDoor;
 use crate::way::{Place, Trust};
 use crate::{CallError, Patience};
+use credential::Credential;
 pub use follow::{Follow, LogBytes, LogPart, News};
 pub use freight::{FetchError, Fetched, Freight};
 use route::{Call, Shape};
 use wire::Wire;
 pub(crate) use wire::read_answer;
 
-/// What goes before a token; by itself it is nobody's.
-const SCHEME: &str = "Bearer ";
 /// What was never claimed has no lease.
 const NOTHING: &[u8] = br#"{"items":[]}"#;
 
@@ -37,7 +38,7 @@ const NOTHING: &[u8] = br#"{"items":[]}"#;
 pub struct OverHttp {
     wire: Arc<Wire>,
     authority: Arc<str>,
-    credential: Arc<str>,
+    credential: Arc<Credential>,
     product: Option<Arc<str>>,
     trust: Trust,
 }
@@ -59,18 +60,16 @@ impl OverHttp {
         if parsed.host().is_empty() || authority.contains(['@', '/']) {
             return Err(bad());
         }
-        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(BadAddress("the token".to_owned()));
-        }
+        let credential = Credential::of(token);
+        let credential = credential.ok_or_else(|| BadAddress("the token".to_owned()))?;
         let target = match parsed.port_u16() {
             Some(_) => authority.to_owned(),
             None => format!("{authority}:80"),
         };
-        let credential = format!("{SCHEME}{token}");
         Ok(Self {
             wire: Arc::new(Wire::to(Place::plain(target))),
             authority: authority.into(),
-            credential: credential.into(),
+            credential: Arc::new(credential),
             product: None,
             trust: Trust::default(),
         })
@@ -80,6 +79,14 @@ impl OverHttp {
     #[must_use]
     pub fn trusting(self, trust: Trust) -> Self {
         Self { trust, ..self }
+    }
+
+    /// Names the file that the token came from: once the door does not believe it any more, it is
+    /// read again, and what was refused is said once more with what stands there then.
+    #[must_use]
+    pub fn renewed_from(mut self, file: PathBuf) -> Self {
+        self.credential = Arc::new(self.credential.kept_in(file));
+        self
     }
 
     /// Names the product that is meant, for those whose credential reaches several.
@@ -105,7 +112,7 @@ impl OverHttp {
         OwnDoor {
             place: self.wire.place(),
             authority: &self.authority,
-            credential: &self.credential,
+            credential: self.credential.now(),
         }
     }
 
@@ -115,8 +122,7 @@ impl OverHttp {
 
     async fn say(&self, call: Call, patience: Patience) -> Result<(Shape, Bytes), CallError> {
         let shape = call.shape;
-        let request = self.request(call, patience);
-        let answered = tokio::time::timeout(patience.span, self.wire.send(request)).await;
+        let answered = tokio::time::timeout(patience.span, self.answer(&call, patience)).await;
         let (status, body) = answered.map_err(|_| BusError::TimedOut)??;
         if status.is_success() {
             return Ok((shape, body));
@@ -130,17 +136,37 @@ impl OverHttp {
         }
     }
 
-    fn request(&self, call: Call, patience: Patience) -> Request<wire::Outgoing> {
-        let body = call.body.unwrap_or_default();
+    /// Whoever was not believed was not heard either, so that it may be said again.
+    async fn answer(
+        &self,
+        call: &Call,
+        patience: Patience,
+    ) -> Result<(StatusCode, Bytes), BusError> {
+        let credential = self.credential.now();
+        let answer = self.wire.send(self.request(call, patience, &credential)).await?;
+        let refused = answer.0 == StatusCode::UNAUTHORIZED;
+        if !refused || !self.credential.is_replaced(&credential).await {
+            return Ok(answer);
+        }
+        self.wire.send(self.request(call, patience, &self.credential.now())).await
+    }
+
+    fn request(
+        &self,
+        call: &Call,
+        patience: Patience,
+        credential: &str,
+    ) -> Request<wire::Outgoing> {
+        let body = call.body.clone().unwrap_or_default();
         let mut request = Request::builder()
-            .method(call.method)
-            .uri(call.path)
+            .method(call.method.clone())
+            .uri(&call.path)
             .header("host", &*self.authority)
             .header(Header::RequestId.as_str(), patience.request_id.to_string())
             .header(Header::Deadline.as_str(), patience.until.to_string());
         // Whoever has no token says nothing of one.
-        if &*self.credential != SCHEME {
-            request = request.header("authorization", &*self.credential);
+        if credential::is_somebodys(credential) {
+            request = request.header("authorization", credential);
         }
         if let Some(product) = &self.product {
             request = request.header(Header::Product.as_str(), &**product);

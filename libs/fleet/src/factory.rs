@@ -16,6 +16,9 @@ use crate::time::Timestamp;
 /// A factory that was silent for so long gets no work.
 pub const STALE_AFTER: Duration = Duration::from_secs(30);
 const HIGHEST_LOAD: f64 = 1000.0;
+const MOST_SEATS: u32 = 1024;
+/// What one factory advertises; a job asks for 64 at most.
+pub const MOST_ADVERTISED: usize = 256;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +84,22 @@ pub struct Heartbeat {
     pub seat_limit: u32,
     /// The newest renewal of any of its leases: a sign of life too.
     pub last_renewal: Option<Timestamp>,
+}
+
+impl Heartbeat {
+    /// The first field that says what no factory can be. A load above the highest is none of them:
+    /// it is taken for the highest.
+    #[must_use]
+    pub fn out_of_range(&self) -> Option<(&'static str, String)> {
+        if self.seat_limit > MOST_SEATS {
+            return Some(("seatLimit", format!("a factory has at most {MOST_SEATS} seats")));
+        }
+        if self.load < 0.0 {
+            return Some(("load", "a load is not below 0".to_owned()));
+        }
+        let many = self.capabilities.len() > MOST_ADVERTISED;
+        many.then(|| ("capabilities", format!("at most {MOST_ADVERTISED} are advertised")))
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -58,7 +58,8 @@ pub use event::{
     Actor, ActorKind, Data, Entry, EventRecord, EventType, Mention, NotAnActor, Refused,
 };
 pub use factory::{
-    Descriptor, Factory, FactoryCommand, FactoryEvent, Health, Heartbeat, STALE_AFTER,
+    Descriptor, Factory, FactoryCommand, FactoryEvent, Health, Heartbeat, MOST_ADVERTISED,
+    STALE_AFTER,
 };
 pub use grammar::{Glob, NotAGlob, NotASpan, Span};
 pub use id::{

@@ -99,6 +99,8 @@ pub(crate) struct Patience {
     conflicts_left: u32,
     unknowns_left: u32,
     trims_left: u32,
+    /// Nobody said whether the last write happened.
+    unsettled: bool,
     waits: ExponentialBackoff,
 }
 
@@ -132,6 +134,7 @@ impl Patience {
             conflicts_left: conflicts,
             unknowns_left: UNKNOWNS,
             trims_left: TRIMS,
+            unsettled: false,
             waits: waits(FIRST_WAIT),
         }
     }
@@ -143,6 +146,11 @@ impl Patience {
         let trim = before == after && self.trims_left > 0;
         self.trims_left -= u32::from(trim);
         trim
+    }
+
+    /// What a caller is told whose loop cannot go on.
+    pub(crate) fn told(&self, error: LedgerError) -> LedgerError {
+        if self.unsettled { error.amid() } else { error }
     }
 
     /// Waits before the next turn, or says that there is none.
@@ -158,6 +166,7 @@ impl Patience {
             };
         };
         *left = fewer;
+        self.unsettled |= miss == Miss::Unknown;
         let wait = self.waits.next().unwrap_or(LONGEST_WAIT);
         // ±20 %, from the caller's source of chance, so that a seed repeats it.
         tokio::time::sleep(wait * 4 / 5 + ids.jitter(wait * 2 / 5)).await;

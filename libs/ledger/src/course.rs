@@ -73,6 +73,12 @@ impl Course {
         Ask { product: &self.product, job: self.job, by: &self.by, wish }
     }
 
+    /// Whether a submission may stand, whatever became of its later steps.
+    pub(crate) fn may_have_entered(&self) -> bool {
+        let replaced = self.verdict == Some(Verdict::Superseded) || self.generation.is_some();
+        self.entered.is_some() || self.created.is_some() || replaced
+    }
+
     /// Keeps what the deciding write left; a refusal ends the course.
     pub(crate) fn settle(&mut self, outcome: Outcome<Committed<Job>>) -> Next {
         match outcome {

@@ -28,7 +28,8 @@ impl Ledger {
     ) -> Result<Outcome<Committed<Job>>, LedgerError> {
         let mut lost_at = None;
         loop {
-            let found = Box::pin(self.roomy_job(ask.product, ask.job)).await?;
+            let found = Box::pin(self.roomy_job(ask.product, ask.job)).await;
+            let found = found.map_err(|error| patience.told(error))?;
             let Some(found) = found else { return Ok(not_found()) };
             match lost_at.take() {
                 None => {}
@@ -36,7 +37,8 @@ impl Ledger {
                 Some(_) if patience.again(Miss::Conflict, &*self.ids).await? => continue,
                 Some(_) => return Ok(Outcome::Rejected(too_busy(&found.record))),
             }
-            match Box::pin(self.turn_on_job(&found, ask.by, ask.wish)).await? {
+            let turn = Box::pin(self.turn_on_job(&found, ask.by, ask.wish)).await;
+            match turn.map_err(|error| patience.told(error))? {
                 Turn::Settled(outcome) => return Ok(outcome),
                 Turn::Again(Miss::Conflict) => lost_at = Some(found.record.event_seq),
                 Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}

@@ -65,6 +65,15 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// The same, once a write of ours may have happened: a store that is away then has said neither
+    /// yes nor no.
+    pub(crate) fn amid(self) -> Self {
+        match self {
+            Self::Unavailable(_) | Self::BusAway(_) | Self::CommitUnknown => Self::CommitUnknown,
+            Self::TooLarge { .. } | Self::SchemaTooNew { .. } | Self::Corrupt { .. } => self,
+        }
+    }
+
     /// Whether it will be the same tomorrow: the trouble is in one record, not in what holds it.
     pub(crate) fn is_of_the_record(&self) -> bool {
         match self {

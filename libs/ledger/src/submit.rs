@@ -77,10 +77,12 @@ impl Ledger {
         let mut course = Course::new(product, id, from.by.clone(), wish);
         course.expect = from.expect.map(str::to_owned);
         course.looks_first = course.expect.is_some();
-        match self.run(steps, &mut course).await? {
-            Outcome::Rejected(rejection) => Ok(Outcome::Rejected(rejection)),
-            Outcome::Done(()) => self.receipt(&mut course).await,
-        }
+        let entered = match self.run(steps, &mut course).await {
+            Ok(Outcome::Rejected(rejection)) => Ok(Outcome::Rejected(rejection)),
+            Ok(Outcome::Done(())) => self.receipt(&mut course).await,
+            Err(error) => Err(error),
+        };
+        entered.map_err(|error| if course.may_have_entered() { error.amid() } else { error })
     }
 
     /// Judges an unadmitted job: the dependencies of a cycle are refused, all others admitted.

@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::sleep;
 use tracing::debug;
 
-use crate::calls::Calls;
+use crate::calls::{Calls, is_answer};
 use crate::harvest::{Harvest, Sheaf, Trail, content_type};
 use crate::hold::Grip;
 use crate::journal::Journal;
@@ -178,8 +178,10 @@ impl<L: Coordinator> Bringer<L> {
     async fn answer<T>(&self, told: Told<T>, tried: &mut u32) -> Result<Option<T>, Lost> {
         let error = match told {
             Ok(said) => return Ok(Some(said)),
-            Err(Unanswered::Refused(problem)) => return Err(Lost::of(&problem)),
-            Err(Unanswered::Unknown(error) | Unanswered::Away(error)) => error,
+            Err(Unanswered::Refused(problem)) if is_answer(&problem) => {
+                return Err(Lost::of(&problem));
+            }
+            Err(error) => error,
         };
         debug!(job = %self.job(), %error, "artifact not answered yet");
         *tried += 1;

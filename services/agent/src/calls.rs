@@ -134,7 +134,9 @@ impl<L: Coordinator> Calls<L> {
         loop {
             match self.link.patch(&ask, self.patience(SPAN)).await {
                 Ok(_) => return Ok(()),
-                Err(Unanswered::Refused(problem)) => return Err(problem.code),
+                Err(Unanswered::Refused(problem)) if is_answer(&problem) => {
+                    return Err(problem.code);
+                }
                 Err(error) => debug!(job = %grip.job, %error, "stage not entered yet"),
             }
             pause = self.pause(pause).await;
@@ -195,7 +197,7 @@ impl<L: Coordinator> Calls<L> {
                     desk.put(&report)?;
                     continue;
                 }
-                Err(Unanswered::Refused(problem)) => {
+                Err(Unanswered::Refused(problem)) if is_answer(&problem) => {
                     let code = problem.code.as_str();
                     tracing::warn!(job = %report.job_id, code, "report refused and put aside");
                     return desk.put_aside(report.op_id);
@@ -275,6 +277,12 @@ impl<L: Coordinator> Calls<L> {
         tokio::time::sleep(pause + self.node.ids.jitter(pause / 2)).await;
         (pause * 2).min(LONGEST_PAUSE)
     }
+}
+
+/// Whether it would be answered the same again. A credential that is not believed is replaced while
+/// the work goes on, and nothing was heard of what was said with it.
+pub(crate) fn is_answer(problem: &Problem) -> bool {
+    problem.code != Code::Unauthenticated
 }
 
 fn lacks_artifacts(problem: &Problem, report: &ReleaseJob) -> bool {

@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use crate::calls::Calls;
+use crate::calls::{Calls, is_answer};
 use crate::journal::Journal;
 
 /// Between one piece and the next, so that a chatty run says many lines at once.
@@ -151,13 +151,11 @@ impl<L: Coordinator> Teller<L> {
             };
             match told {
                 Ok(()) => return Some(length),
-                Err(Unanswered::Refused(problem)) => {
+                Err(Unanswered::Refused(problem)) if is_answer(&problem) => {
                     debug!(job = %self.job(), code = problem.code.as_str(), "log told no further");
                     return None;
                 }
-                Err(Unanswered::Unknown(error) | Unanswered::Away(error)) => {
-                    debug!(job = %self.job(), %error, "lines not told yet");
-                }
+                Err(error) => debug!(job = %self.job(), %error, "lines not told yet"),
             }
             tokio::select! {
                 biased;

@@ -151,6 +151,10 @@ pub(crate) fn link(settings: &Settings) -> Result<OverHttp, Trouble> {
             .because(why.to_string())
             .next("gigamesh config explain url")
     })?;
+    let link = match &settings.token_path {
+        Some(file) => link.renewed_from(file.clone()),
+        None => link,
+    };
     // A fleet of one product need not be told which.
     let named = settings.found.get("product").is_some_and(|found| found.origin != "default");
     Ok(if named { link.of_product(&settings.product) } else { link })

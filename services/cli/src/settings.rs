@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) url: String,
     pub(crate) product: ProductId,
     pub(crate) token: Option<Found>,
+    /// Where the token stands, if it was not said itself: it may be replaced there.
+    pub(crate) token_path: Option<PathBuf>,
     pub(crate) output: Option<Output>,
     pub(crate) timeout: Option<Span>,
     /// Where a login is kept, if there is such a place.
@@ -86,8 +88,9 @@ impl Settings {
         };
         let timeout = parsed::<Span>(&found, "timeout")?;
         let token = token(&found, folder)?;
+        let token_path = token_path(&found, folder);
         let url = found.get("url").map(|url| url.value.clone()).unwrap_or_default();
-        Ok(Self { found, url, product, token, output, timeout, login_path: None })
+        Ok(Self { found, url, product, token, token_path, output, timeout, login_path: None })
     }
 
     /// Where the token came from, for those whose token is refused.
@@ -209,6 +212,11 @@ fn token(found: &Layer, folder: &Path) -> Result<Option<Found>, Trouble> {
             .next("name another with --token-file")
     })?;
     one_word(Found { value: text.trim().to_owned(), origin: named.value.clone() }).map(Some)
+}
+
+fn token_path(found: &Layer, folder: &Path) -> Option<PathBuf> {
+    let named = found.get("token_file").filter(|_| !found.contains_key("token"))?;
+    Some(folder.join(&named.value))
 }
 
 /// Told before it is sent, and without showing it.

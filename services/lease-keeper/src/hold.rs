@@ -117,6 +117,13 @@ impl Keeper {
             seat_limit: ask.seat_limit,
             last_renewal: None,
         };
+        if let Some((field, message)) = beat.out_of_range() {
+            let mut problem = Problem::new(Code::Validation, asked.request_id);
+            problem.field = Some(field.to_owned());
+            problem.reason = Some("out_of_range".to_owned());
+            problem.message = message;
+            return Err(Box::new(problem));
+        }
         let said = self.ledger.heartbeat(&asked.product, &ask.factory_id, beat).await;
         let factory = asked.settle(said)?;
         Ok(Beaten { server_time: self.node.clock.now(), draining: factory.draining })

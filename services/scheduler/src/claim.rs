@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fleet::{Bidder, Epoch, JobId, Timestamp};
+use fleet::{Bidder, Epoch, JobId, MOST_ADVERTISED, Timestamp};
 use ledger::{ClaimRequest, Grant, Outcome, is_of_a_gate};
 use node::{Asked, Served, problem_of};
 use protocol::{ClaimWork, Code, Granted, JobView, Problem};
@@ -48,6 +48,9 @@ enum Tried {
 
 impl Scheduler {
     pub(crate) async fn claim(self, asked: Asked<ClaimWork>) -> Served<ClaimWork> {
+        if asked.ask.capabilities.len() > MOST_ADVERTISED {
+            return Err(too_many_words(&asked));
+        }
         self.knows_what_is_held(&asked).await?;
         let bidder = self.bidder(&asked).await?;
         if let Some(grant) = self.granted_before(&asked, &bidder).await? {
@@ -241,4 +244,12 @@ impl Scheduler {
             server_time: self.node.clock.now(),
         }
     }
+}
+
+fn too_many_words(asked: &Asked<ClaimWork>) -> Box<Problem> {
+    let mut problem = Problem::new(Code::Validation, asked.request_id);
+    problem.field = Some("capabilities".to_owned());
+    problem.reason = Some("out_of_range".to_owned());
+    problem.message = format!("at most {MOST_ADVERTISED} are advertised");
+    Box::new(problem)
 }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use bus::BusError;
 use bytes::{Bytes, BytesMut};
 use fleet::JobId;
-use hyper::Request;
+use hyper::{Request, StatusCode};
 use protocol::Header;
 use serde_json::Value;
 use tokio::time::Sleep;
 
-use super::wire::{self, Streamed};
+use super::wire::{self, Outgoing, Streamed};
 use super::{OverHttp, refusal};
 use crate::{CallError, Patience};
 
@@ -172,20 +172,13 @@ impl Follow {
     }
 
     async fn open(&self) -> Result<Streamed, CallError> {
-        let mut request = Request::builder()
-            .uri(&self.path)
-            .header("host", &*self.link.authority)
-            .header("authorization", &*self.link.credential)
-            .header("accept", "text/event-stream");
-        if let Some(product) = &self.link.product {
-            request = request.header(Header::Product.as_str(), &**product);
+        let credential = self.link.credential.now();
+        let (mut head, mut stream) = self.link.wire.stream(self.request(&credential)?).await?;
+        let refused = head.status == StatusCode::UNAUTHORIZED;
+        if refused && self.link.credential.is_replaced(&credential).await {
+            let again = self.request(&self.link.credential.now())?;
+            (head, stream) = self.link.wire.stream(again).await?;
         }
-        if let Some(last) = &self.last {
-            request = request.header("last-event-id", last);
-        }
-        let request = request.body(wire::whole(Bytes::new()));
-        let request = request.map_err(|why| BusError::Unavailable(why.to_string().into()))?;
-        let (head, mut stream) = self.link.wire.stream(request).await?;
         let status = head.status;
         if status.is_success() {
             return Ok(stream);
@@ -198,6 +191,22 @@ impl Follow {
             }
         }
         Err(CallError::Refused(refusal(status, &body.freeze(), self.patience)?))
+    }
+
+    fn request(&self, credential: &str) -> Result<Request<Outgoing>, BusError> {
+        let mut request = Request::builder()
+            .uri(&self.path)
+            .header("host", &*self.link.authority)
+            .header("authorization", credential)
+            .header("accept", "text/event-stream");
+        if let Some(product) = &self.link.product {
+            request = request.header(Header::Product.as_str(), &**product);
+        }
+        if let Some(last) = &self.last {
+            request = request.header("last-event-id", last);
+        }
+        let request = request.body(wire::whole(Bytes::new()));
+        request.map_err(|why| BusError::Unavailable(why.to_string().into()))
     }
 
     fn rest(&mut self) -> News {

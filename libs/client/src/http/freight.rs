@@ -93,9 +93,10 @@ impl OverHttp {
         let form = stream::iter([Ok(head)]).chain(bytes).chain(stream::iter([Ok(tail)]));
         let query = if freight.quarantine { "?quarantine=1" } else { "" };
         let path = format!("/fleet/jobs/{}/artifacts{query}", freight.job_id);
+        let credential = self.credential.now();
         let mut request = Request::post(path)
             .header("host", &*self.authority)
-            .header("authorization", &*self.credential)
+            .header("authorization", &*credential)
             .header(Header::RequestId.as_str(), patience.request_id.to_string())
             .header("content-length", length)
             .header("content-type", format!("multipart/form-data; boundary={boundary}"));
@@ -107,6 +108,10 @@ impl OverHttp {
         let (status, answer) = sent_by(&self.wire, request, moved).await?;
         if status.is_success() {
             return serde_json::from_slice(&answer).map_err(CallError::Garbled);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // The bytes are gone; whoever brings them again does so with what it finds now.
+            let _found = self.credential.is_replaced(&credential).await;
         }
         Err(CallError::Refused(refusal(status, &answer, patience)?))
     }

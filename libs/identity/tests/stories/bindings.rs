@@ -1,10 +1,13 @@
 //! Who may do what in which product, and that somebody always may.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::future::join;
+use identity::{Identity, Subject};
 use protocol::{Bind, Code, Role};
-use store::Memory;
+use store::{Broken, Memory, Store};
 use tokio::time::sleep;
 
 use crate::support::{BELIEF, PASSWORD, Town, api_token, product, refused, sign_in, signed_up};
@@ -102,6 +105,64 @@ async fn two_admins_who_take_each_others_role_at_once_do_not_lock_everybody_out(
     for declined in [both.0, both.1].into_iter().filter_map(Result::err) {
         assert_eq!(refused(&declined), (Code::Conflict, Some("last_admin")));
     }
+}
+
+/// Who signed in by an issuer: no password has to be hashed for them.
+async fn known(replica: &Identity, name: &str) -> String {
+    let (email, email_verified, name) = (None, false, Some(name.to_owned()));
+    let (issuer, subject) = ("https://issuer.example".to_owned(), name.clone().unwrap());
+    let subject = Subject { issuer, subject, email, email_verified, name };
+    replica.sign_in_by_issuer(&subject).await.unwrap().user.id
+}
+
+/// An admin hands over: makes another one, then lets go. Meanwhile a change of something else of
+/// the other one stands still after so many steps, and goes on when all is done. How many admins
+/// there are then.
+async fn admins_after_a_handover(store: Arc<dyn Store>, steps: usize) -> usize {
+    let town = Town::over(store);
+    let (shop, bank, calm) = (product("shop"), product("bank"), town.replica());
+    let (ada, bob) = (known(&calm, "ada").await, known(&calm, "bob").await);
+    calm.bind(&ada, &shop, as_a(Role::Admin)).await.unwrap();
+    let slow = Watched::over(Arc::clone(&town.store)).shuffled(Arc::clone(&town.ids));
+    let slow = Town { store: Arc::new(slow), ..town }.replica();
+    let mut late = Box::pin(slow.bind(&bob, &bank, as_a(Role::Viewer)));
+    let mut ended = None;
+    for _ in 0..steps {
+        let polled = poll_fn(|context| Poll::Ready(late.as_mut().poll(context))).await;
+        if let Poll::Ready(bound) = polled {
+            ended = Some(bound);
+            break;
+        }
+    }
+    calm.bind(&bob, &shop, as_a(Role::Admin)).await.unwrap();
+    calm.bind(&ada, &shop, UNBOUND).await.unwrap();
+    match ended {
+        Some(bound) => bound,
+        None => late.await,
+    }
+    .unwrap();
+    let users = calm.users(&shop).await.unwrap();
+    users.iter().filter(|user| user.roles.get(&shop) == Some(&Role::Admin)).count()
+}
+
+const STEPS: usize = 60;
+
+#[tokio::test(start_paused = true)]
+async fn a_handover_leaves_an_admin_whatever_else_changes_meanwhile() {
+    for steps in 0..STEPS {
+        let left = admins_after_a_handover(Arc::new(Memory::default()), steps).await;
+        assert_eq!(left, 1, "after {steps} steps");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_handover_catches_a_broken_store() {
+    let mut locked_out = 0;
+    for steps in 0..STEPS {
+        let left = admins_after_a_handover(Arc::new(Broken::new()), steps).await;
+        locked_out += usize::from(left == 0);
+    }
+    assert!(locked_out > 0, "a write over what was read long ago must lose the new admin");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use auth::{Binding, Who};
 use clock::Clock;
+use issuer::{Answer, Door, Hand, Issuer, Signer, encoded, provider, rsa_public, unsigned};
 use oidc::{NotOurs, Verifier};
 use protocol::Role;
 use ring::hmac;
 use serde_json::{Value, json};
-
-use crate::issuer::{Hand, Issuer, provider};
-use crate::served::{Answer, Door};
-use crate::signer::{Signer, encoded, rsa_public, unsigned};
 
 #[tokio::test]
 async fn a_token_of_each_sort_of_key_is_recognised() {

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use issuer::{Hand, Issuer};
 use oidc::NotOurs;
 use serde_json::{Value, json};
-
-use crate::issuer::{Hand, Issuer};
 
 /// What of these two tokens is believed, a second apart.
 async fn believed(claim: &str, values: [Value; 2]) -> [Result<(), NotOurs>; 2] {

@@ -1,11 +1,9 @@
 //! Tokens that were cut, stretched, bent or written strangely: none is believed, none stops anything.
 
+use issuer::{Hand, Issuer, Signer, encoded, unsigned};
 use oidc::{MAX_TOKEN, NotOurs, Token};
 use proptest::prelude::*;
 use serde_json::json;
-
-use crate::issuer::{Hand, Issuer};
-use crate::signer::{Signer, encoded, unsigned};
 
 fn of_this_form(token: &str) -> Option<NotOurs> {
     Token::read(token).err()

@@ -7,15 +7,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clock::Clock;
+use issuer::{Answer, DISCOVERY, Door, Hand, Issuer, KEYS, Signer, provider};
 use oidc::{NotOurs, Verifier};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-
-use crate::issuer::{DISCOVERY, Hand, Issuer, KEYS, provider};
-use crate::served::{Answer, Door};
-use crate::signer::Signer;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use issuer::{CLIENT, Hand, Issuer, REDIRECT, TOKEN, pairs};
 use oidc::{Known, Login, LoginRefused, NotOurs, SealKeys};
 use serde_json::json;
-
-use crate::issuer::{CLIENT, Hand, Issuer, REDIRECT, TOKEN, pairs};
 
 /// One replica of a door, with the secret that all of them have.
 pub(crate) fn replica(issuer: &Issuer, clock: &Arc<Hand>) -> Login {
@@ -162,7 +161,7 @@ async fn a_login_belongs_to_one_provider() {
     bearers["name"] = json!("bearers");
     bearers.as_object_mut().unwrap().remove("redirect");
     let providers = [issuer.settings(), second, bearers];
-    let providers = providers.iter().map(crate::issuer::provider).collect();
+    let providers = providers.iter().map(issuer::provider).collect();
     let verifier = oidc::Verifier::over(providers, Arc::clone(&clock) as Arc<dyn clock::Clock>);
     let login = Login::over(&verifier, SealKeys::of(&[[7; 32]]).unwrap());
 

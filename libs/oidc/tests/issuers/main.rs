@@ -10,16 +10,10 @@ mod damage;
 #[cfg(test)]
 mod forged;
 #[cfg(test)]
-mod issuer;
-#[cfg(test)]
 mod keyring;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
 mod redeemed;
 #[cfg(test)]
-mod rsa;
-#[cfg(test)]
-mod served;
-#[cfg(test)]
-mod signer;
+mod untrusted;

@@ -2,13 +2,11 @@
 
 use std::io::Write;
 
+use issuer::{Answer, CLIENT, Hand, Issuer, Signer, TOKEN, pairs, provider, unsigned};
 use oidc::{Login, LoginRefused, NotOurs, SealKeys, Verifier};
 use serde_json::json;
 
-use crate::issuer::{CLIENT, Hand, Issuer, TOKEN, pairs, provider};
 use crate::login::{gone, town};
-use crate::served::Answer;
-use crate::signer::{Signer, unsigned};
 
 /// What becomes of a login when the address that leads to the issuer was changed on the way.
 async fn tampered(name: &str, with: Option<&str>) -> Result<(), LoginRefused> {

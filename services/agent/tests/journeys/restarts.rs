@@ -102,6 +102,50 @@ async fn a_report_that_was_not_answered_is_sent_by_the_next_agent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_believed_is_said_again_until_it_is() {
+    let town = Town::new().await;
+    let link = Cut::of(&town.link);
+    link.unbelieved.store(true, Ordering::SeqCst);
+    let tried = async |times| {
+        eventually("it is tried again", async || {
+            (link.disbeliefs.load(Ordering::SeqCst) >= times).then_some(())
+        })
+        .await;
+    };
+    let factory = town.start(link.clone(), Scripted::default(), town.options("f1", "f1")).await;
+    let job = town.submit("Work.").await;
+    // First that it begins.
+    tried(2).await;
+    assert_eq!(town.job(job).await["stage"], json!("assigned"));
+    link.unbelieved.store(false, Ordering::SeqCst);
+    let shipped = town.stage_is(job, "shipped").await;
+    assert_eq!((&shipped["attempts"], &shipped["leaseEpoch"]), (&json!(1), &json!(1)));
+    factory.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_that_is_not_believed_is_not_put_aside() {
+    let town = Town::new().await;
+    let link = Cut::of(&town.link);
+    let factory = town.start(link.clone(), town.processes(), town.options("f1", "f1")).await;
+    let go = town.home.path().join("go");
+    let command = format!("until test -e {}; do sleep 0.1; done", go.display());
+    let job = town.submit(&format!("---\ncommand: '{command}'\n---\nWork.\n")).await;
+    town.stage_is(job, "building").await;
+    link.unbelieved.store(true, Ordering::SeqCst);
+    fs::write(&go, "").unwrap();
+    let refused = eventually("it is refused twice", async || {
+        (link.disbeliefs.load(Ordering::SeqCst) >= 2).then_some(())
+    });
+    refused.await;
+    assert_eq!(fs::read_dir(town.home.path().join("f1/quarantine")).unwrap().count(), 0);
+    link.unbelieved.store(false, Ordering::SeqCst);
+    let shipped = town.stage_is(job, "shipped").await;
+    assert_eq!((&shipped["attempts"], &shipped["leaseEpoch"]), (&json!(1), &json!(1)));
+    factory.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_factory_that_stopped_makes_room_for_its_next_start_at_once() {
     let town = Town::new().await;
     let factory = town.start(town.link.clone(), Scripted::default(), town.options("f1", "f1"));

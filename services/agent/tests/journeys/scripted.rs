@@ -9,9 +9,11 @@ use bus::BusError;
 use client::{CallError, Coordinator, NotBrought, OverBus, Parcel, Patience, Told};
 use fleet::Exit;
 use protocol::{
-    AppendLog, Beat, Beaten, BeginArtifact, Begun, ClaimWork, CommitArtifact, Deregister, Granted,
-    JobView, Linked, PatchJob, ReleaseJob, RenewAnswer, RenewLeases, ReportProgress, Upload,
+    AppendLog, Beat, Beaten, BeginArtifact, Begun, ClaimWork, Code, CommitArtifact, Deregister,
+    Granted, JobView, Linked, PatchJob, Problem, ReleaseJob, RenewAnswer, RenewLeases,
+    ReportProgress, Upload,
 };
+use uuid::Uuid;
 
 /// Succeeds at everything at once, and counts.
 #[derive(Clone, Debug, Default)]
@@ -40,11 +42,29 @@ pub(crate) struct Cut {
     pub(crate) no_renewals: Arc<AtomicBool>,
     /// Releases are carried out, but their answers are lost.
     pub(crate) deaf_to_releases: Arc<AtomicBool>,
+    /// What is said of a job in hand is not believed, as after its credential ended.
+    pub(crate) unbelieved: Arc<AtomicBool>,
+    pub(crate) disbeliefs: Arc<AtomicUsize>,
 }
 
 impl Cut {
     pub(crate) fn of(link: &OverBus) -> Self {
-        Self { link: link.clone(), no_renewals: Arc::default(), deaf_to_releases: Arc::default() }
+        Self {
+            link: link.clone(),
+            no_renewals: Arc::default(),
+            deaf_to_releases: Arc::default(),
+            unbelieved: Arc::default(),
+            disbeliefs: Arc::default(),
+        }
+    }
+
+    fn believed(&self) -> Told<()> {
+        if !self.unbelieved.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.disbeliefs.fetch_add(1, Ordering::SeqCst);
+        let problem = Problem::new(Code::Unauthenticated, Uuid::nil());
+        Err(CallError::Refused(Box::new(problem)).into())
     }
 }
 
@@ -66,6 +86,7 @@ impl Coordinator for Cut {
     }
 
     async fn patch(&self, ask: &PatchJob, patience: Patience) -> Told<JobView> {
+        self.believed()?;
         self.link.patch(ask, patience).await
     }
 
@@ -74,6 +95,7 @@ impl Coordinator for Cut {
     }
 
     async fn release(&self, ask: &ReleaseJob, patience: Patience) -> Told<JobView> {
+        self.believed()?;
         let told = self.link.release(ask, patience).await;
         if self.deaf_to_releases.load(Ordering::SeqCst) { lost() } else { told }
     }

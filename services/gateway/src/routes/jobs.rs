@@ -41,7 +41,9 @@ pub(crate) async fn submit(heard: Heard) -> Answer {
     }
     let (file, submission) = submission(&heard)?;
     let yolo = heard.standing()?.yolo;
-    let receipt = heard.ask(&SubmitJob { file, submission, expect, yolo }).await?;
+    let text = text_of(submission.as_ref());
+    let receipt = heard.ask(&SubmitJob { file, submission, expect, yolo }).await;
+    let receipt = receipt.map_err(|refusal| by_its_text(refusal, text))?;
     let made = receipt.outcome == "created";
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     Ok(json(status, &receipt))
@@ -50,7 +52,9 @@ pub(crate) async fn submit(heard: Heard) -> Answer {
 pub(crate) async fn plan(heard: Heard) -> Answer {
     let (file, submission) = submission(&heard)?;
     let yolo = heard.standing()?.yolo;
-    Ok(ok(&heard.ask(&PlanJob { file, submission, yolo }).await?))
+    let text = text_of(submission.as_ref());
+    let planned = heard.ask(&PlanJob { file, submission, yolo }).await;
+    Ok(ok(&planned.map_err(|refusal| by_its_text(refusal, text))?))
 }
 
 pub(crate) async fn add_children(heard: Heard) -> Answer {
@@ -78,6 +82,20 @@ fn submission(heard: &Heard) -> Result<Sent, Refusal> {
             Ok((None, Some(heard.object()?)))
         }
     }
+}
+
+/// Where the text stands that has no bound of its own on its way to the services.
+fn text_of(submission: Option<&Map<String, Value>>) -> &'static str {
+    let family = submission.is_some_and(|keys| keys.contains_key("children"));
+    if family { "children" } else { "bodyMd" }
+}
+
+/// What no message can carry is too large by its text, since all else is bounded before.
+fn by_its_text(mut refusal: Refusal, text: &str) -> Refusal {
+    if refusal.0.code == Code::TooLarge && refusal.0.field.is_none() {
+        refusal.0.field = Some(text.to_owned());
+    }
+    refusal
 }
 
 pub(crate) async fn list(heard: Heard) -> Answer {

@@ -2,26 +2,31 @@
 
 use std::time::Duration;
 
+use protocol::Word;
 use serde_json::{Value, json};
 
 use crate::plain::{Said, Spoken};
 use crate::town::{TOKEN, Town};
 
-const NOBODY: &str = "j_aaaaaaaaaaaaaaaaaaaaaaaaaa";
-const NONCE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+pub(crate) const NOBODY: &str = "j_aaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub(crate) const NONCE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// What is said, and what has to come back: status, code, and the field or reason that is named.
-struct Case {
+pub(crate) struct Case {
     what: &'static str,
     spoken: Spoken,
     answer: (u16, &'static str, &'static str),
 }
 
-fn case(what: &'static str, spoken: Spoken, answer: (u16, &'static str, &'static str)) -> Case {
+pub(crate) fn case(
+    what: &'static str,
+    spoken: Spoken,
+    answer: (u16, &'static str, &'static str),
+) -> Case {
     Case { what, spoken, answer }
 }
 
-async fn hold(town: &Town, cases: Vec<Case>) {
+pub(crate) async fn hold(town: &Town, cases: Vec<Case>) {
     for Case { what, spoken, answer } in cases {
         let said = spoken.to(town.address).await;
         assert_eq!(said.status, answer.0, "{what}: {said:?}");
@@ -29,7 +34,7 @@ async fn hold(town: &Town, cases: Vec<Case>) {
     }
 }
 
-fn refused(what: &str, said: &Said, code: &str, named: &str) {
+pub(crate) fn refused(what: &str, said: &Said, code: &str, named: &str) {
     let error = &said.json()["error"];
     assert_eq!(error["code"], json!(code), "{what}: {error}");
     let named_here = [&error["field"], &error["reason"]].contains(&&json!(named));
@@ -271,7 +276,7 @@ async fn both_doors_judge_a_shape_alike() {
         let line = format!("PATCH /fleet/jobs/{job}");
         let said = Spoken::new(&line).json(&*body).to(town.address).await;
         let mut over_http = said.json();
-        let mut over_bus = town.say_on_the_bus("f1", &body).await;
+        let mut over_bus = town.say_on_the_bus("f1", Word::Patch, &body).await;
         for answer in [&mut over_http, &mut over_bus] {
             answer["error"]["requestId"].take();
         }

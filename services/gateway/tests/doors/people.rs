@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use client::{News, OverHttp};
 use clock::Clock;
 use fleet::{ProductId, Timestamp};
 use identity::Identity;
 use node::Node;
-use protocol::{Bind, IssueToken, Role, SignIn, SignUp};
+use protocol::{Bind, Code, EnrollFactory, IssueToken, Role, RotateToken, SignIn, SignUp};
 use serde_json::{Value, json};
 use store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +18,7 @@ use tokio::net::TcpStream;
 use crate::closing::alone;
 use crate::plain::Spoken;
 use crate::roles::token_of;
-use crate::town::{Town, options};
+use crate::town::{Town, options, refusal};
 
 #[tokio::test]
 async fn people_come_in_by_cookie_or_token_and_go_out_for_good() {
@@ -166,6 +167,36 @@ async fn a_stream_ends_when_its_listener_is_nobody_any_more() {
     let rest = async { stream.read_to_end(&mut Vec::new()).await };
     let ended = tokio::time::timeout(Duration::from_secs(20), rest).await;
     ended.expect("it ends").unwrap();
+    town.close().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_replaced_in_its_file_is_found_there_without_a_new_start() {
+    let town = Town::open().await;
+    let (product, f1) = ("acme".parse().unwrap(), "f1".parse().unwrap());
+    let enroll = EnrollFactory { factory_id: f1, capabilities: None, expires_at: None };
+    let first = town.identity.enroll(&product, enroll.clone()).await.unwrap().token;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, first.reveal()).unwrap();
+    let address = format!("http://{}", town.address);
+    let link = OverHttp::new(&address, first.reveal()).unwrap().renewed_from(file.clone());
+    let job = town.submit("Work.").await.job.id;
+    let claim = town.claiming("f1", Duration::from_secs(10));
+    let held = link.call(&claim, town.patience()).await.unwrap().unwrap();
+    assert_eq!(held.job.id, job);
+    let rotate = RotateToken { grace_sec: Some(0) };
+    let next = town.identity.rotate(&product, &enroll.factory_id, rotate).await.unwrap().token;
+    let refused = refusal(link.call(&town.beat("f1"), town.patience()).await);
+    assert_eq!(refused.code, Code::Unauthenticated, "the file holds the old one still");
+    std::fs::write(&file, format!("{}\n", next.reveal())).unwrap();
+    link.call(&town.beat("f1"), town.patience()).await.unwrap();
+    // A stream that ended with the old one is taken up with the new one.
+    let viewer = token_of(&town, "acme", Role::Viewer).await;
+    std::fs::write(&file, &viewer).unwrap();
+    let watching = OverHttp::new(&address, first.reveal()).unwrap().renewed_from(file);
+    let mut follow = watching.follow(Some(job), Some(format!("{job}-0")), town.patience());
+    assert_eq!(follow.next().await.unwrap(), News::Here);
     town.close().await;
 }
 

@@ -193,6 +193,8 @@ async fn another_product_is_out_of_scope_where_it_is_named_and_not_there_where_i
         format!("GET {about}/why"),
         format!("GET {about}/log"),
         format!("GET {about}/events"),
+        format!("GET {about}/runs"),
+        format!("GET {about}/lease"),
         format!("GET {about}/artifacts"),
         format!("POST {about}/cancel"),
     ] {
@@ -234,6 +236,15 @@ async fn a_factory_speaks_for_itself_alone() {
     let renew = format!("POST /fleet/jobs/{job}/lease/renew");
     let stolen = as_bearer(renew.clone(), &two).json(body.to_string()).to(town.address).await;
     assert_eq!((stolen.status, &stolen.json()["error"]["code"]), (403, &json!("OUT_OF_SCOPE")));
+    for (line, more) in [
+        (format!("PATCH /fleet/jobs/{job}"), json!({ "opId": town.node.ids.mint() })),
+        ("POST /fleet/factories/heartbeat".to_owned(), json!(town.beat("f1"))),
+    ] {
+        let mut all = if line.starts_with("PATCH") { body.clone() } else { json!({}) };
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let said = as_bearer(line, &two).json(all.to_string()).to(town.address).await;
+        assert_eq!((said.status, &said.json()["error"]["code"]), (403, &json!("OUT_OF_SCOPE")));
+    }
     let renewed = as_bearer(renew, &one).json(body.to_string()).to(town.address).await;
     assert_eq!(renewed.status, 200, "{renewed:?}");
     let read = format!("GET /fleet/jobs/{job}");

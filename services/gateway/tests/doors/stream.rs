@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use client::{CallError, News, OverHttp};
+use protocol::{AboutJob, OfJob};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -86,6 +87,49 @@ async fn whoever_listens_sees_a_job_ship() {
     }
     assert!(seen.contains(&"submitted".to_owned()) && seen.contains(&"claimed".to_owned()));
     town.close().await;
+}
+
+/// A nonce that is read here is a hold that is stolen.
+#[tokio::test]
+async fn whoever_follows_is_never_told_what_a_holder_proves_itself_with() {
+    let town = Town::open().await;
+    let mut live = Events::open(&town, "", None).await;
+    let job = town.submit("Work.").await.job.id.to_string();
+    let held = town.claim("f1", A_WHILE).await.unwrap();
+    let nonce = held.claim_nonce.to_string();
+    town.build("f1", &held).await.unwrap();
+    town.ship("f1", &held).await.unwrap();
+    // As it happens, from memory, and from the records.
+    let first = live.next().await;
+    let memory = format!("?since={}", first.id);
+    let records = format!("?jobId={job}&since={job}-0");
+    let mut told = vec![first.data];
+    told.append(&mut until_shipped(live).await);
+    for query in [&memory, &records] {
+        told.append(&mut until_shipped(Events::open(&town, query, None).await).await);
+    }
+    let kept = town.ask_bus(&events_of(&job)).await.unwrap().items;
+    assert!(json!(kept).to_string().contains(&nonce), "the record has it: {kept:?}");
+    assert_eq!(told.iter().filter(|data| data["type"] == json!("claimed")).count(), 3);
+    for data in &told {
+        let text = data.to_string();
+        assert!(!text.contains(&nonce) && !text.contains("claimNonce"), "{text}");
+    }
+    town.close().await;
+}
+
+fn events_of(job: &str) -> OfJob {
+    OfJob { query: AboutJob::Events, job: job.to_owned() }
+}
+
+async fn until_shipped(mut events: Events) -> Vec<Value> {
+    let mut told = Vec::new();
+    loop {
+        told.push(events.next().await.data);
+        if told.last().unwrap()["type"] == json!("shipped") {
+            return told;
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use bus::{Audience, Bus, Inbox, Message};
 use client::{CallError, OverBus, OverHttp, Patience};
 use clock::{Clock, Ids, System};
 use dev::{Fleet, Shape};
-use fleet::{Disposition, JobId, OpId, RequestId, StageName};
+use fleet::{Disposition, EngineName, JobId, OpId, RequestId, StageName};
 use gateway::Options;
 use identity::{Identity, SignUpMode};
 use ledger::{Ledger, Terms};
@@ -22,6 +22,15 @@ use store::{Memory, Store};
 
 pub(crate) const TOKEN: &str = "gm_a-token-for-tests-and-nothing-else";
 
+/// What a fleet stands on.
+pub(crate) struct Ground {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) shape: Shape,
+    /// Runs a job that names no engine.
+    pub(crate) engine: Option<EngineName>,
+}
+
 pub(crate) struct Town {
     /// Ends the services; the door has tasks of its own.
     fleet: Fleet,
@@ -32,6 +41,17 @@ pub(crate) struct Town {
     pub(crate) address: SocketAddr,
     pub(crate) http: OverHttp,
     pub(crate) bus: OverBus,
+}
+
+impl Default for Ground {
+    fn default() -> Self {
+        Self {
+            bus: Arc::new(bus::Memory::default()),
+            store: Arc::new(Memory::new()),
+            shape: Shape::Together,
+            engine: Some("echo".parse().unwrap()),
+        }
+    }
 }
 
 /// People that nobody else knows.
@@ -56,14 +76,17 @@ pub(crate) fn options_over(address: &str, store: &Arc<dyn Store>) -> Options {
 
 impl Town {
     pub(crate) async fn open() -> Self {
-        Self::over(Arc::new(bus::Memory::default()), Shape::Together).await
+        Self::on(Ground::default()).await
     }
 
     pub(crate) async fn over(bus: Arc<dyn Bus>, shape: Shape) -> Self {
+        Self::on(Ground { bus, shape, ..Ground::default() }).await
+    }
+
+    pub(crate) async fn on(Ground { bus, store, shape, engine }: Ground) -> Self {
         let system = Arc::new(System::start());
         let clock: Arc<dyn Clock> = Arc::<System>::clone(&system);
         let ids: Arc<dyn Ids> = system;
-        let store: Arc<dyn Store> = Arc::new(Memory::new());
         let (time, chance) = (Arc::clone(&clock), Arc::clone(&ids));
         let ledger = Ledger::new(&store, Arc::clone(&bus), time, chance, Terms::default());
         let inner = Node {
@@ -72,10 +95,9 @@ impl Town {
             ids: Arc::clone(&ids),
             tasks: Tasks::default(),
         };
-        let echo = Some("echo".parse().unwrap());
         let opened = options_over("127.0.0.1:0", &store);
         let (blobs, identity) = (opened.blobs.clone(), opened.identity.clone());
-        let fleet = Fleet::shaped(shape, inner, &ledger, &blobs, echo).await.unwrap();
+        let fleet = Fleet::shaped(shape, inner, &ledger, &blobs, engine).await.unwrap();
         let node = Node { bus: Arc::clone(&bus), clock, ids, tasks: Tasks::default() };
         let address = gateway::serve(node.clone(), opened).await.unwrap();
         let http = OverHttp::new(&format!("http://{address}"), TOKEN).unwrap();
@@ -127,10 +149,10 @@ impl Town {
         self.ask(&self.claiming(factory, wait)).await.unwrap()
     }
 
-    /// A patch as it stands on the wire of the bus, and what came back.
-    pub(crate) async fn say_on_the_bus(&self, factory: &str, body: &str) -> Value {
+    /// A word as it stands on the wire of the bus, and what came back.
+    pub(crate) async fn say_on_the_bus(&self, factory: &str, word: Word, body: &str) -> Value {
         let (product, factory) = ("acme".parse().unwrap(), factory.parse().unwrap());
-        let subject = Subject::spoken(&product, &factory, Word::Patch);
+        let subject = Subject::spoken(&product, &factory, word);
         let message = Message::new(subject, body.to_owned());
         let answer = self.node.bus.request(message, Duration::from_secs(10)).await.unwrap();
         serde_json::from_slice(&answer.body).unwrap()

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,14 +11,15 @@ use tokio::task::JoinSet;
 
 /// What came.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Asked {
-    pub(crate) path: String,
-    pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) body: String,
+pub struct Asked {
+    pub path: String,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
 }
 
 /// What goes back.
-pub(crate) enum Answer {
+#[derive(Clone, Debug)]
+pub enum Answer {
     Status(u16, String),
     /// To somewhere else.
     Moved(String),
@@ -29,19 +30,21 @@ pub(crate) enum Answer {
     Hangup,
 }
 
-type Answers = dyn Fn(&Asked) -> Answer + Send + Sync;
+/// How each request is answered.
+pub type Answers = dyn Fn(&Asked) -> Answer + Send + Sync;
 
 /// Ends with the test that holds it.
-pub(crate) struct Door {
-    pub(crate) at: SocketAddr,
+#[derive(Debug)]
+pub struct Door {
+    pub at: SocketAddr,
     counted: Arc<Mutex<BTreeMap<String, usize>>>,
     _serving: JoinSet<()>,
 }
 
 impl Door {
-    pub(crate) async fn open(answers: Arc<Answers>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let at = listener.local_addr().unwrap();
+    pub async fn open(answers: Arc<Answers>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
+        let at = listener.local_addr().expect("it is bound");
         let counted: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
         let mut serving = JoinSet::new();
         serving.spawn(serve(listener, answers, Arc::clone(&counted)));
@@ -49,12 +52,12 @@ impl Door {
     }
 
     /// How often this path was asked for.
-    pub(crate) fn asked(&self, path: &str) -> usize {
-        self.counted.lock().unwrap().get(path).copied().unwrap_or(0)
+    pub fn asked(&self, path: &str) -> usize {
+        locked(&self.counted).get(path).copied().unwrap_or(0)
     }
 
-    pub(crate) fn asked_at_all(&self) -> usize {
-        self.counted.lock().unwrap().values().sum()
+    pub fn asked_at_all(&self) -> usize {
+        locked(&self.counted).values().sum()
     }
 }
 
@@ -65,7 +68,7 @@ async fn serve(
 ) {
     let mut connections = JoinSet::new();
     loop {
-        let (stream, _) = listener.accept().await.unwrap();
+        let Ok((stream, _)) = listener.accept().await else { continue };
         let (answers, counted) = (Arc::clone(&answers), Arc::clone(&counted));
         connections.spawn(async move {
             // A caller that leaves is no fault of the door's.
@@ -80,7 +83,7 @@ async fn converse(
     counted: Arc<Mutex<BTreeMap<String, usize>>>,
 ) -> std::io::Result<()> {
     let asked = read(&mut stream).await?;
-    *counted.lock().unwrap().entry(asked.path.clone()).or_default() += 1;
+    *locked(&counted).entry(asked.path.clone()).or_default() += 1;
     match answers(&asked) {
         Answer::Status(status, body) => {
             let head = format!(
@@ -121,7 +124,7 @@ async fn read(stream: &mut TcpStream) -> std::io::Result<Asked> {
         }
         let Some((length, whole)) = &asked else { continue };
         if text.len() >= length + wanted(whole) {
-            let body = String::from_utf8(text[*length..].to_vec()).unwrap();
+            let body = String::from_utf8_lossy(&text[*length..]).into_owned();
             return Ok(Asked { body, ..whole.clone() });
         }
     }
@@ -129,7 +132,7 @@ async fn read(stream: &mut TcpStream) -> std::io::Result<Asked> {
 
 fn head(text: &[u8]) -> Option<(usize, Asked)> {
     let end = text.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    let head = std::str::from_utf8(&text[..end]).unwrap();
+    let head = std::str::from_utf8(&text[..end]).ok()?;
     let mut lines = head.lines();
     let path = lines.next()?.split(' ').nth(1)?.to_owned();
     let header = |line: &str| {
@@ -140,5 +143,10 @@ fn head(text: &[u8]) -> Option<(usize, Asked)> {
 }
 
 fn wanted(asked: &Asked) -> usize {
-    asked.headers.get("content-length").map_or(0, |length| length.parse().unwrap())
+    asked.headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)
+}
+
+/// A test that failed while it held this fails for a reason of its own.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,10 @@
 //! An issuer for tests: it publishes itself, asks nobody for consent, and redeems codes as strictly
 //! as a good one does. Each test may spoil it.
 
+mod rsa;
+mod served;
+mod signer;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -14,59 +18,63 @@ use percent_encoding::percent_decode_str;
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
-use crate::served::{Answer, Asked, Door};
-use crate::signer::{Signer, encoded};
+use served::locked;
+pub use served::{Answer, Answers, Asked, Door};
+pub use signer::{Signer, encoded, rsa_public, unsigned};
 
-pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
-pub(crate) const KEYS: &str = "/keys";
-pub(crate) const TOKEN: &str = "/token";
-pub(crate) const CLIENT: &str = "gigamesh";
-pub(crate) const REDIRECT: &str = "https://mesh.example/auth/oidc/corp/callback";
+pub const DISCOVERY: &str = "/.well-known/openid-configuration";
+pub const KEYS: &str = "/keys";
+pub const TOKEN: &str = "/token";
+/// Nobody is asked here: whoever comes agrees, and is sent back with a code.
+const AUTHORIZE: &str = "/authorize?";
+pub const CLIENT: &str = "gigamesh";
+pub const REDIRECT: &str = "https://mesh.example/auth/oidc/corp/callback";
 
 /// A clock that stands until a test moves it.
 #[derive(Debug)]
-pub(crate) struct Hand(Mutex<Duration>);
+pub struct Hand(Mutex<Duration>);
 
 /// One issuer behind a door.
-pub(crate) struct Issuer {
-    pub(crate) door: Door,
-    pub(crate) signers: [Signer; 3],
+#[derive(Debug)]
+pub struct Issuer {
+    pub door: Door,
+    pub signers: [Signer; 3],
     state: Arc<Mutex<State>>,
 }
 
 /// What a test may change while it serves.
-#[derive(Default)]
-pub(crate) struct State {
-    pub(crate) published: Vec<Value>,
+#[derive(Debug, Default)]
+pub struct State {
+    pub published: Vec<Value>,
     /// What is different in its discovery document.
-    pub(crate) differs: Map<String, Value>,
+    pub differs: Map<String, Value>,
     /// How a path is answered instead.
-    pub(crate) spoilt: BTreeMap<String, fn() -> Answer>,
+    pub spoilt: BTreeMap<String, fn() -> Answer>,
     /// What its identity tokens say besides, or differently.
-    pub(crate) says: Map<String, Value>,
+    pub says: Map<String, Value>,
     /// What a client has to prove itself with, where it has to.
-    pub(crate) secret: Option<String>,
+    pub secret: Option<String>,
     /// The identity token that it gives, whatever was asked.
-    pub(crate) gives: Option<String>,
+    pub gives: Option<String>,
     /// So many spaces come after each of its right answers.
-    pub(crate) padding: usize,
+    pub padding: usize,
     /// It takes any verifier, as bad issuers do.
-    pub(crate) careless: bool,
+    pub careless: bool,
     codes: BTreeMap<String, BTreeMap<String, String>>,
     given: usize,
 }
 
 impl Hand {
-    pub(crate) fn new() -> Arc<Self> {
+    pub fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(Duration::from_secs(1_000))))
     }
 
-    pub(crate) fn pass(&self, span: Duration) {
-        *self.0.lock().unwrap() += span;
+    pub fn pass(&self, span: Duration) {
+        *locked(&self.0) += span;
     }
 
     /// In seconds, as tokens tell it.
-    pub(crate) fn seconds(&self) -> i64 {
+    pub fn seconds(&self) -> i64 {
         self.now().millis() / 1_000
     }
 }
@@ -77,36 +85,36 @@ impl Clock for Hand {
     }
 
     fn uptime(&self) -> Duration {
-        *self.0.lock().unwrap()
+        *locked(&self.0)
     }
 }
 
 impl Issuer {
     /// With one key of each sort, all of them published.
-    pub(crate) async fn open() -> Self {
+    pub async fn open() -> Self {
         Self::with(Signer::all()).await
     }
 
-    pub(crate) async fn with(signers: [Signer; 3]) -> Self {
+    pub async fn with(signers: [Signer; 3]) -> Self {
         let published = signers.iter().map(Signer::jwk).collect();
         let state = Arc::new(Mutex::new(State { published, ..State::default() }));
         let signing = Signer::other_rsa("login");
-        state.lock().unwrap().published.push(signing.jwk());
+        locked(&state).published.push(signing.jwk());
         let answering = Arc::clone(&state);
-        let answers = move |asked: &Asked| answer(&mut answering.lock().unwrap(), &signing, asked);
+        let answers = move |asked: &Asked| answer(&mut locked(&answering), &signing, asked);
         Self { door: Door::open(Arc::new(answers)).await, signers, state }
     }
 
-    pub(crate) fn address(&self) -> String {
+    pub fn address(&self) -> String {
         format!("http://{}", self.door.at)
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        locked(&self.state)
     }
 
     /// As somebody writes it into the settings.
-    pub(crate) fn settings(&self) -> Value {
+    pub fn settings(&self) -> Value {
         json!({
             "name": "corp",
             "issuer": self.address(),
@@ -116,16 +124,16 @@ impl Issuer {
         })
     }
 
-    pub(crate) fn provider(&self) -> Provider {
+    pub fn provider(&self) -> Provider {
         provider(&self.settings())
     }
 
-    pub(crate) fn verifier(&self, clock: &Arc<Hand>) -> Verifier {
+    pub fn verifier(&self, clock: &Arc<Hand>) -> Verifier {
         Verifier::over(vec![self.provider()], Arc::clone(clock) as Arc<dyn Clock>)
     }
 
     /// What a good token says.
-    pub(crate) fn claims(&self, clock: &Hand) -> Value {
+    pub fn claims(&self, clock: &Hand) -> Value {
         let now = clock.seconds();
         json!({
             "iss": self.address(),
@@ -139,29 +147,28 @@ impl Issuer {
     }
 
     /// Whoever follows this address agrees, and comes back with this query.
-    pub(crate) fn consented(&self, location: &str) -> String {
-        let (_, query) = location.split_once('?').unwrap();
-        let asked = pairs(query);
-        let mut state = self.state();
-        state.given += 1;
-        let code = format!("code-{}", state.given);
-        let back = format!("code={code}&state={}", asked["state"]);
-        state.codes.insert(code, asked);
-        back
+    pub fn consented(&self, location: &str) -> String {
+        let (_, query) = location.split_once('?').expect("the way there has a query");
+        consent(&mut self.state(), pairs(query))
     }
 }
 
-pub(crate) fn provider(settings: &Value) -> Provider {
+/// The provider that these settings make.
+///
+/// # Panics
+/// They are no good ones.
+pub fn provider(settings: &Value) -> Provider {
     let text = json!({ "provider": [settings] }).to_string();
-    Provider::from_json(&text).unwrap().pop().unwrap()
+    let read = Provider::from_json(&text).unwrap_or_else(|faults| panic!("{faults}"));
+    read.into_iter().next().expect("one was written")
 }
 
-pub(crate) fn pairs(query: &str) -> BTreeMap<String, String> {
-    let decoded = |text: &str| {
-        percent_decode_str(&text.replace('+', " ")).decode_utf8().unwrap().into_owned()
-    };
+/// Names and values of a query or a form.
+pub fn pairs(query: &str) -> BTreeMap<String, String> {
+    let decoded =
+        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let pair = |pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap();
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decoded(name), decoded(value))
     };
     query.split('&').map(pair).collect()
@@ -172,15 +179,20 @@ fn answer(state: &mut State, signing: &Signer, asked: &Asked) -> Answer {
         return spoilt();
     }
     let host = format!("http://{}", asked.headers["host"]);
+    if let Some(query) = asked.path.strip_prefix(AUTHORIZE) {
+        let asked = pairs(query);
+        let to = asked.get("redirect_uri").cloned().unwrap_or_default();
+        return Answer::Moved(format!("{to}?{}", consent(state, asked)));
+    }
     let body = match asked.path.as_str() {
         DISCOVERY => {
             let mut document = json!({
                 "issuer": host,
                 "jwks_uri": format!("{host}{KEYS}"),
-                "authorization_endpoint": format!("{host}/authorize?tenant=a"),
+                "authorization_endpoint": format!("{host}{AUTHORIZE}tenant=a"),
                 "token_endpoint": format!("{host}{TOKEN}"),
             });
-            document.as_object_mut().unwrap().extend(state.differs.clone());
+            told(&mut document, &state.differs);
             document
         }
         KEYS => json!({ "keys": state.published }),
@@ -188,6 +200,22 @@ fn answer(state: &mut State, signing: &Signer, asked: &Asked) -> Answer {
         _ => return Answer::Status(404, String::new()),
     };
     Answer::Status(200, padded(state, &body))
+}
+
+/// The query that somebody comes back with who agreed.
+fn consent(state: &mut State, asked: BTreeMap<String, String>) -> String {
+    state.given += 1;
+    let code = format!("code-{}", state.given);
+    let back = format!("code={code}&state={}", asked.get("state").map_or("", String::as_str));
+    state.codes.insert(code, asked);
+    back
+}
+
+/// Says this besides, or instead.
+fn told(document: &mut Value, differs: &Map<String, Value>) {
+    for (name, value) in differs {
+        document[name.as_str()] = value.clone();
+    }
 }
 
 fn padded(state: &State, body: &Value) -> String {
@@ -219,7 +247,7 @@ fn redeemed(state: &mut State, signing: &Signer, asked: &Asked, host: &str) -> A
         "email_verified": true,
         "name": "Jane Doe",
     });
-    claims.as_object_mut().unwrap().extend(state.says.clone());
+    told(&mut claims, &state.says);
     let token = state.gives.clone().unwrap_or_else(|| signing.token(&claims));
     let answer = json!({ "access_token": "a", "token_type": "Bearer", "id_token": token });
     Answer::Status(200, padded(state, &answer))

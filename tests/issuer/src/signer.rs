@@ -13,11 +13,13 @@ use serde_json::{Value, json};
 use crate::rsa::{ONE, TWO};
 
 /// One key of an issuer, under a name.
-pub(crate) struct Signer {
-    pub(crate) kid: String,
+#[derive(Debug)]
+pub struct Signer {
+    pub kid: String,
     pair: Pair,
 }
 
+#[derive(Debug)]
 enum Pair {
     Rsa(Box<RsaKeyPair>),
     P256(EcdsaKeyPair),
@@ -25,27 +27,29 @@ enum Pair {
 }
 
 impl Signer {
-    pub(crate) fn rsa(kid: &str) -> Self {
+    pub fn rsa(kid: &str) -> Self {
         Self::of(kid, Pair::Rsa(Box::new(pair(ONE))))
     }
 
-    pub(crate) fn other_rsa(kid: &str) -> Self {
+    pub fn other_rsa(kid: &str) -> Self {
         Self::of(kid, Pair::Rsa(Box::new(pair(TWO))))
     }
 
-    pub(crate) fn p256(kid: &str) -> Self {
+    pub fn p256(kid: &str) -> Self {
         let (rng, how) = (SystemRandom::new(), &ECDSA_P256_SHA256_FIXED_SIGNING);
-        let document = EcdsaKeyPair::generate_pkcs8(how, &rng).unwrap();
-        Self::of(kid, Pair::P256(EcdsaKeyPair::from_pkcs8(how, document.as_ref(), &rng).unwrap()))
+        let document = EcdsaKeyPair::generate_pkcs8(how, &rng).expect("the system gives keys");
+        let pair = EcdsaKeyPair::from_pkcs8(how, document.as_ref(), &rng);
+        Self::of(kid, Pair::P256(pair.expect("it was just made")))
     }
 
-    pub(crate) fn ed25519(kid: &str) -> Self {
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
-        Self::of(kid, Pair::Ed25519(Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap()))
+    pub fn ed25519(kid: &str) -> Self {
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
+        let pair = Ed25519KeyPair::from_pkcs8(document.expect("the system gives keys").as_ref());
+        Self::of(kid, Pair::Ed25519(pair.expect("it was just made")))
     }
 
     /// One of each sort.
-    pub(crate) fn all() -> [Self; 3] {
+    pub fn all() -> [Self; 3] {
         [Self::rsa("r"), Self::p256("p"), Self::ed25519("e")]
     }
 
@@ -53,7 +57,7 @@ impl Signer {
         Self { kid: kid.to_owned(), pair }
     }
 
-    pub(crate) fn algorithm(&self) -> &'static str {
+    pub fn algorithm(&self) -> &'static str {
         match &self.pair {
             Pair::Rsa(_) => "RS256",
             Pair::P256(_) => "ES256",
@@ -62,7 +66,7 @@ impl Signer {
     }
 
     /// As the issuer publishes it.
-    pub(crate) fn jwk(&self) -> Value {
+    pub fn jwk(&self) -> Value {
         let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {
                 let public: rsa::PublicKeyComponents<Vec<u8>> = pair.public().into();
@@ -82,53 +86,57 @@ impl Signer {
         jwk
     }
 
-    pub(crate) fn sign(&self, message: &str) -> Vec<u8> {
+    pub fn sign(&self, message: &str) -> Vec<u8> {
         let (rng, message) = (SystemRandom::new(), message.as_bytes());
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &rng, message, &mut signature).unwrap();
+                let signed = pair.sign(&RSA_PKCS1_SHA256, &rng, message, &mut signature);
+                signed.expect("there is room for it");
                 signature
             }
-            Pair::P256(pair) => pair.sign(&rng, message).unwrap().as_ref().to_vec(),
+            Pair::P256(pair) => {
+                pair.sign(&rng, message).expect("the system gives chance").as_ref().to_vec()
+            }
             Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
         }
     }
 
-    pub(crate) fn header(&self) -> Value {
+    pub fn header(&self) -> Value {
         json!({"alg": self.algorithm(), "kid": self.kid, "typ": "JWT"})
     }
 
     /// A right token that says this.
-    pub(crate) fn token(&self, claims: &Value) -> String {
+    pub fn token(&self, claims: &Value) -> String {
         self.under(&self.header(), claims)
     }
 
     /// Rightly signed, whatever the header says.
-    pub(crate) fn under(&self, header: &Value, claims: &Value) -> String {
+    pub fn under(&self, header: &Value, claims: &Value) -> String {
         self.over(&unsigned(header, claims))
     }
 
     /// Rightly signed, whatever is signed.
-    pub(crate) fn over(&self, signed: &str) -> String {
+    pub fn over(&self, signed: &str) -> String {
         format!("{signed}.{}", encoded(self.sign(signed)))
     }
 }
 
 /// What comes before the signature.
-pub(crate) fn unsigned(header: &Value, claims: &Value) -> String {
+pub fn unsigned(header: &Value, claims: &Value) -> String {
     format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()))
 }
 
-pub(crate) fn encoded(bytes: impl AsRef<[u8]>) -> String {
+pub fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The public key that [`Signer::rsa`] signs with, as its inner structure.
-pub(crate) fn rsa_public() -> Vec<u8> {
+pub fn rsa_public() -> Vec<u8> {
     pair(ONE).public_key().as_ref().to_vec()
 }
 
 fn pair(text: &str) -> RsaKeyPair {
-    RsaKeyPair::from_der(&STANDARD.decode(text).unwrap()).unwrap()
+    let der = STANDARD.decode(text).expect("it stands here as it was made");
+    RsaKeyPair::from_der(&der).expect("it stands here as it was made")
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use fleet::{Invalid, Submission, Terms, normalise};
 use protocol::{Problem, SubmitJob};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::bad_input::{case, hold, refused};
@@ -31,7 +31,7 @@ fn terms(town: &Town, allow_yolo: bool) -> Terms {
         submitted_by: "local".into(),
         now: town.node.clock.now(),
         auto_key: Uuid::nil(),
-        defaults: serde_json::Map::new(),
+        defaults: Map::new(),
         profiles: BTreeMap::new(),
         allow_yolo,
         dev_engine: None,
@@ -100,20 +100,7 @@ async fn every_wrong_submission_is_answered_over_the_bus_as_the_rules_say() {
     let terms = terms(&town, false);
     let mut judged = 0;
     for (name, input) in rows() {
-        let (submission, ask) = match input {
-            Input::File(bytes) if bytes.len() < LARGEST_MESSAGE => {
-                let Ok(file) = String::from_utf8(bytes) else { continue };
-                let submission = Submission::from_markdown(file.as_bytes());
-                (submission, SubmitJob { file: Some(file), ..SubmitJob::default() })
-            }
-            // What is no JSON is no message either, and is judged before anybody looks inside.
-            Input::Json(bytes) if bytes.len() < LARGEST_MESSAGE && !name.starts_with("16 ") => {
-                let Ok(Value::Object(keys)) = serde_json::from_slice(&bytes) else { continue };
-                let submission = Submission::from_object(&keys);
-                (submission, SubmitJob { submission: Some(keys), ..SubmitJob::default() })
-            }
-            Input::File(_) | Input::Json(_) => continue,
-        };
+        let Some((submission, ask)) = as_a_message(name, input) else { continue };
         let Some(expected) = by_the_rules(submission, &terms) else {
             assert!(RIGHT_HERE.contains(&name), "{name} is taken");
             continue;
@@ -125,6 +112,24 @@ async fn every_wrong_submission_is_answered_over_the_bus_as_the_rules_say() {
     assert!(judged > 130, "{judged}");
     nothing_is_kept(&town).await;
     town.close().await;
+}
+
+/// What the rules read and what the bus carries, where a message can carry it.
+fn as_a_message(name: &str, input: Input) -> Option<(Result<Submission, Invalid>, SubmitJob)> {
+    match input {
+        Input::File(bytes) if bytes.len() < LARGEST_MESSAGE => {
+            let file = String::from_utf8(bytes).ok()?;
+            let submission = Submission::from_markdown(file.as_bytes());
+            Some((submission, SubmitJob { file: Some(file), ..SubmitJob::default() }))
+        }
+        // What is no JSON is no message either, and is judged before anybody looks inside.
+        Input::Json(bytes) if bytes.len() < LARGEST_MESSAGE && !name.starts_with("16 ") => {
+            let keys: Map<String, Value> = serde_json::from_slice(&bytes).ok()?;
+            let submission = Submission::from_object(&keys);
+            Some((submission, SubmitJob { submission: Some(keys), ..SubmitJob::default() }))
+        }
+        Input::File(_) | Input::Json(_) => None,
+    }
 }
 
 fn job(keys: &str) -> SubmitJob {

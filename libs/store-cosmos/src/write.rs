@@ -10,8 +10,9 @@ use azure_data_cosmos::options::{ItemWriteOptions, Precondition};
 use bytes::Bytes;
 use store::{Expect, Key, MAX_VALUE, Put, Revision, StoreError};
 
+use crate::bulk;
 use crate::charges::Deed;
-use crate::form::Item;
+use crate::form::{Item, lacks};
 use crate::link::{Link, Spent, code, is_absent, is_throttled, named, unavailable};
 use crate::trouble::Reason;
 
@@ -30,7 +31,10 @@ pub(crate) async fn put(
 ) -> Result<Put, StoreError> {
     check_size(value)?;
     let place = link.place(key.kind())?;
-    let item = Item::new(key, place.container.partitioned_by, value);
+    let (item, bulk) = Item::new(key, &place.container, value);
+    if let Some(bulk) = &bulk {
+        bulk::lay_down(link, place, key, bulk).await?;
+    }
     let (partition, id) = (key.partition().to_owned(), key.id().to_owned());
     let (deed, answer) = match expect {
         Expect::Absent => {
@@ -42,7 +46,14 @@ pub(crate) async fn put(
             (Deed::Replace, Box::pin(replace).await)
         }
     };
-    settled(link, (key, deed), answer, value.len())
+    let put = settled(link, (key, deed), answer, value.len())?;
+    let apart = place.container.apart;
+    let may_be_stone = deed == Deed::Replace && bulk.is_none() && !apart.is_empty();
+    if may_be_stone && matches!(put, Put::Written(_)) && lacks(value, apart) {
+        // The record is written, whatever comes of this.
+        let _left = bulk::clear(link, place, key).await;
+    }
+    Ok(put)
 }
 
 pub(crate) async fn remove(link: &Link, key: &Key, at: &Revision) -> Result<Put, StoreError> {

@@ -170,13 +170,31 @@ pub(crate) const BLOBS: Step = Step {
     kind: Kind::Tests,
 };
 
-/// The store on an emulated account of Cosmos DB. A step of its own, which every other leaves out:
-/// nothing else is to wait for its SDK.
+/// The store on an emulated account of Cosmos DB, and what a fleet does on it, in one process and in
+/// several. A step of its own, which every other leaves out: nothing else is to wait for its SDK.
 pub(crate) const COSMOS: Step = Step {
     name: "cosmos",
     verb: "cosmos",
-    cargo: &["test", "-p", "store-cosmos", "-p", "cosmos-emulator", "--no-fail-fast"],
-    kind: Kind::Tests,
+    cargo: &[
+        "test",
+        "-p",
+        "store-cosmos",
+        "-p",
+        "cosmos-emulator",
+        "-p",
+        "gigamesh",
+        "--features",
+        ACCOUNT,
+        "--no-fail-fast",
+        "--lib",
+        "--test",
+        "claims",
+        "--test",
+        "journeys",
+        "--test",
+        "account",
+    ],
+    kind: Kind::Waiting,
 };
 
 /// The stack of `docker-compose.yml`, built and started.

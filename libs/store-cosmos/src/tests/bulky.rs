@@ -144,9 +144,14 @@ async fn a_stone_leaves_no_bulk_behind_and_nobody_elses_is_touched() {
     assert_eq!(documents(&emulator).await.len(), 9, "what was replaced stays until the end");
     written(put(&store, "k", stone(), &Expect::At(at)).await);
     assert_eq!(store.get(&key("k")).await.unwrap().unwrap().value, stone());
+    assert_eq!(documents(&emulator).await.len(), 7);
+    let other = written(put(&store, "m", &record("queued", 'x'), &Expect::Absent).await);
+    emulator.lose_replies(1);
+    let refused = put(&store, "m", stone(), &Expect::At(other)).await.unwrap();
+    assert_eq!(refused, Put::Conflict, "by our own write");
     let left = documents(&emulator).await;
     let ids: Vec<&str> = left.iter().map(|(id, _)| id.as_str()).collect();
-    assert!(ids.len() == 7 && !ids.iter().any(|id| id.starts_with("k!")), "{ids:?}");
+    assert!(ids.len() == 8 && !ids.iter().any(|id| id.starts_with("k!")), "{ids:?}");
     for near in ["k-", "k1", "kk"] {
         assert_eq!(store.get(&key(near)).await.unwrap().unwrap().value, record("queued", 'n'));
     }

@@ -140,6 +140,20 @@ async fn each_service_in_its_own_process_ships_jobs_whose_records_lie_in_an_acco
     assert_eq!(broken.count(), 0, "a service broke down");
 }
 
+#[tokio::test]
+async fn where_no_key_is_named_the_identity_of_the_machine_is_tried_and_trouble_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gigamesh"));
+    command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
+    command.args(["doctor", "--store", "cosmos+http://127.0.0.1:1/fleet", "-o", "json"]);
+    let told = tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    let found: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let findings = found["findings"].as_array().unwrap();
+    let bad = findings.iter().find(|one| one["what"] == "store" && one["state"] == "bad");
+    assert!(bad.is_some(), "{found}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn all_services_in_one_process_go_on_after_a_kill_with_what_lies_in_the_account() {
     let ground = Ground::new();

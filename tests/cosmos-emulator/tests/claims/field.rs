@@ -55,16 +55,6 @@ impl Told {
         let (exactly_one, nobody, several, lost_replies, unknown) = (0, 0, 0, 0, 0);
         Self { rule, rounds, exactly_one, nobody, several, lost_replies, unknown }
     }
-
-    /// Of more rounds.
-    pub(crate) fn add(&mut self, more: &Self) {
-        self.rounds += more.rounds;
-        self.exactly_one += more.exactly_one;
-        self.nobody += more.nobody;
-        self.several += more.several;
-        self.lost_replies += more.lost_replies;
-        self.unknown += more.unknown;
-    }
 }
 
 impl fmt::Display for Told {

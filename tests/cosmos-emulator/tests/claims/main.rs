@@ -8,28 +8,16 @@ mod cycle;
 mod field;
 
 #[cfg(test)]
-use field::{Field, Rule, Told};
+use field::{Field, Rule};
 
 /// Enough for the naive rule to fail in some, for certain as far as chance goes.
 #[cfg(test)]
-const ROUNDS: usize = 5 * LANES;
-/// Claimers wait more than they work: so many accounts side by side.
-#[cfg(test)]
-const LANES: usize = 5;
-
-#[cfg(test)]
-async fn side_by_side(rule: Rule) -> Told {
-    let lane = || async move { Field::new().await.rounds(rule, ROUNDS / LANES).await };
-    let lanes: tokio::task::JoinSet<Told> = (0..LANES).map(|_| lane()).collect();
-    let mut sum = Told::of(rule, 0);
-    lanes.join_all().await.iter().for_each(|told| sum.add(told));
-    sum
-}
+const ROUNDS: usize = 25;
 
 #[cfg(test)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_64_claimers_one_wins_and_knows_it_though_replies_are_lost() {
-    let told = side_by_side(Rule::Ledger).await;
+    let told = Field::new().await.rounds(Rule::Ledger, ROUNDS).await;
     println!("{told}");
     assert_eq!((told.exactly_one, told.nobody, told.several), (ROUNDS, 0, 0), "{told}");
     assert!(told.lost_replies > 0, "no reply was lost");
@@ -38,7 +26,7 @@ async fn of_64_claimers_one_wins_and_knows_it_though_replies_are_lost() {
 #[cfg(test)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_takes_a_refused_write_for_lost_loses_winners() {
-    let told = side_by_side(Rule::Naive).await;
+    let told = Field::new().await.rounds(Rule::Naive, ROUNDS).await;
     println!("{told}");
     assert!(told.nobody > 0, "{told}");
 }

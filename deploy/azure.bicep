@@ -14,7 +14,19 @@ param location string = resourceGroup().location
 @description('Units a second that all containers share, at most; the least is a tenth of it.')
 param throughput int = 4000
 
-var byProduct = ['fleet_jobs', 'fleet_factories', 'fleet_locks', 'fleet_budgets', 'fleet_products']
+var byProduct = [
+  'fleet_jobs'
+  'fleet_factories'
+  'fleet_locks'
+  'fleet_budgets'
+  'fleet_products'
+  'fleet_audit'
+  'fleet_tokens'
+  'fleet_users'
+  'fleet_accounts'
+  'fleet_sessions'
+  'fleet_verifications'
+]
 var byJob = ['fleet_runs', 'fleet_leases', 'fleet_events', 'fleet_artifacts']
 
 resource cosmos 'Microsoft.DocumentDB/databaseAccounts@2024-05-15' = {

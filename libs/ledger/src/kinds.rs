@@ -47,6 +47,14 @@ pub const fn partitioned_by(kind: Kind) -> &'static str {
     }
 }
 
+/// Of a kind, the fields that are the bulk of its records and never change in place, so that a store
+/// which charges by size may keep them beside. A record that is once without them stays so: a job
+/// that was purged never has instructions again.
+#[must_use]
+pub fn bulk_of(kind: Kind) -> &'static [&'static str] {
+    if kind == Job::KIND { &["bodyMd", "manifestSnapshot"] } else { &[] }
+}
+
 /// A record that has a place in the store.
 pub trait Placed: Record + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     const KIND: Kind;
@@ -210,6 +218,25 @@ mod tests {
     use fleet::{CONTAINERS, Container, Partition};
 
     use super::*;
+
+    /// Infrastructure makes the containers where identities open the account, and people look up
+    /// how they must be.
+    #[test]
+    fn the_infrastructure_and_its_page_know_every_container() {
+        let infrastructure = include_str!("../../../deploy/azure.bicep");
+        let page = include_str!("../../../docs/azure.md");
+        let listed = |from: &str| {
+            let (_, list) = infrastructure.split_once(from).unwrap();
+            list.split_once(']').unwrap().0.split('\'').skip(1).step_by(2).collect::<Vec<_>>()
+        };
+        let (by_product, by_job) = (listed("var byProduct = ["), listed("var byJob = ["));
+        assert_eq!(by_product.len() + by_job.len(), KINDS.len());
+        for kind in KINDS {
+            let list = if partitioned_by(kind) == "jobId" { &by_job } else { &by_product };
+            assert!(list.contains(&kind.name), "{} in {list:?}", kind.name);
+            assert!(page.contains(&format!("`{}`", kind.name)), "{}", kind.name);
+        }
+    }
 
     #[test]
     fn every_kind_has_its_container_and_lies_where_that_says() {

@@ -55,7 +55,7 @@ pub use claim::{ClaimRequest, Grant, is_of_a_gate};
 pub use counts::Counted;
 pub use find::Named;
 pub use follow::{Agenda, Alone};
-pub use kinds::{KINDS, KINDS_OF_IDENTITY, Placed, partitioned_by};
+pub use kinds::{KINDS, KINDS_OF_IDENTITY, Placed, bulk_of, partitioned_by};
 pub use outcome::{LedgerError, Outcome, Verdict};
 pub use patch::ProgressReport;
 pub use plan::{Foreseen, Plan};

@@ -2,6 +2,7 @@
 //! role stands on. Waits for a server that is not there yet and says so; never makes a stream or a
 //! bucket unless it is told to.
 
+mod bill;
 mod blobs;
 #[cfg(feature = "cosmos")]
 mod cosmos;
@@ -24,12 +25,13 @@ use store_embedded::Embedded;
 
 use crate::Tasks;
 
+pub use bill::{Bill, Charge};
 pub use blobs::{BlobsChoice, NoPlace, blobs};
 #[cfg(feature = "cosmos")]
 pub use cosmos::Account;
 pub use database::{CosmosAccess, CosmosChoice, NoDatabase};
 pub use durability::{Durability, Sync};
-pub use look::{Look, Standing};
+pub use look::{Look, Standing, Streams};
 pub use reach::Reach;
 pub use safe::{Losses, ReadOnly, Safe};
 
@@ -107,6 +109,7 @@ pub struct Kept {
     pub store: Arc<dyn Store>,
     pub durability: Durability,
     pub losses: Losses,
+    pub bill: Bill,
 }
 
 /// The process behind the seams: its name on a shared bus, its time and its tasks.
@@ -164,7 +167,8 @@ pub async fn store(
     monitors: &[String],
     process: &Process,
 ) -> Result<Kept, NotOpened> {
-    let kept = |store, durability| Kept { store, durability, losses: Losses::default() };
+    let (losses, bill) = (Losses::default(), Bill::default());
+    let kept = |store, durability| Kept { store, durability, losses, bill };
     match choice {
         StoreChoice::Memory => Ok(kept(Arc::new(store::Memory::new()), Durability::Nothing)),
         StoreChoice::Embedded(folder) => {
@@ -208,6 +212,24 @@ pub async fn look(asked: &Look, process: &Process) -> Result<(Standing, Arc<dyn 
     #[cfg(not(feature = "nats"))]
     {
         let _unused = (asked, process);
+        Err(NotOpened::NotBuiltIn)
+    }
+}
+
+/// Looks at the streams alone, where records lie elsewhere; the bus is for further questions.
+///
+/// # Errors
+/// It is not built in, or nobody answers.
+#[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, reason = "the same for callers"))]
+pub async fn look_at_streams(
+    reach: &Reach,
+    process: &Process,
+) -> Result<(Streams, Arc<dyn Bus>), NotOpened> {
+    #[cfg(feature = "nats")]
+    return Box::pin(nats::look_at_streams(reach, process)).await;
+    #[cfg(not(feature = "nats"))]
+    {
+        let _unused = (reach, process);
         Err(NotOpened::NotBuiltIn)
     }
 }

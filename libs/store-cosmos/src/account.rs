@@ -83,6 +83,9 @@ pub(crate) enum Credential {
 
 impl Credential {
     pub(crate) fn of(options: &Options) -> Result<Self, Trouble> {
+        // Identities speak TLS from their first line on. Another part of the process may have
+        // chosen before us, and the same.
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
         let refused = |error: azure_core::Error| options.refused(error);
         Ok(match &options.access {
             Access::Key(key) => Self::Key(Secret::new(key.clone())),
@@ -145,8 +148,6 @@ struct Location {
 impl Account {
     /// Asks the account about itself; nothing is written.
     pub(crate) async fn ask(options: &Options, credential: &Credential) -> Result<Self, Trouble> {
-        // Another part of the process may have chosen before us, and the same.
-        let _chosen = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().timeout(options.timeout).build();
         let client = client.map_err(|error| options.unreachable(error))?;
         let date = to_rfc7231(&OffsetDateTime::now_utc());

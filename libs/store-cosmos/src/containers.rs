@@ -12,6 +12,10 @@ use crate::trouble::Fault;
 pub struct Container {
     pub kind: Kind,
     pub partitioned_by: &'static str,
+    /// Fields of its records that never change in place: where they are large they lie in a
+    /// document of their own, which no later write of the record pays for. A record that is once
+    /// written without any of them never has them again.
+    pub apart: &'static [&'static str],
 }
 
 /// The container of what is fixed when a store is made.

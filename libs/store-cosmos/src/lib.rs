@@ -1,8 +1,9 @@
 //! The provider over Azure Cosmos DB: one container for each kind, each write a create or a replace
-//! at a tag. It never makes a container unless told to, never overwrites, and uses no time to live,
-//! no change feed and no batch.
+//! at a tag, and of large records a part that lies beside them. It never makes a container unless
+//! told to, never overwrites, and uses no time to live, no change feed and no batch.
 
 mod account;
+mod bulk;
 mod charges;
 mod containers;
 mod form;

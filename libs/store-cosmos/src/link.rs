@@ -18,6 +18,7 @@ use azure_data_cosmos::{
 use store::{Key, Kind, StoreError};
 
 use crate::account::{Account, Credential, Options};
+use crate::bulk::Bulks;
 use crate::charges::{Charges, Deed};
 use crate::containers::Container;
 use crate::trouble::{Reason, Trouble};
@@ -34,6 +35,7 @@ pub(crate) struct Link {
     pub(crate) database: DatabaseClient,
     places: BTreeMap<&'static str, Place>,
     pub(crate) charges: Charges,
+    pub(crate) bulks: Bulks,
     pub(crate) account: Account,
     pub(crate) options: Options,
 }
@@ -57,8 +59,8 @@ impl Link {
         let client = Box::pin(client(options, reference)).await;
         let client = client.map_err(|error| options.unreachable(error))?;
         let database = client.database_client(options.database.clone());
-        let (options, charges) = (options.clone(), Charges::default());
-        Ok(Self { client, database, places: BTreeMap::new(), charges, account, options })
+        let (options, charges, bulks) = (options.clone(), Charges::default(), Bulks::default());
+        Ok(Self { client, database, places: BTreeMap::new(), charges, bulks, account, options })
     }
 
     /// Finds the containers, each once: whoever asks for their metadata often is throttled.

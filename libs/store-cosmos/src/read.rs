@@ -10,13 +10,31 @@ use azure_data_cosmos::options::{MaxItemCountHint, QueryOptions};
 use futures_util::StreamExt;
 use store::{Cursor, Key, Kind, Page, Revision, StoreError, Versioned, check_part};
 
+use crate::bulk;
 use crate::charges::Deed;
-use crate::form::{BYTES, ORDER, RECORD, Stored};
+use crate::form::{BULK, BULK_AT, BYTES, Node, ORDER, RECORD, Stored};
 use crate::link::{Link, Place, Spent, is_absent, is_throttled, named, unavailable};
 use crate::trouble::Reason;
 
+/// A record may move on while what it names is fetched.
+const LOOKS: usize = 5;
+
 pub(crate) async fn get(link: &Link, key: &Key) -> Result<Option<Versioned>, StoreError> {
     let place = link.place(key.kind())?;
+    for _ in 0..LOOKS {
+        let Some((stored, etag)) = read(link, place, key).await? else { return Ok(None) };
+        if let Some(found) = whole(link, place, key, (stored, etag)).await? {
+            return Ok(Some(found));
+        }
+    }
+    Err(StoreError::Corrupt(Box::new(Reason::Torn(named(key)))))
+}
+
+async fn read(
+    link: &Link,
+    place: &Place,
+    key: &Key,
+) -> Result<Option<(Stored, Option<String>)>, StoreError> {
     let (partition, id) = (key.partition().to_owned(), key.id().to_owned());
     let answer = Box::pin(place.client.read_item(partition, &id, None)).await;
     match answer {
@@ -24,13 +42,31 @@ pub(crate) async fn get(link: &Link, key: &Key) -> Result<Option<Versioned>, Sto
             link.charge(key.kind(), Deed::Read, Spent::on(&found.diagnostics()));
             let etag = found.headers().etag().map(ToString::to_string);
             let stored: Stored = found.into_model().map_err(|error| unread(named(key), error))?;
-            versioned(stored, etag).map(Some).ok_or_else(|| stranger(named(key)))
+            Ok(Some((stored, etag)))
         }
         Err(error) => {
             link.charge(key.kind(), Deed::Read, Spent::on_error(&error));
             if is_absent(&error) { Ok(None) } else { Err(unread(named(key), error)) }
         }
     }
+}
+
+/// With what lies apart of it; nothing where that was removed since.
+async fn whole(
+    link: &Link,
+    place: &Place,
+    key: &Key,
+    (stored, etag): (Stored, Option<String>),
+) -> Result<Option<Versioned>, StoreError> {
+    let bulk = match &stored.bulk_at {
+        None => None,
+        Some(digest) => match bulk::fetch(link, place, key, digest).await? {
+            None => return Ok(None),
+            found @ Some(_) => found,
+        },
+    };
+    let found = versioned(stored, etag, bulk.as_deref());
+    found.map(Some).ok_or_else(|| stranger(named(key)))
 }
 
 /// By id: they are ordered as keys are.
@@ -63,7 +99,7 @@ pub(crate) async fn partition(
             return Ok(Page { items, next: None });
         };
         let page = charged(link, kind, page)?;
-        items.extend(read(kind, page)?);
+        items.extend(records(link, place, page).await?);
     }
     items.truncate(limit.max(1));
     let next = items.last().map(|(key, _)| Cursor::new(key.id()));
@@ -88,7 +124,7 @@ pub(crate) async fn kind(
     let answer = Box::pin(place.client.query_items::<Stored>(query, scope, Some(options))).await;
     let mut pages = answer.map_err(unsaid)?.into_pages();
     let Some(page) = pages.next().await else { return Ok(Page::default()) };
-    let items = read(kind, charged(link, kind, page)?)?;
+    let items = records(link, place, charged(link, kind, page)?).await?;
     let next = pages.to_continuation_token().map_err(unsaid)?;
     Ok(Page { items, next: Some(Cursor::new(next.as_str())) })
 }
@@ -96,7 +132,8 @@ pub(crate) async fn kind(
 fn fields(place: &Place) -> String {
     let partition = place.container.partitioned_by;
     format!(
-        "SELECT c.id, c._etag, c.{partition} AS partition, c.{RECORD}, c.{ORDER}, c.{BYTES} FROM c"
+        "SELECT c.id, c._etag, c.{partition} AS partition, c.{RECORD}, c.{ORDER}, c.{BYTES}, \
+         c.{BULK_AT}, c.{BULK} FROM c"
     )
 }
 
@@ -120,21 +157,44 @@ fn charged(link: &Link, kind: Kind, page: Answered) -> Result<Vec<Stored>, Store
     }
 }
 
-fn read(kind: Kind, page: Vec<Stored>) -> Result<Vec<(Key, Versioned)>, StoreError> {
-    page.into_iter()
-        .map(|mut stored| {
-            let (partition, id, etag) =
-                (stored.partition.take(), stored.id.take(), stored.etag.take());
-            let key = partition.zip(id).and_then(|(p, id)| Key::new(kind, p, id).ok());
-            let found = key.zip(versioned(stored, etag));
-            found.ok_or_else(|| stranger(format!("something in {}", kind.name)))
-        })
-        .collect()
+/// The records of a page. What lies apart of them comes with it, right behind in a partition and
+/// nearby elsewhere, so that hardly any has to be fetched.
+async fn records(
+    link: &Link,
+    place: &Place,
+    page: Vec<Stored>,
+) -> Result<Vec<(Key, Versioned)>, StoreError> {
+    let kind = place.container.kind;
+    let unread = || stranger(format!("something in {}", kind.name));
+    let mut found = Vec::new();
+    for mut stored in page {
+        let (partition, etag) = (stored.partition.take(), stored.etag.take());
+        let partition = partition.ok_or_else(unread)?;
+        if let Some((id, digest, fields)) = stored.bulk() {
+            let key = Key::new(kind, partition, id).map_err(|_| unread())?;
+            let length = fields.text().len();
+            link.bulks.keep(&key, digest, fields, length);
+            continue;
+        }
+        let id = stored.id.take().ok_or_else(unread)?;
+        let key = Key::new(kind, partition, id).map_err(|_| unread())?;
+        found.push((key, stored, etag));
+    }
+    let mut items = Vec::with_capacity(found.len());
+    for (key, stored, etag) in found {
+        let now = match whole(link, place, &key, (stored, etag)).await? {
+            // It moved on since the page was made.
+            None => Box::pin(get(link, &key)).await?,
+            whole @ Some(_) => whole,
+        };
+        items.extend(now.map(|now| (key, now)));
+    }
+    Ok(items)
 }
 
-fn versioned(mut stored: Stored, etag: Option<String>) -> Option<Versioned> {
+fn versioned(mut stored: Stored, etag: Option<String>, bulk: Option<&Node>) -> Option<Versioned> {
     let revision = Revision::text(&etag?);
-    Some(Versioned { value: stored.value()?, revision })
+    Some(Versioned { value: stored.value(bulk)?, revision })
 }
 
 /// A person or another program wrote into a container of ours.
@@ -142,7 +202,7 @@ fn stranger(what: String) -> StoreError {
     StoreError::Corrupt(Box::new(Reason::Stranger(what)))
 }
 
-fn unread(what: String, error: CosmosError) -> StoreError {
+pub(crate) fn unread(what: String, error: CosmosError) -> StoreError {
     if is_throttled(&error) {
         return unavailable(Reason::Throttled(what));
     }

@@ -1,6 +1,7 @@
 //! The laws on an emulated account, in good and in bad weather, and what the store says of lost
 //! replies, throttling and accounts that are not as they must be.
 
+mod bulky;
 mod opening;
 mod weather;
 
@@ -101,12 +102,15 @@ async fn made(emulator: &Emulator) -> Cosmos {
     opened.unwrap_or_else(|error| panic!("{error}: {error:?}"))
 }
 
+/// Fields that lie beside a record where they are large.
+const APART: &[&str] = &["body"];
+
 fn options(emulator: &Emulator) -> Options {
     Options::new(emulator.url(), "fleet", Access::Key(KEY.into()))
 }
 
 fn containers() -> Vec<Container> {
-    KINDS.map(|kind| Container { kind, partitioned_by: "part" }).to_vec()
+    KINDS.map(|kind| Container { kind, partitioned_by: "part", apart: APART }).to_vec()
 }
 
 fn key(id: &str) -> Key {

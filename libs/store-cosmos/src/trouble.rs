@@ -80,4 +80,6 @@ pub(crate) enum Reason {
     NoAnswer(String, #[source] store::Cause),
     #[error("{0} is no document of this store")]
     Stranger(String),
+    #[error("the part of {0} that lies apart is gone")]
+    Torn(String),
 }

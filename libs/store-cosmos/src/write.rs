@@ -10,9 +10,11 @@ use azure_data_cosmos::options::{ItemWriteOptions, Precondition};
 use bytes::Bytes;
 use store::{Expect, Key, MAX_VALUE, Put, Revision, StoreError};
 
+use crate::bulk;
 use crate::charges::Deed;
-use crate::form::Item;
+use crate::form::{Item, lacks};
 use crate::link::{Link, Spent, code, is_absent, is_throttled, named, unavailable};
+use crate::read;
 use crate::trouble::Reason;
 
 pub(crate) fn check_size(value: &Bytes) -> Result<(), StoreError> {
@@ -30,7 +32,10 @@ pub(crate) async fn put(
 ) -> Result<Put, StoreError> {
     check_size(value)?;
     let place = link.place(key.kind())?;
-    let item = Item::new(key, place.container.partitioned_by, value);
+    let (item, bulk) = Item::new(key, &place.container, value);
+    if let Some(bulk) = &bulk {
+        bulk::lay_down(link, place, key, bulk).await?;
+    }
     let (partition, id) = (key.partition().to_owned(), key.id().to_owned());
     let (deed, answer) = match expect {
         Expect::Absent => {
@@ -42,7 +47,26 @@ pub(crate) async fn put(
             (Deed::Replace, Box::pin(replace).await)
         }
     };
-    settled(link, (key, deed), answer, value.len())
+    let put = settled(link, (key, deed), answer, value.len())?;
+    let apart = place.container.apart;
+    let may_be_stone = deed == Deed::Replace && bulk.is_none() && !apart.is_empty();
+    if may_be_stone && lacks(value, apart) && stands(link, (key, apart), &put).await {
+        // The record is written, whatever comes of this.
+        let _left = bulk::clear(link, place, key).await;
+    }
+    Ok(put)
+}
+
+/// Whether the record is without its bulk now; what was refused may have been our own write.
+async fn stands(link: &Link, (key, apart): (&Key, &[&str]), put: &Put) -> bool {
+    match put {
+        Put::Written(_) => true,
+        Put::Conflict => {
+            let found = read::get(link, key).await;
+            found.is_ok_and(|found| found.is_some_and(|found| lacks(&found.value, apart)))
+        }
+        Put::Missing => false,
+    }
 }
 
 pub(crate) async fn remove(link: &Link, key: &Key, at: &Revision) -> Result<Put, StoreError> {

@@ -16,6 +16,7 @@ mod spread;
 mod tails;
 #[cfg(test)]
 mod tests;
+mod units;
 mod usage;
 mod yard;
 
@@ -71,6 +72,8 @@ pub enum StoreChoice {
     Embedded,
     /// The buckets of a server, which then carries the messages too.
     Nats,
+    /// A database of an account, which charges for every operation.
+    Cosmos,
 }
 
 #[derive(Clone, Debug)]
@@ -93,6 +96,8 @@ pub struct Options {
     pub place: PathBuf,
     /// Where the server is on which records lie; it was initialised before.
     pub nats: Option<String>,
+    /// Where the database is in which records lie; it was initialised before.
+    pub cosmos: Option<node::open::CosmosChoice>,
 }
 
 impl Default for Options {
@@ -107,6 +112,7 @@ impl Default for Options {
             jobs: 0,
             place: std::env::temp_dir(),
             nats: None,
+            cosmos: None,
         }
     }
 }
@@ -116,7 +122,7 @@ impl Default for Options {
 #[serde(rename_all = "camelCase")]
 pub struct Measurement {
     /// `cycles`, `bundles`, `claims`, `dispatch`, `claim`, `start`, `contention`, `renew`, `recovery`, `logs`,
-    /// `upload`, `download` or `list`.
+    /// `upload`, `download` or `list`; of units, `units/` and the word that they are charged for.
     pub what: &'static str,
     pub store: StoreChoice,
     /// Jobs, or parked claims, at once.
@@ -143,6 +149,8 @@ pub struct Measurement {
     pub ratio: Option<f64>,
     /// Writes of the store, followers' included.
     pub writes_per_cycle: Option<f64>,
+    /// Request units of one such word, or of a whole cycle.
+    pub request_units: Option<f64>,
     /// Processor time of every thread of this process for one cycle or claim, the clients' included.
     pub processor_ms: Option<f64>,
     /// Resident memory at the end; of `start`, what was gained.
@@ -197,7 +205,12 @@ pub async fn run(
     for what in options.what.iter().copied() {
         let mut say = |doing| on_progress(Progress { what, doing });
         match what {
-            What::Cycles => on_measurement(cycles::measure(options, 1, &mut say).await?),
+            What::Cycles => {
+                on_measurement(cycles::measure(options, 1, &mut say).await?);
+                if options.store == StoreChoice::Cosmos {
+                    units::measure(options, &mut on_measurement, &mut say).await?;
+                }
+            }
             What::Bundles => {
                 on_measurement(cycles::measure(options, options.words, &mut say).await?);
             }
@@ -265,6 +278,7 @@ impl Options {
             floor: None,
             ratio: None,
             writes_per_cycle: None,
+            request_units: None,
             processor_ms: None,
             rss_mb: usage::resident_mb(),
             violations: 0,

@@ -87,6 +87,9 @@ async fn opened(options: &Options, place: &std::path::Path) -> Result<Local, Ben
         (StoreChoice::Embedded, _) => Data::Folder(place.join("store")),
         (StoreChoice::Nats, Some(url)) => Data::Nats(url.clone()),
         (StoreChoice::Nats, None) => return Err(BenchError::Went("no server was named")),
+        (StoreChoice::Cosmos, _) => {
+            return Err(BenchError::Went("logs lie in blobs: measure them on another store"));
+        }
     };
     let options = dev::Options {
         data,

@@ -13,7 +13,7 @@ use fleet::{
     Submission, Terms as Submitting, normalise,
 };
 use ledger::{Ledger, Terms};
-use node::open::{self, BusChoice, Process};
+use node::open::{self, Bill, BusChoice, Process};
 use node::{Node, Tasks};
 use protocol::{Ask, ClaimWork, Granted, PatchJob, Receipt, ReleaseJob, SubmitJob};
 use serde_json::{Map, Value, json};
@@ -38,6 +38,8 @@ pub(crate) struct Yard {
     node: Node,
     link: OverBus,
     body: Arc<str>,
+    /// What the store has charged, where it is one that charges.
+    pub(crate) bill: Bill,
     _place: Arc<Option<TempDir>>,
 }
 
@@ -45,6 +47,7 @@ pub(crate) struct Yard {
 pub(crate) struct Ground {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) bus: Arc<dyn Bus>,
+    bill: Bill,
     place: Option<TempDir>,
 }
 
@@ -65,10 +68,15 @@ pub(crate) async fn open(options: &Options, process: &Process) -> Result<Ground,
             let reach = open::Reach::from(url);
             (store, bus) = (open::StoreChoice::Nats(reach.clone()), BusChoice::Nats(reach));
         }
+        StoreChoice::Cosmos => {
+            let database =
+                options.cosmos.clone().ok_or(BenchError::Went("no account was named"))?;
+            store = open::StoreChoice::Cosmos(database);
+        }
     }
-    let store = Box::pin(open::store(&store, &[], process)).await?.store;
+    let open::Kept { store, bill, .. } = Box::pin(open::store(&store, &[], process)).await?;
     let bus = Box::pin(open::bus(&bus, process)).await?;
-    Ok(Ground { store, bus, place })
+    Ok(Ground { store, bus, bill, place })
 }
 
 impl Yard {
@@ -78,7 +86,7 @@ impl Yard {
         let ids: Arc<dyn Ids> = Arc::<System>::clone(&system);
         let tasks = Tasks::default();
         let process = process(&system, &tasks);
-        let Ground { store, bus, place } = open(options, &process).await?;
+        let Ground { store, bus, bill, place } = open(options, &process).await?;
         let store = Arc::new(Counted::over(store));
         let records: Arc<dyn Store> = Arc::<Counted>::clone(&store);
         let (time, chance) = (Arc::clone(&clock), Arc::clone(&ids));
@@ -92,6 +100,7 @@ impl Yard {
             product,
             node: Node { bus, clock, ids, tasks },
             body: "x".repeat(BODY).into(),
+            bill,
             _place: Arc::new(place),
         })
     }
@@ -114,6 +123,16 @@ impl Yard {
     /// Its bus and its clock, with tasks of its own.
     pub(crate) fn beside(&self, tasks: Tasks) -> Node {
         Node { tasks, ..self.node.clone() }
+    }
+
+    pub(crate) fn now(&self) -> fleet::Timestamp {
+        self.system.now()
+    }
+
+    /// Ends what was opened for it, where no fleet was started that would.
+    pub(crate) async fn stop(&self) -> Result<(), BenchError> {
+        self.node.tasks.stop();
+        Ok(self.node.tasks.join().await?)
     }
 
     pub(crate) fn uptime(&self) -> Duration {

@@ -11,7 +11,10 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use crate::broker::{Broker, Cluster, Syncs};
+use crate::cosmos::CosmosKey;
+use crate::place::Identity;
 use crate::say::Say;
+use crate::serve::StoreName;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 
@@ -20,9 +23,14 @@ use crate::trouble::Trouble;
 pub(crate) struct Bench {
     #[arg(default_value = "all")]
     what: Measured,
-    /// Where records lie meanwhile
-    #[arg(long, default_value = "embedded")]
-    store: Kept,
+    /// Where records lie meanwhile: memory, embedded, nats or
+    /// cosmos://ACCOUNT.documents.azure.com/DATABASE, initialised before, which tells its units too
+    #[arg(long, value_name = "STORE", default_value = "embedded")]
+    store: StoreName,
+    #[command(flatten)]
+    cosmos: CosmosKey,
+    #[command(flatten)]
+    identity: Identity,
     /// Requests at once
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     in_flight: u16,
@@ -66,17 +74,10 @@ enum Measured {
     All,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kept {
-    Memory,
-    Embedded,
-    Nats,
-}
-
 impl Bench {
     /// A JSON object a line in a pipe or where it is asked for, else a table at the end.
     pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
-        let mut options = self.options();
+        let mut options = self.options()?;
         if options.store != StoreChoice::Nats || options.nats.is_some() {
             return measure(&options, say).await;
         }
@@ -109,7 +110,7 @@ impl Bench {
         measure(options, say).await
     }
 
-    fn options(&self) -> Options {
+    fn options(&self) -> Result<Options, Trouble> {
         let what = match self.what {
             Measured::Cycles => vec![What::Cycles],
             Measured::Bundles => vec![What::Bundles],
@@ -122,12 +123,18 @@ impl Bench {
             Measured::Artifacts => vec![What::Artifacts],
             Measured::All => What::ALL.to_vec(),
         };
-        let store = match self.store {
-            Kept::Memory => StoreChoice::Memory,
-            Kept::Embedded => StoreChoice::Embedded,
-            Kept::Nats => StoreChoice::Nats,
+        let mut cosmos = None;
+        let store = match &self.store {
+            StoreName::Memory => StoreChoice::Memory,
+            StoreName::Embedded => StoreChoice::Embedded,
+            StoreName::Nats => StoreChoice::Nats,
+            StoreName::Cosmos(None) => return Err(StoreName::placeless()),
+            StoreName::Cosmos(Some(database)) => {
+                cosmos = Some(self.cosmos.opens(database, &self.identity)?);
+                StoreChoice::Cosmos
+            }
         };
-        Options {
+        Ok(Options {
             what,
             store,
             in_flight: self.in_flight.into(),
@@ -137,7 +144,8 @@ impl Bench {
             jobs: self.jobs,
             place: self.place.clone().unwrap_or_else(std::env::temp_dir),
             nats: self.nats.clone(),
-        }
+            cosmos,
+        })
     }
 }
 
@@ -168,7 +176,7 @@ fn replicas(said: &str) -> Result<usize, String> {
     }
 }
 
-const HEADS: [&str; 10] = [
+const HEADS: [&str; 11] = [
     "WHAT",
     "IN FLIGHT",
     "BACKLOG",
@@ -178,6 +186,7 @@ const HEADS: [&str; 10] = [
     "FLOOR",
     "RATIO",
     "WRITES",
+    "RU",
     "VIOLATIONS",
 ];
 
@@ -200,6 +209,7 @@ fn row(figure: &Measurement) -> Vec<String> {
         floor.map_or_else(String::new, |floor| format!("{:.0} {}", floor.per_sec, floor.name)),
         figures(figure.ratio),
         figures(figure.writes_per_cycle),
+        figures(figure.request_units),
         figure.violations.to_string(),
     ]
 }

@@ -80,14 +80,20 @@ impl Doctor {
     pub(crate) async fn run(self, around: &Surroundings, say: Say) -> Result<(), Trouble> {
         let mut findings = host::look(&self.data);
         findings.extend(blobs::look(&self.place, &self.data).await?);
+        let is_elsewhere = matches!(&self.store, Some(StoreName::Cosmos(_)));
         if let Some(StoreName::Cosmos(Some(place))) = &self.store {
             let database = self.cosmos.opens(place, &self.place.identity)?;
             findings.extend(account::look(&database).await);
         }
         if let Some(url) = &self.nats {
-            let reach = self.credentials.at(url);
-            let asked = Look { reach, monitors: self.monitors.clone(), writes: self.write };
-            findings.extend(mesh::look(&asked, &around.product()?).await);
+            let (reach, product) = (self.credentials.at(url), around.product()?);
+            findings.extend(match is_elsewhere {
+                true => mesh::look_beside(&reach, &product).await,
+                false => {
+                    let asked = Look { reach, monitors: self.monitors.clone(), writes: self.write };
+                    mesh::look(&asked, &product).await
+                }
+            });
         }
         match around.door() {
             Ok(door) => findings.extend(ask(&door.url, &door.link).await),

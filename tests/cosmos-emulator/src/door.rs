@@ -24,11 +24,13 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use crate::faults::{Dice, Fate};
+use crate::prices::{self, Prices};
 use crate::signature;
 
 const SEED: u64 = 42;
 /// The service takes documents of 2 MB.
 const LARGEST_BODY: usize = 4 << 20;
+const CHARGE: &str = "x-ms-request-charge";
 
 type Answer = Response<Full<Bytes>>;
 
@@ -36,13 +38,18 @@ type Answer = Response<Full<Bytes>>;
 pub(crate) struct Door {
     account: Arc<InMemoryEmulatorHttpClient>,
     dice: Mutex<Dice>,
+    prices: Prices,
     /// What the emulator starts in the background belongs here.
     runtime: Handle,
 }
 
 impl Door {
-    pub(crate) fn new(account: Arc<InMemoryEmulatorHttpClient>, runtime: Handle) -> Self {
-        Self { account, dice: Mutex::new(Dice::new(SEED)), runtime }
+    pub(crate) fn new(
+        account: Arc<InMemoryEmulatorHttpClient>,
+        prices: Prices,
+        runtime: Handle,
+    ) -> Self {
+        Self { account, dice: Mutex::new(Dice::new(SEED)), prices, runtime }
     }
 
     pub(crate) fn account(&self) -> &InMemoryEmulatorHttpClient {
@@ -122,6 +129,7 @@ impl Door {
             let value = HeaderValue::from(text(value)?.to_owned());
             asked.headers_mut().insert(HeaderName::from(name.as_str().to_owned()), value);
         }
+        let length = body.len();
         if !body.is_empty() {
             asked.set_body(body);
         }
@@ -129,24 +137,40 @@ impl Door {
         let answer = answer.map_err(io::Error::other)?.try_into_raw_response().await;
         let answer = answer.map_err(io::Error::other)?;
         let mut reply = Response::builder().status(u16::from(answer.status()));
+        let price = self.price(parts, answer.status().into(), (length, answer.body().len()));
         for (name, value) in answer.headers().iter() {
-            if ![CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING]
+            let is_ours = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING]
                 .iter()
-                .any(|own| own == name.as_str())
-            {
+                .any(|own| own == name.as_str());
+            let is_priced = price.is_some() && name.as_str() == CHARGE;
+            if !is_ours && !is_priced {
                 reply = reply.header(name.as_str(), value.as_str());
             }
         }
+        if let Some(units) = price {
+            reply = reply.header(CHARGE, format!("{units:.2}"));
+        }
         reply.body(Full::new(answer.into_body().into())).map_err(io::Error::other)
+    }
+
+    /// Nothing where the model's own charge stands.
+    fn price(&self, parts: &Parts, status: u16, lengths: (usize, usize)) -> Option<f64> {
+        let is_priced = self.prices == Prices::Published && is_document(parts);
+        let status = StatusCode::from_u16(status).ok().filter(|_| is_priced)?;
+        prices::published(&parts.method, status, lengths)
     }
 }
 
-/// Whether it changes a document; questions come by POST too.
+/// Whether it changes a document.
 fn is_write(parts: &Parts) -> bool {
+    parts.method != hyper::Method::GET && is_document(parts)
+}
+
+/// Whether it is about one; questions about several come by POST too.
+fn is_document(parts: &Parts) -> bool {
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_question = kind.is_some_and(|kind| kind.starts_with("application/query"));
-    let is_document = parts.uri.path().contains("/docs");
-    parts.method != hyper::Method::GET && is_document && !is_question
+    parts.uri.path().contains("/docs") && !is_question
 }
 
 fn method(method: &hyper::Method) -> io::Result<Method> {
@@ -167,7 +191,7 @@ fn text(value: &hyper::header::HeaderValue) -> io::Result<&str> {
 
 fn refusal(status: StatusCode, said: &str, headers: &[(&'static str, &str)]) -> io::Result<Answer> {
     let body = format!(r#"{{"code":"{}","message":"{said}"}}"#, status.as_u16());
-    let mut reply = Response::builder().status(status).header("x-ms-request-charge", "0");
+    let mut reply = Response::builder().status(status).header(CHARGE, "0");
     for (name, value) in headers {
         reply = reply.header(*name, *value);
     }

@@ -4,6 +4,7 @@
 
 mod door;
 mod faults;
+mod prices;
 mod signature;
 
 use std::io;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use url::Url;
 
 pub use faults::{Faults, Injected};
+pub use prices::Prices;
 
 use door::Door;
 
@@ -44,6 +46,7 @@ pub struct Settings {
     pub second_region: Option<Duration>,
     /// Both regions take writes.
     pub writes_everywhere: bool,
+    pub prices: Prices,
     /// 0 takes any port that is free.
     pub port: u16,
 }
@@ -54,6 +57,7 @@ impl Default for Settings {
             consistency: Consistency::Strong,
             second_region: None,
             writes_everywhere: false,
+            prices: Prices::default(),
             port: 0,
         }
     }
@@ -180,7 +184,8 @@ async fn bound(settings: Settings) -> io::Result<(TcpListener, Arc<Door>, Socket
     let address = listener.local_addr()?;
     let account = account(settings, address.port()).map_err(io::Error::other)?;
     let runtime = tokio::runtime::Handle::current();
-    Ok((listener, Arc::new(Door::new(Arc::new(account), runtime)), address))
+    let door = Door::new(Arc::new(account), settings.prices, runtime);
+    Ok((listener, Arc::new(door), address))
 }
 
 /// The second region is the same port by the machine's other name.

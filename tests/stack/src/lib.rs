@@ -1,5 +1,5 @@
-//! The stack of `docker-compose.yml` as tests read it: which containers, with which words,
-//! variables and looks. Starts nothing, and knows no word of the product.
+//! The stack of `docker-compose.yml`, or of another file, as tests read it: which containers, with
+//! which words, variables and looks. Starts nothing, and knows no word of the product.
 
 mod yaml;
 
@@ -46,7 +46,15 @@ impl Stack {
     /// # Panics
     /// It is no YAML, or needs a variable that is not given.
     pub fn read(variables: &BTreeMap<&str, &str>) -> Self {
-        let mut document = yaml::read(&text("docker-compose.yml"));
+        Self::of("docker-compose.yml", variables)
+    }
+
+    /// Another file of the workspace in the same way.
+    ///
+    /// # Panics
+    /// As [`Stack::read`].
+    pub fn of(path: &str, variables: &BTreeMap<&str, &str>) -> Self {
+        let mut document = yaml::read(&text(path));
         put_in(&mut document, variables);
         Self { document }
     }

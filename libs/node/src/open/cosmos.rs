@@ -6,12 +6,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::{KINDS, partitioned_by};
-use store_cosmos::{Access, Container, Cosmos, Options, Trouble};
+use ledger::{KINDS, bulk_of, partitioned_by};
+use store::Kind;
+use store_cosmos::{Access, Charged, Container, Cosmos, Options, Trouble};
 use tracing::{error, info, warn};
 
 use super::safe::Safe;
-use super::{CosmosAccess, CosmosChoice, Durability, Kept, Losses, NotOpened, Process};
+use super::{
+    Bill, Charge, CosmosAccess, CosmosChoice, Durability, Kept, Losses, NotOpened, Process,
+};
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -37,8 +40,17 @@ pub(super) async fn store(choice: &CosmosChoice, process: &Process) -> Result<Ke
     let (store, losses) = (Arc::new(store), Losses::default());
     let durability = Durability::Majority(store.regions());
     process.tasks.spawn("generation", watch(Arc::clone(&store), losses.clone(), process.clone()));
+    let bill = bill_of(Arc::clone(&store));
     let store = Arc::new(Safe::over(store, losses.clone()));
-    Ok(Kept { store, durability, losses })
+    Ok(Kept { store, durability, losses, bill })
+}
+
+fn bill_of(store: Arc<Cosmos>) -> Bill {
+    let charge = |one: &Charged| {
+        let Charged { kind, deed, times, units, .. } = *one;
+        Charge { kind, deed: deed.name(), times, units }
+    };
+    Bill::of(move || store.charges().iter().map(charge).collect())
 }
 
 pub(super) async fn make(
@@ -104,7 +116,11 @@ async fn watch(store: Arc<Cosmos>, losses: Losses, process: Process) -> Result<(
 }
 
 fn containers() -> Vec<Container> {
-    KINDS.map(|kind| Container { kind, partitioned_by: partitioned_by(kind) }).to_vec()
+    KINDS.map(container).to_vec()
+}
+
+fn container(kind: Kind) -> Container {
+    Container { kind, partitioned_by: partitioned_by(kind), apart: bulk_of(kind) }
 }
 
 fn options(choice: &CosmosChoice) -> Options {

@@ -14,6 +14,9 @@ pub struct Look {
     pub writes: bool,
 }
 
+/// Each stream with its messages, or what is missing of them or set otherwise.
+pub type Streams = Result<Vec<(&'static str, u64)>, Vec<String>>;
+
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {

@@ -18,7 +18,10 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::safe::Safe;
-use super::{Durability, Kept, Look, Losses, Making, NotOpened, Process, Reach, Standing, Sync};
+use super::{
+    Bill, Durability, Kept, Look, Losses, Making, NotOpened, Process, Reach, Standing, Streams,
+    Sync,
+};
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -88,7 +91,7 @@ pub(super) async fn store(
     let losses = Losses::default();
     process.tasks.spawn("generation", watch(Arc::clone(&store), losses.clone(), process.clone()));
     let store = Arc::new(Safe::over(store, losses.clone()));
-    Ok(Kept { store, durability, losses })
+    Ok(Kept { store, durability, losses, bill: Bill::default() })
 }
 
 /// Whether the store is still the one that was opened, again and again. That a server is away
@@ -217,6 +220,23 @@ pub(super) async fn look(
         written,
     };
     Ok((standing, Arc::new(bus)))
+}
+
+/// Where records lie elsewhere: only the streams, and what is missing of them.
+pub(super) async fn look_at_streams(
+    reach: &Reach,
+    process: &Process,
+) -> Result<(Streams, Arc<dyn Bus>), NotOpened> {
+    let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
+    let connecting = settings(reach, &process.name);
+    let bus = timeout(PATIENCE, Box::pin(Nats::connect(&connecting, clock, ids))).await;
+    let bus = bus.unwrap_or(Err(Unfit::Away(BusError::TimedOut))).map_err(unfit)?;
+    let found = match bus.verify().await {
+        Ok(streams) => Ok(streams.iter().map(|one| (one.stream, one.messages)).collect()),
+        Err(Unfit::Faults(found)) => Err(found.iter().map(ToString::to_string).collect()),
+        Err(other) => return Err(unfit(other)),
+    };
+    Ok((found, Arc::new(bus)))
 }
 
 fn is_behind(bucket: &BucketState) -> bool {

@@ -7,7 +7,7 @@ use ledger::Terms;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::open::{Durability, Losses};
+use crate::open::{Bill, Durability, Losses};
 use crate::{Tallied, Tasks};
 
 /// A role over a store and a bus in memory, with its side port open.
@@ -22,7 +22,12 @@ async fn role() -> (Side, SocketAddr) {
         tasks: Tasks::default(),
     };
     let store = Arc::new(store::Memory::new());
-    let kept = Kept { store, durability: Durability::Single, losses: Losses::default() };
+    let kept = Kept {
+        store,
+        durability: Durability::Single,
+        losses: Losses::default(),
+        bill: Bill::default(),
+    };
     let ledger = Ledger::new(&kept.store, bus, Arc::clone(&system) as _, system, Terms::default());
     let side = Side { node, records: (ledger, kept), blobs: None, tally };
     let address = side.clone().open("127.0.0.1:0".parse().unwrap()).await.unwrap();

@@ -57,6 +57,37 @@ impl Node {
         }
     }
 
+    /// The fields of these names, taken out; both parts as they stood.
+    pub(crate) fn parted(self, names: &[&str]) -> (Self, Self) {
+        match self {
+            Self::Object(fields) => {
+                let is_named = |(name, _): &(String, Self)| names.contains(&name.as_str());
+                let (taken, rest) = fields.into_iter().partition(is_named);
+                (Self::Object(rest), Self::Object(taken))
+            }
+            Self::Plain(_) | Self::List(_) => (self, Self::Object(Vec::new())),
+        }
+    }
+
+    /// The fields of two objects in one.
+    pub(crate) fn joined_with(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Object(mut fields), Self::Object(others)) => {
+                fields.extend(others);
+                Self::Object(fields)
+            }
+            (alone, _) => alone,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Object(fields) => fields.is_empty(),
+            Self::List(items) => items.is_empty(),
+            Self::Plain(_) => false,
+        }
+    }
+
     /// All objects in the order of their names.
     pub(crate) fn sorted(self) -> Self {
         match self {

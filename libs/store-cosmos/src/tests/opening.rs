@@ -85,7 +85,7 @@ async fn init_repeated_changes_nothing_and_new_kinds_get_their_containers() {
     init(&options(&emulator), &containers(), false, "second").await.unwrap();
     let later = Kind { name: "later", spread: Spread::ByPartition };
     let mut all = containers();
-    all.push(Container { kind: later, partitioned_by: "part" });
+    all.push(Container { kind: later, partitioned_by: "part", apart: &[] });
     let early = Cosmos::open(&options(&emulator), &all).await.unwrap_err();
     assert!(early.to_string().contains("the container later is missing"), "{early}");
     init(&options(&emulator), &all, false, "third").await.unwrap();

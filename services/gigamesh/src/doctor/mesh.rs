@@ -7,7 +7,7 @@ use std::time::Duration;
 use bus::Bus;
 use client::{CallError, OverBus};
 use fleet::ProductId;
-use node::open::{self, Durability, Look, Standing};
+use node::open::{self, Durability, Look, Reach, Standing};
 
 use crate::doctor::{Finding, clocked};
 use crate::trouble::Trouble;
@@ -27,10 +27,31 @@ pub(super) async fn look(asked: &Look, product: &ProductId) -> Vec<Finding> {
     }
 }
 
+/// Where records lie in an account: what carries the news.
+pub(super) async fn look_beside(reach: &Reach, product: &ProductId) -> Vec<Finding> {
+    let process = crate::admin::process("gigamesh-doctor");
+    match Box::pin(open::look_at_streams(reach, &process)).await {
+        Ok((found, bus)) => {
+            let mut findings = match found {
+                Ok(standing) => vec![streams(&standing)],
+                Err(faults) => {
+                    faults.into_iter().map(|fault| Finding::bad("made", fault)).collect()
+                }
+            };
+            findings.extend(answers(bus, product).await);
+            findings
+        }
+        Err(error) => {
+            let trouble = Trouble::from(error).0;
+            vec![Finding::bad("nats", trouble.why.join(": "))]
+        }
+    }
+}
+
 fn judged(standing: &Standing) -> Vec<Finding> {
     let mut findings = vec![server(standing), durability(standing.durability), records(standing)];
     if !standing.streams.is_empty() {
-        findings.push(streams(standing));
+        findings.push(streams(&standing.streams));
     }
     findings.extend(standing.faults.iter().map(|fault| Finding::bad("made", fault.clone())));
     findings.extend(latency("latency", "an answer of the server takes", &standing.asked));
@@ -74,8 +95,8 @@ fn records(standing: &Standing) -> Finding {
         .next("wait until they are level before a server is stopped")
 }
 
-fn streams(standing: &Standing) -> Finding {
-    let each = standing.streams.iter().map(|(stream, messages)| format!("{stream} {messages}"));
+fn streams(standing: &[(&str, u64)]) -> Finding {
+    let each = standing.iter().map(|(stream, messages)| format!("{stream} {messages}"));
     Finding::ok("streams", each.collect::<Vec<_>>().join(", "))
 }
 

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clock::{Clock, Ids, Seeded, System};
-use cosmos_emulator::{Emulator, Faults, KEY};
+use cosmos_emulator::{Emulator, Faults, KEY, Settings};
 use fleet::{
     Actor, Bidder, Content, Epoch, Health, JobId, ProductId, RequestId, Submission,
     Terms as Submitting, normalise,
 };
-use ledger::{ClaimRequest, KINDS, Ledger, LedgerError, Outcome, Placed, Terms, partitioned_by};
-use store::{Expect, Key, Put, Store};
+use ledger::{
+    ClaimRequest, KINDS, Ledger, LedgerError, Outcome, Placed, Terms, bulk_of, partitioned_by,
+};
+use store::{Expect, Key, Kind, Put, Store};
 use store_cosmos::{Access, Container, Cosmos, Options, init};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -48,6 +50,13 @@ pub(crate) struct Told {
     pub(crate) unknown: usize,
 }
 
+impl Told {
+    pub(crate) fn of(rule: Rule, rounds: usize) -> Self {
+        let (exactly_one, nobody, several, lost_replies, unknown) = (0, 0, 0, 0, 0);
+        Self { rule, rounds, exactly_one, nobody, several, lost_replies, unknown }
+    }
+}
+
 impl fmt::Display for Told {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rule, rounds, exactly_one, nobody, several, lost_replies, unknown } = self;
@@ -71,11 +80,17 @@ pub(crate) struct Field {
 
 impl Field {
     pub(crate) async fn new() -> Self {
-        let emulator = cosmos_emulator::emulator();
+        Self::of(Settings::default(), bulk_of).await
+    }
+
+    /// On such an account, where these fields of a kind lie apart.
+    pub(crate) async fn of(settings: Settings, apart: fn(Kind) -> &'static [&'static str]) -> Self {
+        let emulator = Emulator::start(settings).unwrap();
         let mut options = Options::new(emulator.url(), "fleet", Access::Key(KEY.into()));
         // Longer than the slowest machine makes a claimer wait.
         options.timeout = Duration::from_secs(30);
-        let of = |kind| Container { kind, partitioned_by: partitioned_by(kind) };
+        let of =
+            |kind| Container { kind, partitioned_by: partitioned_by(kind), apart: apart(kind) };
         let containers = KINDS.map(of);
         init(&options, &containers, false, "first").await.unwrap();
         let clock: Arc<dyn Clock> = Arc::new(System::start());
@@ -94,8 +109,7 @@ impl Field {
     }
 
     pub(crate) async fn rounds(&self, rule: Rule, rounds: usize) -> Told {
-        let (exactly_one, nobody, several, lost_replies, unknown) = (0, 0, 0, 0, 0);
-        let mut told = Told { rule, rounds, exactly_one, nobody, several, lost_replies, unknown };
+        let mut told = Told::of(rule, rounds);
         let before = self.emulator.injected().lost_replies;
         for round in 0..rounds {
             let job = self.submit(&format!("k-{}", self.ids.mint()), "Work.").await;
@@ -137,9 +151,15 @@ impl Field {
     }
 
     pub(crate) async fn submit(&self, key: &str, body: &str) -> JobId {
+        let content = self.content(&self.product, key, body);
+        let receipt = self.ledgers[0].submit(&self.product, &content, &Actor::user("ada")).await;
+        receipt.unwrap().done().expect("a fresh submission is accepted").job.id
+    }
+
+    pub(crate) fn content(&self, product: &ProductId, key: &str, body: &str) -> Content {
         let text = format!("---\nidempotencyKey: {key}\nengine: echo\n---\n{body}\n");
         let terms = Submitting {
-            product: self.product.clone(),
+            product: product.clone(),
             submitted_by: "ci".into(),
             now: self.clock.now(),
             auto_key: self.ids.mint(),
@@ -149,9 +169,7 @@ impl Field {
             dev_engine: None,
         };
         let submission = Submission::from_markdown(text.as_bytes()).unwrap();
-        let content: Content = normalise(&submission, &terms).unwrap().content;
-        let receipt = self.ledgers[0].submit(&self.product, &content, &Actor::user("ada")).await;
-        receipt.unwrap().done().expect("a fresh submission is accepted").job.id
+        normalise(&submission, &terms).unwrap().content
     }
 
     async fn is_taken(&self, job: JobId) -> bool {

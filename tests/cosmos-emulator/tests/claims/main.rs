@@ -3,6 +3,8 @@
 //! here; `cargo bench --profile dev -p cosmos-emulator` runs a thousand.
 
 #[cfg(test)]
+mod cycle;
+#[cfg(test)]
 mod field;
 
 #[cfg(test)]
@@ -15,8 +17,7 @@ const ROUNDS: usize = 25;
 #[cfg(test)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_64_claimers_one_wins_and_knows_it_though_replies_are_lost() {
-    let field = Field::new().await;
-    let told = field.rounds(Rule::Ledger, ROUNDS).await;
+    let told = Field::new().await.rounds(Rule::Ledger, ROUNDS).await;
     println!("{told}");
     assert_eq!((told.exactly_one, told.nobody, told.several), (ROUNDS, 0, 0), "{told}");
     assert!(told.lost_replies > 0, "no reply was lost");
@@ -25,8 +26,7 @@ async fn of_64_claimers_one_wins_and_knows_it_though_replies_are_lost() {
 #[cfg(test)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_takes_a_refused_write_for_lost_loses_winners() {
-    let field = Field::new().await;
-    let told = field.rounds(Rule::Naive, ROUNDS).await;
+    let told = Field::new().await.rounds(Rule::Naive, ROUNDS).await;
     println!("{told}");
     assert!(told.nobody > 0, "{told}");
 }

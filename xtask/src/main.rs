@@ -35,7 +35,7 @@ cargo xtask <verb>
   fmt [--fix]   check the formatting, or mend it
   lint          clippy and rustdoc, warnings are errors
   setup         install what tests need: nats-server and Azurite, pinned by digest, into target/tools
-  journeys      the stories of a fleet over a real server, in one process and apart
+  journeys      the stories of a fleet over a real server, in one process and apart, and on an emulated account
   tests         all tests, after setup and without the other checks
   stack         docker-compose.yml in containers, where there is a Docker engine
   schemas       write the documents in schemas/ as the code says

@@ -100,7 +100,7 @@ pub(crate) const TESTS: Step = Step {
     kind: Kind::Tests,
 };
 
-/// The stories of a fleet over a real server, in one process and apart.
+/// The stories of a fleet over a real server, in one process and apart, and on an emulated account.
 pub(crate) const JOURNEYS: Step = Step {
     name: "journeys",
     verb: "journeys",
@@ -114,6 +114,8 @@ pub(crate) const JOURNEYS: Step = Step {
         "journeys_over_nats",
         "--test",
         "journeys_apart",
+        "--test",
+        "journeys_over_cosmos",
     ],
     kind: Kind::Waiting,
 };

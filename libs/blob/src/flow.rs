@@ -307,15 +307,16 @@ struct Rest {
 }
 
 impl Rest {
-    /// Begins to read the next piece, if there is one.
+    /// Begins to read the next piece, if there is one. The room for it is taken here, by the few
+    /// threads that give it back, not by the many that read: each of those would keep some.
     #[expect(clippy::disallowed_methods, reason = "as any reading of a file; it ends by itself")]
     fn ahead(self) -> Option<Ahead> {
-        (!self.part.is_empty()).then(|| tokio::task::spawn_blocking(|| self.piece()))
+        let most = (self.part.end - self.part.start).min(PIECE);
+        let room = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
+        (most > 0).then(|| tokio::task::spawn_blocking(move || self.piece(room, most)))
     }
 
-    fn piece(mut self) -> io::Result<(Vec<u8>, Self)> {
-        let most = (self.part.end - self.part.start).min(PIECE);
-        let mut piece = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
+    fn piece(mut self, mut piece: Vec<u8>, most: u64) -> io::Result<(Vec<u8>, Self)> {
         self.file.seek(SeekFrom::Start(self.part.start))?;
         (&self.file).take(most).read_to_end(&mut piece)?;
         if piece.is_empty() {

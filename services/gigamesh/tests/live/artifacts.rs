@@ -17,8 +17,10 @@ const MIB: u64 = 1 << 20;
 /// What is brought. The bound below does not depend on it: memory that grew with the bytes would
 /// pass it long before their end.
 const SIZE: u64 = 256 * MIB;
-/// The most that the process may ever have had in memory.
-const MOST_KIB: u64 = 100 << 10;
+/// The most that the process may ever have had in memory beside the pages of its own binary, of
+/// which a build for tests has more than twice as many as the one that people run. Together they
+/// stay below 100 MB there.
+const MOST_KIB: u64 = 64 << 10;
 
 #[tokio::test]
 async fn a_large_artifact_passes_through_a_small_process_both_ways() {
@@ -48,7 +50,7 @@ async fn a_large_artifact_passes_through_a_small_process_both_ways() {
     let again = dev.ask(&ask).await.unwrap().link;
     assert_ne!(again, linked.link, "a fresh link each time");
     half_read(&dev, &again).await;
-    let most = dev.most_kib();
+    let most = dev.most_kib_of_its_own();
     assert!(most < MOST_KIB, "it had {most} KiB in memory");
     assert_eq!(dev.stop().await, Some(0));
 }

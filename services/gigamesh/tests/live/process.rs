@@ -89,11 +89,15 @@ impl Running {
         &self.link
     }
 
-    /// The most memory that it ever had, as the operating system counted it.
-    pub(crate) fn most_kib(&self) -> u64 {
+    /// The most memory that it ever had, as the operating system counted it, without the pages of
+    /// files, which are its binary's.
+    pub(crate) fn most_kib_of_its_own(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", pid(&self.child))).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        let kib = |name: &str| -> u64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        kib("VmHWM:") - kib("RssFile:")
     }
 
     pub(crate) async fn submit(&self, file: &str) -> Result<Receipt, CallError> {

@@ -2,6 +2,7 @@
 //! own; `manifest` makes it and `job` carries it.
 
 mod frozen;
+mod snapshot;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +11,6 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::{Map, Value};
 
 use crate::capability::Capability;
 use crate::grammar::{Glob, Span};
@@ -19,13 +19,14 @@ use crate::money::MicroUsd;
 use crate::time::Timestamp;
 
 pub use frozen::Frozen;
+pub use snapshot::ManifestSnapshot;
 
 /// The normalised submission, as every attempt at the job sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Content {
     pub idempotency_key: Key,
-    pub manifest_snapshot: Map<String, Value>,
+    pub manifest_snapshot: ManifestSnapshot,
     pub body_md: String,
     pub content_hash: String,
     pub kind: Kind,

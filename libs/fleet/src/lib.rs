@@ -47,8 +47,8 @@ pub use board::{Board, Candidate, Known};
 pub use budget::{AppliesTo, Budget, BudgetCommand, BudgetEvent, Reservation, Standing, Window};
 pub use capability::{Capability, NotACapability, unmet};
 pub use content::{
-    Backoff, Ceiling, CommandLine, Content, DepsMode, EngineClass, Frozen, Kind, NotABackoff,
-    OnDepFailure, Priority, ProfileRef, RetryClass, RetryPolicy, ReviewPolicy,
+    Backoff, Ceiling, CommandLine, Content, DepsMode, EngineClass, Frozen, Kind, ManifestSnapshot,
+    NotABackoff, OnDepFailure, Priority, ProfileRef, RetryClass, RetryPolicy, ReviewPolicy,
 };
 pub use control::{Control, ControlCommand, ControlEvent};
 pub use dependency::{DepsView, GRAPH_LIMIT, GraphTooLarge, Walk, satisfies};

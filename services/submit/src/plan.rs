@@ -39,7 +39,7 @@ impl Submit {
             outcome: word(&plan.outcome).to_owned(),
             job_id: accepted.job,
             idempotency_key: content.idempotency_key.clone(),
-            manifest: Value::Object(content.manifest_snapshot.clone()),
+            manifest: Value::Object(content.manifest_snapshot.fields()),
             content_hash: content.content_hash.clone(),
             unknown_deps: plan.unknown_deps.iter().filter_map(named).collect(),
             cycle: plan.cycle,

@@ -41,7 +41,7 @@ fn stands_again(accepted: &Accepted) {
     if !accepted.children.is_empty() {
         return;
     }
-    let mut again = accepted.content.manifest_snapshot.clone();
+    let mut again = accepted.content.manifest_snapshot.fields();
     again.insert("bodyMd".into(), accepted.content.body_md.as_str().into());
     let again = Value::Object(again).to_string();
     let read = Submission::from_json(again.as_bytes());

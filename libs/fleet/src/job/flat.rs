@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{CancelRequest, Claimed, DoneOp, FencedBy, Job, Used};
 use crate::capability::Capability;
 use crate::content::{
-    Ceiling, CommandLine, Content, DepsMode, EngineClass, Kind, OnDepFailure, Priority, ProfileRef,
-    RetryPolicy, ReviewPolicy,
+    Ceiling, CommandLine, Content, DepsMode, EngineClass, Kind, ManifestSnapshot, OnDepFailure,
+    Priority, ProfileRef, RetryPolicy, ReviewPolicy,
 };
 use crate::event::Entry;
 use crate::grammar::Glob;
@@ -65,7 +65,7 @@ side_by_side! {
     }
     content: Content {
         idempotency_key: Key,
-        manifest_snapshot: Map<String, Value>,
+        manifest_snapshot: ManifestSnapshot,
         body_md: String,
         content_hash: String,
         kind: Kind,

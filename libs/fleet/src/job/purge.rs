@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::content::{Content, DepsMode, Kind, OnDepFailure, Priority, ReviewPolicy};
+use crate::content::{
+    Content, DepsMode, Kind, ManifestSnapshot, OnDepFailure, Priority, ReviewPolicy,
+};
 use crate::id::{Epoch, JobId, Key, ProductId};
 use crate::job::evolve::{Change, Event};
 use crate::job::wish::Wish;
@@ -129,7 +131,7 @@ impl Tombstone {
     fn content(&self) -> Content {
         Content {
             idempotency_key: self.idempotency_key.clone(),
-            manifest_snapshot: serde_json::Map::new(),
+            manifest_snapshot: ManifestSnapshot::default(),
             body_md: String::new(),
             content_hash: self.content_hash.clone(),
             kind: Kind::Leaf,

@@ -156,7 +156,7 @@ const fn list(name: &'static str, of: Leaf, most: usize, order: Order) -> Key {
 
 /// The key that is written so: in camel case or, the same key, in kebab case.
 pub(crate) fn find(keys: &'static [Key], written: &str) -> Option<&'static Key> {
-    keys.iter().find(|key| key.name == written || kebab(key.name) == written)
+    keys.iter().find(|key| key.name == written || kebab(key.name).eq(written.chars()))
 }
 
 /// The known key that somebody who wrote this may have meant.
@@ -188,15 +188,12 @@ pub(crate) fn unknown(written: &str, nearest: Option<&str>) -> String {
     }
 }
 
-pub(crate) fn kebab(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            out.push('-');
-        }
-        out.push(letter.to_ascii_lowercase());
-    }
-    out
+/// The same name with its words apart: `onDepFailure` as `on-dep-failure`.
+pub(crate) fn kebab(name: &str) -> impl Iterator<Item = char> + '_ {
+    name.chars().flat_map(|letter| {
+        let hyphen = letter.is_ascii_uppercase().then_some('-');
+        hyphen.into_iter().chain([letter.to_ascii_lowercase()])
+    })
 }
 
 /// Levenshtein's: insertions, deletions and replacements of characters.

@@ -20,7 +20,7 @@ fn object<'a>(keys: impl Iterator<Item = &'a Key>) -> Json {
     let mut properties = Map::new();
     for key in keys {
         let form = form(&key.form);
-        properties.insert(kebab(key.name), form.clone());
+        properties.insert(kebab(key.name).collect(), form.clone());
         properties.insert(key.name.to_owned(), form);
     }
     json!({ "type": "object", "properties": properties, "additionalProperties": false })

@@ -191,7 +191,7 @@ fn not_before_is_resolved_in_the_record_and_kept_in_the_content() {
     let now: Timestamp = NOW.parse().unwrap();
     let hours = std::time::Duration::from_hours(2);
     assert_eq!(at("2h").content.not_before, Some(now.plus(hours)));
-    assert_eq!(at("2h").content.manifest_snapshot["notBefore"], "2h");
+    assert_eq!(at("2h").content.manifest_snapshot.fields()["notBefore"], "2h");
     let past = at("2020-01-01T00:00:00Z");
     assert_eq!((past.content.not_before, past.warnings.len()), (Some(now), 1));
     let later = Terms { now: now.plus(hours), ..terms() };
@@ -330,7 +330,7 @@ proptest! {
         let mut sent = Json::Object(manifest);
         sent["bodyMd"] = body.clone().into();
         let first = object(&sent, &terms()).unwrap();
-        let mut again = Json::Object(first.content.manifest_snapshot.clone());
+        let mut again = Json::Object(first.content.manifest_snapshot.fields());
         again["bodyMd"] = body.into();
         let second = object(&again, &terms()).unwrap();
         prop_assert_eq!(&first.content, &second.content);

@@ -132,7 +132,7 @@ pub(crate) fn bidder(number: u8) -> Bidder {
 pub(crate) fn content(number: u8, version: u8, deps: &[u8]) -> Content {
     Content {
         idempotency_key: key(number),
-        manifest_snapshot: serde_json::Map::new(),
+        manifest_snapshot: fleet::ManifestSnapshot::default(),
         body_md: "work".into(),
         content_hash: format!("v{version}"),
         kind: Kind::Leaf,

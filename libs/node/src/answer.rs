@@ -7,6 +7,7 @@ use ledger::{LedgerError, Outcome};
 use protocol::{Answered, Ask, Code, Envelope, Header, Headers, MOST_WORDS, Problem};
 use serde::Serialize;
 use serde_json::Value;
+use store::Full;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -122,6 +123,9 @@ pub fn problem_of(error: &LedgerError, request_id: Uuid) -> Box<Problem> {
     let (code, reason) = match error {
         LedgerError::Unavailable(away) if ReadOnly::is_behind(away) => {
             (Code::Unavailable, Some("store_generation"))
+        }
+        LedgerError::Unavailable(away) if Full::is_behind(away) => {
+            (Code::Unavailable, Some("store_full"))
         }
         LedgerError::Unavailable(_) => (Code::Unavailable, Some("store")),
         LedgerError::BusAway(_) => (Code::Unavailable, Some("bus")),

@@ -33,7 +33,7 @@ pub use database::{CosmosAccess, CosmosChoice, NoDatabase};
 pub use durability::{Durability, Sync};
 pub use look::{Look, Standing, Streams};
 pub use reach::Reach;
-pub use safe::{Losses, ReadOnly, Safe};
+pub use safe::{Notice, ReadOnly, Room, Safe};
 
 /// What carries messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,9 @@ pub struct Making {
     pub partitions: usize,
     /// Says that whatever is missing is gone for good.
     pub new_generation: bool,
+    /// The most that the records of each kind may take; zero is without bound, nothing said as it
+    /// was.
+    pub most_bytes: Option<u64>,
 }
 
 /// Why a provider is not there; the cause says what to do.
@@ -108,7 +111,9 @@ pub struct Kept {
     /// Takes no writes while something of it is lost.
     pub store: Arc<dyn Store>,
     pub durability: Durability,
-    pub losses: Losses,
+    pub losses: Notice,
+    /// With little of it left no new jobs are taken.
+    pub room: Room,
     pub bill: Bill,
 }
 
@@ -167,8 +172,10 @@ pub async fn store(
     monitors: &[String],
     process: &Process,
 ) -> Result<Kept, NotOpened> {
-    let (losses, bill) = (Losses::default(), Bill::default());
-    let kept = |store, durability| Kept { store, durability, losses, bill };
+    let kept = |store, durability| {
+        let (losses, room) = (Notice::default(), Room::default());
+        Kept { store, durability, losses, room, bill: Bill::default() }
+    };
     match choice {
         StoreChoice::Memory => Ok(kept(Arc::new(store::Memory::new()), Durability::Nothing)),
         StoreChoice::Embedded(folder) => {

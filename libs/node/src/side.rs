@@ -168,6 +168,9 @@ impl Side {
         if let Some(lost) = kept.losses.told() {
             said += &format!("lost {lost}\n");
         }
+        if let Some(scarce) = kept.room.scarce.told() {
+            said += &format!("scarce {scarce}\n");
+        }
         let fine = failing.is_empty();
         plain(if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, said)
     }
@@ -181,6 +184,8 @@ impl Side {
         );
         text += &self.tally.printed();
         let mut numbers = vec![("inbox_losses_total", "counter", self.node.bus.lost())];
+        let scarce = u64::from(self.records.1.room.scarce.told().is_some());
+        numbers.push(("store_scarce", "gauge", scarce));
         numbers.extend(self.records.0.counted());
         text + &printed(&numbers)
     }

@@ -10,7 +10,7 @@ use store::Kind;
 use crate::buckets::{Bucket, Buckets, CONTROL, CONTROL_SUBJECT, Control, MOST_PARTITIONS, names};
 use crate::link::{Link, Options};
 use crate::trouble::{Fault, Trouble};
-use crate::verify;
+use crate::{room, verify};
 
 /// The server allows no more.
 const MOST_REPLICAS: usize = 5;
@@ -25,11 +25,14 @@ pub struct Plan {
     pub replicas: usize,
     /// Says that whatever is missing is gone for good.
     pub new_generation: bool,
+    /// The most that the records of each kind may take, evenly over its buckets; zero is without
+    /// bound. Nothing said: as it was, and on new servers without bound.
+    pub most_bytes: Option<u64>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { partitions: 8, replicas: 1, new_generation: false }
+        Self { partitions: 8, replicas: 1, new_generation: false, most_bytes: None }
     }
 }
 
@@ -63,6 +66,7 @@ pub async fn init(
         return Err(Trouble::Faults(lost));
     }
     make(&link, &missing, plan.replicas).await?;
+    room::bound(&link, kinds, plan).await?;
     let known = before.as_ref().map(|b| (b.generation.clone(), b.buckets.clone()));
     let (old, mut made) = known.unwrap_or_default();
     made.extend(all);
@@ -83,7 +87,8 @@ pub async fn init(
 fn check(plan: Plan) -> Result<(), Trouble> {
     let most = usize::try_from(MOST_PARTITIONS).unwrap_or(usize::MAX);
     within("partitions", plan.partitions, most)?;
-    within("replicas", plan.replicas, MOST_REPLICAS)
+    within("replicas", plan.replicas, MOST_REPLICAS)?;
+    room::check(plan)
 }
 
 fn within(what: &'static str, wanted: usize, most: usize) -> Result<(), Trouble> {

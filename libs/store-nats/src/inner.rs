@@ -16,7 +16,8 @@ pub fn asked_to_open(kinds: &[Kind], partitions: usize) -> Vec<String> {
     let all = all_names(kinds, partitions).into_iter().map(|name| Bucket::new(name, 0));
     let looks = all.map(|bucket| format!("{API}.STREAM.INFO.{}", bucket.stream));
     let control = format!("{API}.STREAM.MSG.GET.{}", control.stream);
-    looks.chain([format!("{API}.STREAM.NAMES"), control]).collect()
+    let all = ["NAMES", "LIST"].map(|what| format!("{API}.STREAM.{what}"));
+    looks.chain(all).chain([control]).collect()
 }
 
 /// By whoever reads records of one kind.
@@ -45,7 +46,10 @@ pub fn asked_to_make(kinds: &[Kind], partitions: usize) -> Vec<String> {
     let mut asked = asked_to_open(kinds, partitions);
     asked.push(Bucket::new(CONTROL.to_owned(), 0).subjects());
     let all = all_names(kinds, partitions).into_iter().map(|name| Bucket::new(name, 0));
-    asked.extend(all.map(|bucket| format!("{API}.STREAM.CREATE.{}", bucket.stream)));
+    let made = |bucket: Bucket| {
+        ["CREATE", "UPDATE"].map(|what| format!("{API}.STREAM.{what}.{}", bucket.stream))
+    };
+    asked.extend(all.flat_map(made));
     asked
 }
 

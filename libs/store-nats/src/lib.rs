@@ -8,6 +8,7 @@ mod inner;
 mod link;
 mod read;
 mod report;
+mod room;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use init::{Plan, init};
 pub use inner::{asked_to_make, asked_to_open, asked_to_read, asked_to_write};
 pub use link::Options;
 pub use report::{BucketState, Report, SyncMode, sync_modes};
+pub use room::Fullest;
 pub use trouble::{Fault, Trouble};
 
 /// The largest value with a server's default settings: its longest message is 1 MiB, headers
@@ -103,6 +105,15 @@ impl NatsKv {
     /// When the server cannot be asked.
     pub async fn losses(&self) -> Result<Vec<Fault>, Trouble> {
         verify::losses(&self.link, &self.buckets).await
+    }
+
+    /// The bucket that is nearest to its bound; nothing where none has one. Cheap enough for every
+    /// second.
+    ///
+    /// # Errors
+    /// When the server cannot be asked.
+    pub async fn fullest(&self) -> Result<Option<Fullest>, Trouble> {
+        room::fullest(&self.link, &self.buckets).await
     }
 
     /// What `doctor` and readiness tell: server, sync mode, replicas and the state of each bucket,

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::buckets::{Bucket, Buckets};
 use crate::link::{Link, Options};
+use crate::room::{self, Fullest};
 use crate::trouble::{Fault, Trouble};
 use crate::verify;
 
@@ -32,6 +33,8 @@ pub struct Report {
     /// Of each server whose monitoring was named; the weakest counts.
     pub sync: Vec<(String, SyncMode)>,
     pub buckets: Vec<BucketState>,
+    /// The one that is nearest to its bound, where any has one.
+    pub fullest: Option<Fullest>,
     /// What is set otherwise than it must be, or missing.
     pub faults: Vec<Fault>,
 }
@@ -78,6 +81,7 @@ pub(crate) async fn report(link: &Link, buckets: &Buckets) -> Result<Report, Tro
         replicas: control.replicas,
         sync,
         buckets: states.into_iter().flatten().collect(),
+        fullest: room::fullest(link, buckets).await?,
         faults: verify::faults(link, buckets, control).await?,
     })
 }

@@ -3,6 +3,7 @@
 
 mod killed;
 mod opening;
+mod room;
 
 use std::sync::Arc;
 

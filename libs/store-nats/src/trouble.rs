@@ -74,8 +74,6 @@ pub(crate) enum Reason {
     NoStream(String),
     #[error("NATS said neither yes nor no to a write of {subject}: {said}")]
     NoAnswer { subject: String, said: String },
-    #[error("the bucket {0} takes no more: it is full")]
-    Full(String),
     #[error("NATS did not answer a read of {0}")]
     NoRead(String, #[source] store::Cause),
     #[error("every replica of the bucket {0} that answers is behind its leader")]

@@ -5,7 +5,7 @@ use async_nats::client::{Request, RequestErrorKind};
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use serde::Deserialize;
-use store::{MAX_VALUE, Put, Revision, StoreError};
+use store::{Full, MAX_VALUE, Put, Revision, StoreError};
 
 use crate::buckets::Bucket;
 use crate::link::Link;
@@ -129,7 +129,7 @@ async fn full(link: &Link, bucket: &Bucket, subject: String, expected: u64) -> S
 /// as before is it certain that nothing was written.
 fn no_room(bucket: &Bucket, subject: &str, stands: bool) -> StoreError {
     if stands {
-        return unavailable(Reason::Full(bucket.name.clone()));
+        return Full(format!("the bucket {} takes no more", bucket.name).into()).into();
     }
     unknown(subject, &"storing failed")
 }

@@ -5,6 +5,7 @@ mod broken;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod faulty;
+mod full;
 mod key;
 mod memory;
 mod revision;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 
 pub use broken::Broken;
 pub use faulty::{Faults, Faulty, Injected};
+pub use full::Full;
 pub use key::{BadKey, Key, Kind, LONGEST_PART, Scope, Spread, check_part};
 pub use memory::Memory;
 pub use revision::{BadRevision, Revision};

@@ -28,7 +28,8 @@ pub enum Data {
 }
 
 /// One server is all that a fleet of one process has.
-const ALONE: Making = Making { replicas: 1, partitions: 8, new_generation: false };
+const ALONE: Making =
+    Making { replicas: 1, partitions: 8, new_generation: false, most_bytes: None };
 
 impl Data {
     #[must_use]

@@ -17,6 +17,7 @@ use crate::place::Identity;
 use crate::reach::Credentials;
 use crate::say::Say;
 use crate::serve::{NATS, StoreName};
+use crate::size;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 use crate::trust::Trust;
@@ -60,6 +61,11 @@ struct Init {
     cosmos: CosmosKey,
     #[command(flatten)]
     identity: Identity,
+    /// The most that the records of each kind may take on each server, like 4GiB; 0 is without
+    /// bound. Before they do, no new jobs are taken, so that those that run can end; said again
+    /// with more, there is room again
+    #[arg(long, env = "GIGAMESH_MAX_BYTES", value_name = "SIZE", value_parser = size::read)]
+    max_bytes: Option<u64>,
     /// Say that whatever is missing is gone for good, and begin anew
     #[arg(long)]
     new_generation: bool,
@@ -126,9 +132,10 @@ impl Init {
             Some(StoreName::Nats) | None => {}
         }
         let process = process("gigamesh-admin");
-        let Self { nats, credentials, replicas, partitions, new_generation, trust, .. } = self;
+        let Self { nats, credentials, replicas, partitions, new_generation, .. } = self;
+        let (max_bytes, trust) = (self.max_bytes, self.trust);
         let reach = credentials.at(&nats);
-        let making = Making { replicas, partitions, new_generation };
+        let making = Making { replicas, partitions, new_generation, most_bytes: max_bytes };
         let durability = Durability::of(&open::syncs(&reach, &trust.monitors).await, replicas);
         trust.admit(durability)?;
         open::make(&reach, making, &process).await?;

@@ -102,7 +102,8 @@ impl Bench {
         let system = Arc::new(System::start());
         let (clock, ids) = (Arc::clone(&system), system);
         let process = Process { name: String::from("bench"), clock, ids, tasks: Tasks::default() };
-        let making = Making { replicas: self.replicas, partitions: 8, new_generation: false };
+        let replicas = self.replicas;
+        let making = Making { replicas, partitions: 8, new_generation: false, most_bytes: None };
         let url = options.nats.clone().unwrap_or_default();
         let made = open::make_if_new(&url.into(), making, &process).await;
         let unfit = |error| Trouble::failed("the server cannot be used").caused_by(&error);

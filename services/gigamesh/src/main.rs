@@ -22,6 +22,7 @@ mod say;
 mod secret;
 mod serve;
 mod signals;
+mod size;
 mod surroundings;
 mod trouble;
 mod trust;

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use super::safe::Safe;
 use super::{
-    Bill, Charge, CosmosAccess, CosmosChoice, Durability, Kept, Losses, NotOpened, Process,
+    Bill, Charge, CosmosAccess, CosmosChoice, Durability, Kept, NotOpened, Notice, Process, Room,
 };
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -37,12 +37,12 @@ pub struct Account {
 pub(super) async fn store(choice: &CosmosChoice, process: &Process) -> Result<Kept, NotOpened> {
     let store = patiently(choice).await.map_err(not_opened)?;
     info!(generation = store.generation(), regions = store.regions(), "store open");
-    let (store, losses) = (Arc::new(store), Losses::default());
+    let (store, losses) = (Arc::new(store), Notice::default());
     let durability = Durability::Majority(store.regions());
     process.tasks.spawn("generation", watch(Arc::clone(&store), losses.clone(), process.clone()));
     let bill = bill_of(Arc::clone(&store));
-    let store = Arc::new(Safe::over(store, losses.clone()));
-    Ok(Kept { store, durability, losses, bill })
+    let store = Arc::new(Safe::over(store, losses.clone(), Room::default()));
+    Ok(Kept { store, durability, losses, room: Room::default(), bill })
 }
 
 fn bill_of(store: Arc<Cosmos>) -> Bill {
@@ -95,7 +95,7 @@ async fn patiently(choice: &CosmosChoice) -> Result<Cosmos, Trouble> {
 
 /// Whether the store is still the one that was opened, again and again. That the account does not
 /// answer says nothing about it.
-async fn watch(store: Arc<Cosmos>, losses: Losses, process: Process) -> Result<(), Infallible> {
+async fn watch(store: Arc<Cosmos>, losses: Notice, process: Process) -> Result<(), Infallible> {
     loop {
         tokio::select! {
             biased;

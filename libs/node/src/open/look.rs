@@ -31,6 +31,9 @@ pub struct Standing {
     pub documents: u64,
     /// Buckets of which some replica is behind its leader, or that have none.
     pub behind: Vec<String>,
+    /// The bucket that is nearest to its bound, and whether new jobs are refused for it; nothing
+    /// where none has one.
+    pub fullest: Option<(bool, String)>,
     /// Each stream with its messages; nothing where they are not as they are to be.
     pub streams: Vec<(&'static str, u64)>,
     /// What is missing or set otherwise, of buckets, streams and the server.

@@ -19,8 +19,8 @@ use tracing::{error, info, warn};
 
 use super::safe::Safe;
 use super::{
-    Bill, Durability, Kept, Look, Losses, Making, NotOpened, Process, Reach, Standing, Streams,
-    Sync,
+    Bill, Durability, Kept, Look, Making, NotOpened, Notice, Process, Reach, Room, Standing,
+    Streams, Sync,
 };
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -28,6 +28,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// What is acknowledged after a loss was acknowledged by a store that has it; so soon at latest
 /// nothing more is.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Of a thousand parts of a bucket, those that new jobs may take; the rest is for jobs that run.
+const SCARCE: u64 = 900;
 /// For those who look once and do not wait for a server to come.
 const PATIENCE: Duration = Duration::from_secs(5);
 const ASKS: u32 = 100;
@@ -88,21 +90,28 @@ pub(super) async fn store(
     let store = Arc::new(store.map_err(not_opened)?);
     info!(generation = store.generation(), "store open");
     let durability = Durability::of(&syncs(reach, monitors).await, store.replicas());
-    let losses = Losses::default();
-    process.tasks.spawn("generation", watch(Arc::clone(&store), losses.clone(), process.clone()));
-    let store = Arc::new(Safe::over(store, losses.clone()));
-    Ok(Kept { store, durability, losses, bill: Bill::default() })
+    let (losses, room) = (Notice::default(), Room::default());
+    let seen = (losses.clone(), room.clone());
+    process.tasks.spawn("generation", watch(Arc::clone(&store), seen, process.clone()));
+    let store = Arc::new(Safe::over(store, losses.clone(), room.clone()));
+    Ok(Kept { store, durability, losses, room, bill: Bill::default() })
 }
 
-/// Whether the store is still the one that was opened, again and again. That a server is away
-/// says nothing about it.
-async fn watch(store: Arc<NatsKv>, losses: Losses, process: Process) -> Result<(), Infallible> {
+/// Whether the store is still the one that was opened, and has room, again and again. That a server
+/// is away says nothing about it.
+async fn watch(
+    store: Arc<NatsKv>,
+    (losses, room): (Notice, Room),
+    process: Process,
+) -> Result<(), Infallible> {
     loop {
         tokio::select! {
             biased;
             () = process.tasks.stopped() => return Ok(()),
             () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = room.taken() => {}
         }
+        look_for_room(&store, &room.scarce).await;
         let Ok(lost) = store.losses().await else { continue };
         let told = (!lost.is_empty()).then(|| Trouble::Faults(lost).to_string());
         match (losses.set(told.as_deref()), told) {
@@ -110,6 +119,19 @@ async fn watch(store: Arc<NatsKv>, losses: Losses, process: Process) -> Result<(
             (true, None) => warn!("the store is whole again"),
             (false, _) => {}
         }
+    }
+}
+
+async fn look_for_room(store: &NatsKv, scarce: &Notice) {
+    let Ok(fullest) = store.fullest().await else { return };
+    let told = fullest.filter(|fullest| fullest.permille() >= SCARCE).map(|it| it.to_string());
+    // Which bucket, and how little, changes from look to look.
+    let was_scarce = scarce.told().is_some();
+    scarce.set(told.as_deref());
+    match (was_scarce, told) {
+        (false, Some(told)) => error!(told, "no new jobs are taken: there is little room left"),
+        (true, None) => warn!("there is room again"),
+        (true, Some(_)) | (false, None) => {}
     }
 }
 
@@ -147,8 +169,8 @@ pub(super) async fn make(
     process: &Process,
 ) -> Result<(), NotOpened> {
     make_streams(reach, making.replicas, process).await?;
-    let Making { replicas, partitions, new_generation } = making;
-    let plan = Plan { partitions, replicas, new_generation };
+    let Making { replicas, partitions, new_generation, most_bytes } = making;
+    let plan = Plan { partitions, replicas, new_generation, most_bytes };
     let generation = process.ids.mint().to_string();
     let options = options(reach, &[]);
     let made = store_nats::init(&options, plan, &KINDS, &generation);
@@ -212,6 +234,7 @@ pub(super) async fn look(
         replicas: report.replicas,
         buckets: report.buckets.len(),
         documents: report.buckets.iter().map(|bucket| bucket.keys).sum(),
+        fullest: report.fullest.map(|it| (it.permille() >= SCARCE, it.to_string())),
         behind: report.buckets.iter().filter(|b| is_behind(b)).map(|b| b.name.clone()).collect(),
         streams,
         faults,

@@ -1,17 +1,22 @@
 //! A store of which something was lost is read and no more, until a person has said what is to
-//! become of it. Looks at no server: whoever does sets what is lost.
+//! become of it. One that has little room left takes no new job, so that those that run can end.
+//! Looks at no server: whoever does sets what was seen.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use store::{Cursor, Expect, Key, Page, Put, Revision, Scope, Store, StoreError, Versioned};
+use fleet::Job;
+use ledger::Placed;
+use store::{Cursor, Expect, Full, Key, Page, Put, Revision, Scope, Store, StoreError, Versioned};
+use tokio::sync::Notify;
 
-/// What was seen to be lost since a store was opened.
+/// What was seen of a store since it was opened.
 #[derive(Clone, Debug, Default)]
-pub struct Losses(Arc<Mutex<Option<Arc<str>>>>);
+pub struct Notice(Arc<Mutex<Option<Arc<str>>>>);
 
-impl Losses {
+impl Notice {
     /// Nothing, or all of it in words.
     #[must_use]
     pub fn told(&self) -> Option<Arc<str>> {
@@ -19,11 +24,43 @@ impl Losses {
     }
 
     /// Says whether that is news.
-    pub fn set(&self, lost: Option<&str>) -> bool {
+    pub fn set(&self, seen: Option<&str>) -> bool {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = told.as_deref() != lost;
-        *told = lost.map(Arc::from);
+        let is_news = told.as_deref() != seen;
+        *told = seen.map(Arc::from);
         is_news
+    }
+}
+
+/// How little room there is, as far as was seen, and how much was taken since.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    /// Nothing, or which part of the store is nearly full.
+    pub scarce: Notice,
+    taken: Arc<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: AtomicUsize,
+    much: Notify,
+}
+
+/// So many bytes of new jobs, and it is time to look again: a small part of what is kept free.
+const MUCH: usize = 256 << 10;
+
+impl Room {
+    fn take(&self, bytes: usize) {
+        let before = self.taken.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes >= MUCH {
+            self.taken.bytes.store(0, Ordering::Relaxed);
+            self.taken.much.notify_one();
+        }
+    }
+
+    /// Resolves once so much was taken that what was seen before may no longer be so.
+    pub async fn taken(&self) {
+        self.taken.much.notified().await;
     }
 }
 
@@ -46,22 +83,36 @@ impl ReadOnly {
     }
 }
 
-/// Round any store; writes pass only while nothing is lost.
+/// Round any store; writes pass only while nothing is lost, new jobs only while there is room.
 #[derive(Debug)]
 pub struct Safe {
     store: Arc<dyn Store>,
-    losses: Losses,
+    losses: Notice,
+    room: Room,
 }
 
 impl Safe {
     #[must_use]
-    pub fn over(store: Arc<dyn Store>, losses: Losses) -> Self {
-        Self { store, losses }
+    pub fn over(store: Arc<dyn Store>, losses: Notice, room: Room) -> Self {
+        Self { store, losses, room }
     }
 
     fn whole(&self) -> Result<(), StoreError> {
         let lost = self.losses.told();
         lost.map_or(Ok(()), |lost| Err(StoreError::Unavailable(Box::new(ReadOnly(lost)))))
+    }
+
+    /// What is left is kept for what has begun.
+    fn roomy(&self, key: &Key, (bytes, expect): (usize, &Expect)) -> Result<(), StoreError> {
+        if key.kind() != Job::KIND || *expect != Expect::Absent {
+            return Ok(());
+        }
+        let Some(scarce) = self.room.scarce.told() else {
+            self.room.take(bytes);
+            return Ok(());
+        };
+        let told = format!("{scarce}; the rest is kept for jobs that run. Give it more room");
+        Err(Full(told.into()).into())
     }
 }
 
@@ -73,6 +124,7 @@ impl Store for Safe {
 
     async fn put(&self, key: &Key, value: Bytes, expect: &Expect) -> Result<Put, StoreError> {
         self.whole()?;
+        self.roomy(key, (value.len(), expect))?;
         self.store.put(key, value, expect).await
     }
 
@@ -93,15 +145,16 @@ impl Store for Safe {
 
 #[cfg(test)]
 mod tests {
-    use store::{Kind, Spread};
+    use fleet::Run;
 
     use super::*;
 
     #[tokio::test]
     async fn a_store_that_lost_something_is_read_and_takes_no_write_until_it_is_whole_again() {
-        let losses = Losses::default();
-        let store = Safe::over(Arc::new(store::Memory::new()), losses.clone());
-        let key = Key::new(Kind { name: "jobs", spread: Spread::Whole }, "p", "j").unwrap();
+        let losses = Notice::default();
+        let memory = Arc::new(store::Memory::new());
+        let store = Safe::over(memory, losses.clone(), Room::default());
+        let key = Key::new(Job::KIND, "p", "j").unwrap();
         let put = || store.put(&key, "one".into(), &Expect::Absent);
         let Ok(Put::Written(at)) = put().await else { panic!("it is whole") };
         assert!(losses.set(Some("a bucket")));
@@ -113,6 +166,31 @@ mod tests {
         assert!(store.get(&key).await.unwrap().is_some(), "what is there is still read");
         losses.set(None);
         assert!(matches!(store.remove(&key, &at).await, Ok(Put::Written(_))));
+    }
+
+    #[tokio::test]
+    async fn what_room_is_left_is_for_jobs_that_run() {
+        let room = Room::default();
+        let memory = Arc::new(store::Memory::new());
+        let store = Safe::over(memory, Notice::default(), room.clone());
+        let put = async |kind, id: &str, expect: &Expect| {
+            store.put(&Key::new(kind, "p", id).unwrap(), "one".into(), expect).await
+        };
+        let Ok(Put::Written(at)) = put(Job::KIND, "first", &Expect::Absent).await else {
+            panic!("there is room")
+        };
+        room.scarce.set(Some("the bucket x holds 15 of 16 MiB"));
+        let refused = put(Job::KIND, "second", &Expect::Absent).await.unwrap_err();
+        assert!(Full::is_behind(&refused), "{refused:?}");
+        assert!(matches!(put(Job::KIND, "first", &Expect::At(at)).await, Ok(Put::Written(_))));
+        assert!(matches!(put(Run::KIND, "run", &Expect::Absent).await, Ok(Put::Written(_))));
+        room.scarce.set(None);
+        let taken = put(Job::KIND, "second", &Expect::Absent).await;
+        assert!(matches!(taken, Ok(Put::Written(_))), "{taken:?}");
+        let large = Bytes::from(vec![0; MUCH]);
+        let key = Key::new(Job::KIND, "p", "third").unwrap();
+        assert!(matches!(store.put(&key, large, &Expect::Absent).await, Ok(Put::Written(_))));
+        room.taken().await;
     }
 
     #[test]

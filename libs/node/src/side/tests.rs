@@ -7,7 +7,7 @@ use ledger::Terms;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::open::{Bill, Durability, Losses};
+use crate::open::{Bill, Durability, Notice, Room};
 use crate::{Tallied, Tasks};
 
 /// A role over a store and a bus in memory, with its side port open.
@@ -25,7 +25,8 @@ async fn role() -> (Side, SocketAddr) {
     let kept = Kept {
         store,
         durability: Durability::Single,
-        losses: Losses::default(),
+        losses: Notice::default(),
+        room: Room::default(),
         bill: Bill::default(),
     };
     let ledger = Ledger::new(&kept.store, bus, Arc::clone(&system) as _, system, Terms::default());

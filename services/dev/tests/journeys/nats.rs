@@ -54,7 +54,7 @@ async fn on(url: &str) -> (Node, Arc<dyn Store>) {
     let (time, chance) = (Arc::clone(&clock), Arc::clone(&ids));
     let process =
         Process { name: "journeys".to_owned(), clock: time, ids: chance, tasks: tasks.clone() };
-    let making = Making { replicas: 1, partitions: 1, new_generation: false };
+    let making = Making { replicas: 1, partitions: 1, new_generation: false, most_bytes: None };
     open::make_if_new(&url.into(), making, &process).await.unwrap();
     let bus = open::bus(&BusChoice::Nats(url.into()), &process).await.unwrap();
     let kept = open::store(&StoreChoice::Nats(url.into()), &[], &process).await.unwrap();

@@ -50,6 +50,7 @@ pub(super) async fn look_beside(reach: &Reach, product: &ProductId) -> Vec<Findi
 
 fn judged(standing: &Standing) -> Vec<Finding> {
     let mut findings = vec![server(standing), durability(standing.durability), records(standing)];
+    findings.push(room(standing.fullest.as_ref()));
     if !standing.streams.is_empty() {
         findings.push(streams(&standing.streams));
     }
@@ -95,6 +96,16 @@ fn records(standing: &Standing) -> Finding {
         .next("wait until they are level before a server is stopped")
 }
 
+fn room(fullest: Option<&(bool, String)>) -> Finding {
+    match fullest {
+        Some((true, said)) => Finding::bad("room", format!("{said}; no new jobs are taken"))
+            .next("gigamesh admin init --max-bytes SIZE gives the buckets more"),
+        Some((false, said)) => Finding::ok("room", said.clone()),
+        None => Finding::note("room", "no bucket has a bound: a full disk stops jobs that run too")
+            .next("gigamesh admin init --max-bytes SIZE"),
+    }
+}
+
 fn streams(standing: &[(&str, u64)]) -> Finding {
     let each = standing.iter().map(|(stream, messages)| format!("{stream} {messages}"));
     Finding::ok("streams", each.collect::<Vec<_>>().join(", "))
@@ -138,6 +149,7 @@ mod tests {
             replicas: 1,
             buckets: 57,
             documents: 12,
+            fullest: Some((false, "the bucket b holds 1 of 16 MiB".into())),
             behind: Vec::new(),
             streams: vec![("FLEET_INTAKE", 0), ("FLEET_EVENTS", 7), ("FLEET_DLQ", 0)],
             faults: Vec::new(),
@@ -172,6 +184,7 @@ mod tests {
             cluster: Some("c".into()),
             replicas: 3,
             behind: vec!["fleet_jobs_0".into()],
+            fullest: Some((true, "the bucket b holds 15 of 16 MiB".into())),
             streams: Vec::new(),
             faults: vec!["the bucket x is missing: its data was lost".into(), "another".into()],
             durability: Durability::Weak(late),
@@ -189,7 +202,7 @@ mod tests {
             write       ok     a conditional write takes 26.0ms, 99 in 100 at most 50.0ms"#]]
         .assert_eq(&told(&wrong));
         let bad = judged(&wrong).into_iter().filter(|finding| finding.state == State::Bad);
-        assert_eq!(bad.count(), 3);
+        assert_eq!(bad.count(), 4);
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod mesh;
 #[cfg(test)]
 mod over_nats;
 #[cfg(test)]
+mod room;
+#[cfg(test)]
 mod stack;
 #[cfg(test)]
 mod start;

@@ -44,7 +44,7 @@ impl Town {
             ids: Arc::clone(&ids),
             tasks: Tasks::default(),
         };
-        let making = Making { replicas: 1, partitions: 1, new_generation: false };
+        let making = Making { replicas: 1, partitions: 1, new_generation: false, most_bytes: None };
         open::make(&server.url().into(), making, &process).await.unwrap();
         let bus = open::bus(&BusChoice::Nats(server.url().into()), &process).await.unwrap();
         let store: Arc<dyn store::Store> = Arc::new(store::Memory::new());

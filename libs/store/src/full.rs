@@ -1,0 +1,25 @@
+//! The trouble of a store that has no room left, told apart for whoever can give it some.
+
+use crate::StoreError;
+
+/// Behind `Unavailable`: nothing was written, and nothing that takes more room will be until there
+/// is some. What is there can be read, and removed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Full(pub Box<str>);
+
+impl Full {
+    /// Whether a refusal of the store was this one.
+    pub fn is_behind(error: &StoreError) -> bool {
+        match error {
+            StoreError::Unavailable(cause) => cause.is::<Self>(),
+            StoreError::Unknown(_) | StoreError::TooLarge { .. } | StoreError::Corrupt(_) => false,
+        }
+    }
+}
+
+impl From<Full> for StoreError {
+    fn from(full: Full) -> Self {
+        Self::Unavailable(Box::new(full))
+    }
+}

@@ -51,6 +51,7 @@
 //! | R28 zombie upload | libs/ledger `a_word_that_was_on_its_way_when_its_holder_was_fenced_is_refused` |
 //! | R29 complete before its artifacts | libs/ledger `a_job_ships_only_with_artifacts_that_are_there` |
 //! | R30 events lost or doubled | libs/ledger `a_relay_that_dies_after_any_write_is_finished_by_the_sweep`; simulation, *event appended after the write without outbox* |
+//! | R31 unbounded growth | gigamesh `a_fleet_that_is_nearly_full_refuses_new_jobs_by_name_and_ends_those_that_run` |
 //! | R35 a missed message | journeys `without_a_single_hint_the_fleet_still_drains` |
 //! | R38 old and new together | libs/ledger `fields_that_are_not_known_here_outlive_a_whole_life` |
 

@@ -17,6 +17,8 @@ param throughput int = 4000
 var byProduct = [
   'fleet_jobs'
   'fleet_factories'
+  'fleet_profiles'
+  'fleet_lineages'
   'fleet_locks'
   'fleet_budgets'
   'fleet_products'

@@ -71,7 +71,7 @@ fn names(row: Row) -> &'static [&'static str] {
         | Row::Children
         | Row::ChildrenYolo
         | Row::Intake => &["product"],
-        Row::Query(_) | Row::Operate(_) | Row::Custody(_) => &["product"],
+        Row::Query(_) | Row::Operate(_) | Row::PutProfile | Row::Custody(_) => &["product"],
         Row::OfferAny | Row::DeadLetter => &["product"],
         Row::Offer | Row::Spoken(_) | Row::Command => &["product", "factory"],
         Row::Event | Row::Log => &["product", "job"],

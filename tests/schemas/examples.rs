@@ -1,18 +1,21 @@
 //! One of each message, as a fleet of one product would say it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use fleet::{
     Budget, Checkpoint, Disposition, Epoch, Exit, FactoryId, Health, Incarnation, Job, JobId, Key,
-    Lock, Nonce, OpId, Priority, RequestId, StageName, Suits, SuitsCode, Timestamp, Why, WhyCode,
+    Lock, Nonce, OpId, Priority, Profile, RequestId, StageName, Suits, SuitsCode, Timestamp, Why,
+    WhyCode,
 };
 use protocol::{
     AboutJob, AboutProduct, AddChildren, Added, Beat, Beaten, BoardNumbers, BudgetView, ClaimWork,
     Code, DeadLetter, Deregister, Envelope, FactoryAction, FactoryNumbers, FactoryView, Finding,
     Granted, JobAction, JobName, JobView, Kick, ListJobs, Listed, LockHolder, LockView, OfJob,
     OfProduct, Offer, OfferSeen, Operate, OperateFactory, OperateProduct, Operated, PatchJob,
-    PlanJob, Planned, Problem, ProductAction, Receipt, ReleaseJob, RenewAnswer, RenewLeases,
-    RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob, Verified,
+    PlanJob, Planned, Problem, ProductAction, ProfileStands, ProfileView, PutProfile, Receipt,
+    ReleaseJob, RenewAnswer, RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats,
+    StopReason, StopWork, SubmitJob, Verified,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -172,6 +175,19 @@ pub(crate) fn budget_view() -> BudgetView {
     BudgetView { now: budget.standing(now()), budget }
 }
 
+pub(crate) fn profile_view() -> ProfileView {
+    ProfileView::Version(Box::new(stored("profile")))
+}
+
+pub(crate) fn put_profile() -> PutProfile {
+    let Profile { name, version, snapshot, .. } = stored("profile");
+    PutProfile { name, version: NonZeroU32::new(version).unwrap(), snapshot }
+}
+
+pub(crate) fn profile_stands() -> ProfileStands {
+    ProfileStands { outcome: "created".to_owned(), profile: stored("profile") }
+}
+
 pub(crate) fn operate(action: JobAction) -> Operate {
     Operate {
         action,
@@ -231,6 +247,7 @@ pub(crate) fn granted() -> Granted {
         renew_every_sec: 10,
         stop_margin_sec: 5,
         checkpoint: Some(checkpoint()),
+        profile_snapshot: Some(stored::<Profile>("profile").snapshot),
         server_time: now(),
     }
 }

@@ -67,6 +67,7 @@ pub(crate) fn line(row: Row, of: &mut SchemaGenerator) -> Option<Line> {
         Row::Intake => told::<SubmitJob>(row, of, &examples::submit_keys()),
         Row::Query(query) => return about(query, of),
         Row::Operate(operation) => operate(operation, of),
+        Row::PutProfile => asked(row, of, &examples::put_profile(), &examples::profile_stands()),
         Row::Offer | Row::OfferAny => told(row, of, &examples::offer()),
         Row::Spoken(word) => return spoken(word, of),
         Row::Event => told(row, of, &examples::stored::<EventRecord>("event")),
@@ -96,7 +97,10 @@ fn about(query: Query, of: &mut SchemaGenerator) -> Option<Line> {
         Query::Locks => found(row, of, &product(AboutProduct::Locks), &examples::lock_view()),
         Query::Budgets => found(row, of, &product(AboutProduct::Budgets), &examples::budget_view()),
         Query::Artifacts => asked(row, of, &artifacts::list(), &artifacts::page()),
-        Query::Dag | Query::Profiles | Query::DeadLetters => return None,
+        Query::Profiles => {
+            found(row, of, &product(AboutProduct::Profiles), &examples::profile_view())
+        }
+        Query::Dag | Query::DeadLetters => return None,
     })
 }
 

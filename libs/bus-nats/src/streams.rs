@@ -136,6 +136,7 @@ pub(crate) fn keeper(row: Row) -> &'static str {
         | Row::SubmitYolo
         | Row::Query(_)
         | Row::Operate(_)
+        | Row::PutProfile
         | Row::Offer
         | Row::OfferAny
         | Row::Spoken(_)

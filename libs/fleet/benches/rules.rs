@@ -21,6 +21,7 @@ fn claim(bench: &mut Criterion) {
         nonce: Nonce::from_uuid(world.mint()),
         request: RequestId::from_uuid(world.mint()),
         epoch_seen: job.lease_epoch,
+        profile: None,
         grant_deadline: world.now,
     };
     let wish = Wish::Claim(Box::new(claim));

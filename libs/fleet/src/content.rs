@@ -168,6 +168,14 @@ impl TryFrom<String> for ProfileRef {
     }
 }
 
+impl FromStr for ProfileRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::try_from(text.to_owned())
+    }
+}
+
 impl From<ProfileRef> for String {
     fn from(profile: ProfileRef) -> Self {
         match profile.version {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::artifact::ArtifactKind;
+use crate::content::ProfileRef;
 use crate::id::{ArtifactId, Epoch, FactoryId, JobId, Nonce, ProductId};
 use crate::record::{Head, Record};
 use crate::report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};
@@ -164,6 +165,9 @@ pub struct Data {
     pub factory_id: Option<FactoryId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim_nonce: Option<Nonce>,
+    /// The version of it that the run was frozen with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileRef>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<RunResult>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::content::Frozen;
+use crate::content::{Frozen, ProfileRef};
 use crate::event::{Actor, Entry};
 use crate::id::{Epoch, JobId, Nonce, OpId, ProductId, RequestId};
 use crate::money::MicroUsd;
@@ -126,6 +126,9 @@ pub struct Claimed {
     pub assigned_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub building_at: Option<Timestamp>,
+    /// Which version of the job's profile it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_version: Option<u32>,
     /// How the newest run ended, once it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_result: Option<RunResult>,
@@ -286,6 +289,13 @@ impl Job {
             usd_used: self.used.usd_used.plus(usd),
             tokens_used: self.used.tokens_used.saturating_add(tokens),
         }
+    }
+
+    /// The very recipe that the newest claim runs.
+    #[must_use]
+    pub fn profile_claimed(&self) -> Option<ProfileRef> {
+        let (named, version) = (self.content.profile.as_ref()?, self.claim.profile_version?);
+        Some(ProfileRef { name: named.name.clone(), version: Some(version) })
     }
 
     pub(crate) fn reject(&self, code: Code) -> Rejection {

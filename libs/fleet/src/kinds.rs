@@ -35,6 +35,7 @@ pub const CONTAINERS: &[Container] = &[
     of("fleet_leases", "FleetLease", Partition::Job),
     of("fleet_factories", "FleetFactory", Partition::Product),
     of("fleet_profiles", "FleetProfile", Partition::Product),
+    of("fleet_lineages", "FleetLineage", Partition::Product),
     of("fleet_events", "FleetEvent", Partition::Job),
     of("fleet_artifacts", "FleetArtifact", Partition::Job),
     of("fleet_locks", "FleetLock", Partition::Product),

@@ -81,7 +81,10 @@ pub use manifest::{Fault, Invalid, Reason, submission_schema};
 pub use money::{MAX_COUNT, MicroUsd, NotAnAmount};
 pub use offer::{Rank, Standby, best_suited};
 pub use product::{Product, ProductCommand, ProductEvent};
-pub use profile::{Profile, ProfileCommand, ProfileEvent, Snapshot};
+pub use profile::{
+    Chosen, Env, Lineage, LineageCommand, LineageEvent, Profile, ProfileCommand, ProfileEvent,
+    Snapshot,
+};
 pub use record::{Head, Record, SCHEMA_VERSION, schema_version_of, touched};
 pub use rejection::{Code, Current, Rejection};
 pub use report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};

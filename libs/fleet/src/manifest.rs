@@ -13,11 +13,13 @@ mod schema;
 mod yaml;
 
 pub use fault::{Fault, Invalid, Reason};
-pub(crate) use fault::{Faults, Spot, cycle_through};
-pub(crate) use forms::FARTHEST;
+pub(crate) use fault::{Faults, Spot, clipped, cycle_through, quoted};
+pub(crate) use forms::{FARTHEST, LONGEST_ATTEMPT};
 pub(crate) use front::split;
 pub(crate) use json::{read as read_json, take as take_object};
-pub(crate) use keys::{MAX_CAPABILITIES, MAX_CHILDREN, MAX_DEPS, MAX_LOCKS};
+pub(crate) use keys::{
+    MAX_CAPABILITIES, MAX_CHILDREN, MAX_DEPS, MAX_LOCKS, nearest_word, unknown as unknown_key,
+};
 pub(crate) use node::{Entries, Node, Value};
 pub(crate) use object::{Fields, Place, read as read_object, sorted_set};
 pub use schema::submission_schema;

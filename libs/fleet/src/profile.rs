@@ -1,19 +1,22 @@
 //! A recipe of an engine, by name and version. A version never changes: a run can always be
-//! traced to what it was started with.
+//! traced to what it was started with. Which version is the newest is the lineage's to say.
+
+mod lineage;
+mod snapshot;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::capability::Capability;
-use crate::content::CommandLine;
 use crate::id::{EngineName, ProductId, ProfileName};
-use crate::money::MicroUsd;
 use crate::record::{Head, Record};
 use crate::rejection::{Code, Rejection};
 use crate::time::Timestamp;
+
+pub use lineage::{Lineage, LineageCommand, LineageEvent};
+pub use snapshot::{Env, Snapshot};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -29,34 +32,11 @@ pub struct Profile {
     pub unknown: BTreeMap<String, Value>,
 }
 
-/// What a run is started with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Snapshot {
+/// The version that a claim is to run, and what runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    pub version: u32,
     pub engine: EngineName,
-    #[serde(default)]
-    pub args: Vec<String>,
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt_template: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// A duration, as in a job file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verify: Option<CommandLine>,
-    #[serde(default)]
-    pub capabilities: Vec<Capability>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub estimate_usd: Option<MicroUsd>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub estimate_tokens: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price_table: Option<Map<String, Value>>,
-    #[serde(flatten)]
-    pub unknown: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Debug)]
@@ -86,6 +66,11 @@ impl Profile {
     #[must_use]
     pub fn id_of(name: &ProfileName, version: u32) -> String {
         format!("{name}-v{version}")
+    }
+
+    #[must_use]
+    pub fn chosen(&self) -> Chosen {
+        Chosen { version: self.version, engine: self.snapshot.engine.clone() }
     }
 }
 

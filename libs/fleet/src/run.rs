@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::event::{Entry, EventType};
 use crate::id::{EngineName, Epoch, FactoryId, JobId, Nonce};
+use crate::profile::Snapshot;
 use crate::record::{Head, Record};
 use crate::rejection::{Code, Rejection};
 use crate::report::{Exit, Insights, RunResult, VerifyResult};
@@ -115,6 +116,14 @@ impl Run {
             told_through: 0,
             unknown: BTreeMap::new(),
         })
+    }
+
+    /// What the run was given of its profile, for as long as there is a record of it.
+    pub fn freeze(&mut self, snapshot: &Snapshot) {
+        let frozen = serde_json::to_value(snapshot).expect("string keys and finite numbers encode");
+        if let Value::Object(frozen) = frozen {
+            self.profile_snapshot = Some(frozen);
+        }
     }
 
     #[must_use]

@@ -16,7 +16,7 @@ use crate::job::{Job, Tombstone};
 use crate::lease::Lease;
 use crate::lock::Lock;
 use crate::product::Product;
-use crate::profile::Profile;
+use crate::profile::{Lineage, Profile};
 use crate::run::Run;
 
 /// One schema for each form that a container may hold: the form's name and its schema, whose
@@ -30,6 +30,7 @@ pub fn record_schemas() -> Vec<(&'static str, Value)> {
         ("lease", of::<Lease>("FleetLease")),
         ("factory", of::<Factory>("FleetFactory")),
         ("profile", of::<Profile>("FleetProfile")),
+        ("lineage", of::<Lineage>("FleetLineage")),
         ("event", of::<EventRecord>("FleetEvent")),
         ("artifact", of::<Artifact>("FleetArtifact")),
         ("lock", of::<Lock>("FleetLock")),

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 
 use expect_test::expect_file;
 use fleet::{
-    Artifact, AuditEntry, Budget, CONTAINERS, Control, EventRecord, Factory, Job, Lease, Lock,
-    Product, Profile, Record, Run,
+    Artifact, AuditEntry, Budget, CONTAINERS, Control, EventRecord, Factory, Job, Lease, Lineage,
+    Lock, Product, Profile, Record, Run,
 };
 use serde_json::{Value, json};
 
@@ -138,6 +138,12 @@ fn a_factory_is_stored_for_ever() {
 fn a_profile_is_stored_for_ever() {
     let spoiled = [Spoiled("version", json!("3")), Spoiled("snapshot", json!({"args": []}))];
     check::<Profile>("profile", &samples::profile(), &spoiled);
+}
+
+#[test]
+fn a_lineage_is_stored_for_ever() {
+    let spoiled = [Spoiled("newest", json!("3"))];
+    check::<Lineage>("lineage", &samples::lineage(), &spoiled);
 }
 
 #[test]

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fleet::{
-    Artifact, AuditEntry, Budget, CONTAINERS, Control, EventRecord, Factory, Job, Lease, Lock,
-    MicroUsd, Product, Profile, Record, Run, Tombstone, record_schemas,
+    Artifact, AuditEntry, Budget, CONTAINERS, Control, EventRecord, Factory, Job, Lease, Lineage,
+    Lock, MicroUsd, Product, Profile, Record, Run, Tombstone, record_schemas,
 };
 use jsonschema::Validator;
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ struct Form {
     reads: fn(&Value) -> bool,
 }
 
-const FORMS: [Form; 14] = [
+const FORMS: [Form; 15] = [
     form::<Job>("job", "job"),
     form::<Job>("job-held", "job"),
     form::<Tombstone>("tombstone", "tombstone"),
@@ -37,6 +37,7 @@ const FORMS: [Form; 14] = [
     form::<Lease>("lease", "lease"),
     form::<Factory>("factory", "factory"),
     form::<Profile>("profile", "profile"),
+    form::<Lineage>("lineage", "lineage"),
     form::<EventRecord>("event", "event"),
     form::<Artifact>("artifact", "artifact"),
     form::<Lock>("lock", "lock"),
@@ -130,6 +131,7 @@ fn written() -> Vec<(&'static str, Value)> {
         ("lease", bytes(&samples::lease())),
         ("factory", bytes(&samples::factory())),
         ("profile", bytes(&samples::profile())),
+        ("lineage", bytes(&samples::lineage())),
         ("event", bytes(&samples::event())),
         ("artifact", bytes(&samples::artifact())),
         ("lock", bytes(&samples::lock())),

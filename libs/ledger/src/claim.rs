@@ -1,11 +1,12 @@
 //! Giving a job to a factory: reserve what it names, write the job, confirm, grant. The job's
 //! conditional write is the claim; everything before can be undone and everything after repaired.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::{
     Actor, Bidder, CLAIM, Circumstances, Claim, Code, Epoch, Holding, Job, JobId, Nonce, ProductId,
-    Rank, Rejection, RequestId, Step, Timestamp, Wish, unfit,
+    Profile, Rank, Rejection, RequestId, Step, Timestamp, Wish, unfit,
 };
 
 use crate::Ledger;
@@ -36,6 +37,8 @@ pub struct Grant {
     pub attempt: u32,
     pub expires_at: Timestamp,
     pub ttl: Duration,
+    /// The version of its profile that the claim wrote down, if the job names one.
+    pub profile: Option<Arc<Profile>>,
 }
 
 /// Candidates that one request may lose to others before it says "nothing now".
@@ -77,13 +80,21 @@ impl Ledger {
         nonce: Nonce,
         steps: &[Step],
     ) -> Result<Outcome<Grant>, LedgerError> {
+        let repeats = found.record.claim.run_id == Some(nonce);
+        // Before anything is written: what cannot be read leaves the job to whoever comes next.
+        let profile = if repeats {
+            self.profile_run(&found.record).await?
+        } else {
+            self.profile_to_run(&found.record).await?
+        };
         let mut course = Course::new(
             &request.product,
             request.job,
             Actor::service("scheduler"),
-            Wish::Claim(Box::new(self.claim_of(request, nonce))),
+            Wish::Claim(Box::new(self.claim_of(request, nonce, profile.as_deref()))),
         );
         course.locks.clone_from(&found.record.content.locks);
+        course.profile = profile;
         course.judged = Some(found);
         match self.run(steps, &mut course).await? {
             Outcome::Done(()) => Ok(self.grant(&course, nonce)),
@@ -117,8 +128,9 @@ impl Ledger {
             };
             match self.claim(&asked).await? {
                 Outcome::Done(grant) => return Ok(Some(grant)),
-                // Nobody took it: it waits for a lock or for money, and the next one may not.
-                Outcome::Rejected(no) if is_of_a_gate(&no) => {}
+                // Nobody took it: it waits for a lock, for money or for an engine, and the next one
+                // may not.
+                Outcome::Rejected(no) if is_of_a_gate(&no) || is_of_a_profile(&no) => {}
                 Outcome::Rejected(_) => lost += 1,
             }
             if lost == CANDIDATES {
@@ -156,12 +168,13 @@ impl Ledger {
         Ok(ranked.into_iter().take(LOOKED_AT).map(|(rank, epoch)| (rank.job, epoch)).collect())
     }
 
-    fn claim_of(&self, request: &ClaimRequest, nonce: Nonce) -> Claim {
+    fn claim_of(&self, request: &ClaimRequest, nonce: Nonce, profile: Option<&Profile>) -> Claim {
         Claim {
             bidder: request.bidder.clone(),
             nonce,
             request: request.request,
             epoch_seen: request.epoch_seen,
+            profile: profile.map(Profile::chosen),
             grant_deadline: self.clock.now().plus(self.terms.grant),
         }
     }
@@ -205,6 +218,9 @@ impl Ledger {
         let Some(holder) = job.holder().filter(|holder| holder.nonce == nonce) else {
             return refused("lost");
         };
+        if job.profile_claimed().is_some() != course.profile.is_some() {
+            return refused("profile_unavailable");
+        }
         Outcome::Done(Grant {
             holding: Holding {
                 lease_epoch: job.lease_epoch,
@@ -214,6 +230,7 @@ impl Ledger {
             attempt: job.attempts,
             expires_at: self.clock.now().plus(self.terms.ttl),
             ttl: self.terms.ttl,
+            profile: course.profile.clone(),
             job: job.clone(),
         })
     }
@@ -237,6 +254,13 @@ impl Granted for Job {
 #[must_use]
 pub fn is_of_a_gate(refusal: &Rejection) -> bool {
     matches!(refusal.reason, Some("lock_held" | "budget_exhausted"))
+}
+
+/// Whether a claim was refused for what the job's profile turned out to be, which nobody knows
+/// beforehand of a job that names no version.
+#[must_use]
+pub fn is_of_a_profile(refusal: &Rejection) -> bool {
+    matches!(refusal.reason, Some("engine_unavailable" | "profile_unavailable"))
 }
 
 fn refused(why: &'static str) -> Outcome<Grant> {

@@ -1,7 +1,11 @@
 //! Runs the step lists of `fleet`: one arm for each step. What the reply waits for is written
 //! here; what only follows goes on the agenda, in the same order.
 
-use fleet::{Actor, Job, JobId, Lease, LockName, ProductId, Rejection, Step, Timestamp, Wish};
+use std::sync::Arc;
+
+use fleet::{
+    Actor, Job, JobId, Lease, LockName, ProductId, Profile, Rejection, Step, Timestamp, Wish,
+};
 
 use crate::Ledger;
 use crate::commit::{Committed, Patience};
@@ -21,6 +25,8 @@ pub(crate) struct Course {
     pub(crate) judged: Option<Found<Job>>,
     /// What a claim reserves: those of the content that it judged first.
     pub(crate) locks: Vec<LockName>,
+    /// What a claim is to run, if the job names a profile.
+    pub(crate) profile: Option<Arc<Profile>>,
     pub(crate) lease: Option<Found<Lease>>,
     pub(crate) expires_at: Option<Timestamp>,
     /// What a submitter was told to stand under the key.
@@ -56,6 +62,7 @@ impl Course {
             wish,
             judged: None,
             locks: Vec::new(),
+            profile: None,
             lease: None,
             expires_at: None,
             expect: None,

@@ -13,7 +13,6 @@ use crate::Ledger;
 use crate::commit::{Patience, Turn};
 use crate::course::{Course, Next};
 use crate::outcome::{LedgerError, Outcome};
-use crate::settings::Known;
 use crate::table::{PAGE, Table};
 
 #[derive(Clone, Debug)]
@@ -49,7 +48,9 @@ impl Ledger {
         }
         let known = self.belief.of(job.product(), &*self.clock).await?;
         for budget in known.budgets.iter().filter(|budget| budget.covers(job)) {
-            let command = BudgetCommand::Reserve(self.estimate(job, claim.nonce, &known));
+            let profile = course.profile.as_ref().map(|profile| &profile.snapshot);
+            let kept = self.kept_for(job, claim.nonce, job.estimate(&known.product, profile));
+            let command = BudgetCommand::Reserve(kept);
             let outcome = self.amend(&self.gates.budgets, budget, &command).await?;
             if let Outcome::Rejected(rejection) = outcome {
                 return Ok(Next::Refused(rejection));
@@ -229,8 +230,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn estimate(&self, job: &Job, nonce: Nonce, known: &Known) -> Reservation {
-        let (usd, tokens) = job.estimate(&known.product);
+    fn kept_for(&self, job: &Job, nonce: Nonce, (usd, tokens): (MicroUsd, u64)) -> Reservation {
         Reservation {
             claim_nonce: nonce,
             job_id: job.id,

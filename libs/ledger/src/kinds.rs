@@ -3,18 +3,21 @@
 
 use auth::{Account, Session, Stored, Token, User, Verification};
 use fleet::{
-    Artifact, AuditEntry, Budget, EventRecord, Factory, Job, Lease, Lock, Product, Record, Run,
+    Artifact, AuditEntry, Budget, EventRecord, Factory, Job, Lease, Lineage, Lock, Product,
+    Profile, Record, Run,
 };
 use store::{Kind, Spread};
 
 /// Everything that is stored, for whoever makes or opens a store.
-pub const KINDS: [Kind; 15] = [
+pub const KINDS: [Kind; 17] = [
     Job::KIND,
     Run::KIND,
     Lease::KIND,
     EventRecord::KIND,
     Artifact::KIND,
     Factory::KIND,
+    Profile::KIND,
+    Lineage::KIND,
     Lock::KIND,
     Budget::KIND,
     Product::KIND,
@@ -129,6 +132,22 @@ impl Placed for Factory {
 
     fn place(&self) -> (String, String) {
         (self.head.product_id.to_string(), self.factory_id.to_string())
+    }
+}
+
+impl Placed for Profile {
+    const KIND: Kind = kind("fleet_profiles", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        (self.head.product_id.to_string(), self.id.clone())
+    }
+}
+
+impl Placed for Lineage {
+    const KIND: Kind = kind("fleet_lineages", Spread::Whole);
+
+    fn place(&self) -> (String, String) {
+        (self.head.product_id.to_string(), self.id.to_string())
     }
 }
 

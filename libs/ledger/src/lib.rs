@@ -25,6 +25,7 @@ mod outcome;
 mod pace;
 mod patch;
 mod plan;
+mod profile;
 mod purge;
 mod reap;
 mod refusal;
@@ -51,7 +52,7 @@ use store::Store;
 use crate::settings::Belief;
 pub use artifact::{Bringing, Brought, Removing};
 pub use census::{Called, Census};
-pub use claim::{ClaimRequest, Grant, is_of_a_gate};
+pub use claim::{ClaimRequest, Grant, is_of_a_gate, is_of_a_profile};
 pub use counts::Counted;
 pub use find::Named;
 pub use follow::{Agenda, Alone};
@@ -59,6 +60,7 @@ pub use kinds::{KINDS, KINDS_OF_IDENTITY, Placed, bulk_of, partitioned_by};
 pub use outcome::{LedgerError, Outcome, Verdict};
 pub use patch::ProgressReport;
 pub use plan::{Foreseen, Plan};
+pub use profile::{ProfilePut, ProfileSeen};
 pub use reap::{Reaped, Reaper};
 pub use register::{Made, Register};
 pub use renew::{Renewed, Stop};
@@ -78,6 +80,7 @@ pub struct Ledger {
     pub events: Table<EventRecord>,
     pub artifacts: Table<Artifact>,
     gates: gate::Gates,
+    profiles: profile::Profiles,
     factories: Table<fleet::Factory>,
     products: Table<fleet::Product>,
     belief: Arc<Belief>,
@@ -111,6 +114,7 @@ impl Ledger {
             events: Table::over(store),
             artifacts: Table::over(store),
             gates: gate::Gates::over(store),
+            profiles: profile::Profiles::over(store, &clock, &ids),
             factories: Table::over(store),
             products: Table::over(store),
             belief: Arc::new(Belief::over(store)),

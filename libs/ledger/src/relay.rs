@@ -3,9 +3,10 @@
 //! repeat; an entry leaves the outbox only after all of it was told.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bus::Message;
-use fleet::{Actor, Entry, EventRecord, EventType, Head, Job, Run, RunCommand, Wish};
+use fleet::{Actor, Entry, EventRecord, EventType, Head, Job, Profile, Run, RunCommand, Wish};
 use futures_util::future::try_join;
 use protocol::{Subject, Topic};
 
@@ -48,6 +49,12 @@ impl Ledger {
         let head = Head::new(job.product().clone(), first.at);
         let Some(mut run) = Run::opened_by(first, job.id, head) else { return Ok(()) };
         run.engine.clone_from(&job.content.engine);
+        if let Some(profile) = self.profile_told(job, first).await? {
+            run.freeze(&profile.snapshot);
+            if job.content.engine_class.is_none() {
+                run.engine.get_or_insert_with(|| profile.snapshot.engine.clone());
+            }
+        }
         self.write_waiting_progress((job.id, run.attempt)).await?;
         let is_new = first.kind == EventType::Claimed;
         let told = RunCommand::Follow(entries);
@@ -64,6 +71,18 @@ impl Ledger {
                 Ok(())
             }
             Outcome::Rejected(_) => Err(LedgerError::CommitUnknown),
+        }
+    }
+
+    /// What the claim wrote down that it runs; only its own entry tells of it.
+    async fn profile_told(
+        &self,
+        job: &Job,
+        entry: &Entry,
+    ) -> Result<Option<Arc<Profile>>, LedgerError> {
+        match &entry.data.profile {
+            Some(claimed) => self.profile(job.product(), claimed).await,
+            None => Ok(None),
         }
     }
 

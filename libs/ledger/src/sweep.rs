@@ -36,6 +36,7 @@ impl Ledger {
             }
         }
         self.sweep_budgets().await?;
+        self.sweep_profiles().await?;
         Ok(swept)
     }
 

@@ -26,10 +26,11 @@ pub use message::{
     BoardNumbers, BudgetView, ClaimWork, CommitArtifact, DeadLetter, Deregister, FactoryAction,
     FactoryNumbers, FactoryView, Finding, Found, Granted, Hold, JobAction, JobName, JobView,
     KeepArtifact, Kick, Link, LinkArtifact, Linked, ListArtifacts, ListJobs, Listed, LockHolder,
-    LockView, LogPiece, MOST_WORDS, OfJob, OfProduct, Offer, OfferSeen, Operate, OperateFactory,
-    OperateProduct, Operated, PatchJob, PlanJob, Planned, ProductAction, Receipt, ReleaseJob,
-    RemoveArtifact, RenewAnswer, RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats,
-    StopReason, StopWork, SubmitJob, SweepArtifacts, Upload, Verified, Verify,
+    LockView, LogPiece, MOST_WORDS, NewestProfile, OfJob, OfProduct, Offer, OfferSeen, Operate,
+    OperateFactory, OperateProduct, Operated, PatchJob, PlanJob, Planned, ProductAction,
+    ProfileStands, ProfileView, PutProfile, Receipt, ReleaseJob, RemoveArtifact, RenewAnswer,
+    RenewLeases, RenewOne, Renewed, ReportProgress, Seats, Stats, StopReason, StopWork, SubmitJob,
+    SweepArtifacts, Upload, Verified, Verify,
 };
 pub use permit::{Permits, Principal, Purpose, inbox_of, is_inbox};
 pub use role::Role;

@@ -6,6 +6,7 @@ mod claim;
 mod command;
 mod hold;
 mod operate;
+mod profile;
 mod read;
 mod several;
 mod submit;
@@ -34,6 +35,7 @@ pub use operate::{
     FactoryAction, Finding, JobAction, Operate, OperateFactory, OperateProduct, Operated,
     ProductAction, Verified, Verify,
 };
+pub use profile::{NewestProfile, ProfileStands, ProfileView, PutProfile};
 pub use read::{AboutJob, AboutProduct, Found, ListJobs, Listed, OfJob, OfProduct};
 pub use several::{Answered, MOST_WORDS};
 pub use submit::{AddChildren, Added, PlanJob, Planned, Receipt, SubmitJob};

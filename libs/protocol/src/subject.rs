@@ -32,6 +32,8 @@ pub enum Topic {
     Intake,
     Query(Query),
     Operate(Operation),
+    /// A version of a profile, of somebody who may make one.
+    PutProfile,
     Offer(FactoryId),
     OfferAny,
     Spoken(FactoryId, Word),
@@ -54,6 +56,7 @@ pub enum Row {
     Intake,
     Query(Query),
     Operate(Operation),
+    PutProfile,
     Offer,
     OfferAny,
     Spoken(Word),
@@ -154,6 +157,7 @@ impl Subject {
             Topic::Intake => Row::Intake,
             Topic::Query(verb) => Row::Query(*verb),
             Topic::Operate(verb) => Row::Operate(*verb),
+            Topic::PutProfile => Row::PutProfile,
             Topic::Offer(_) => Row::Offer,
             Topic::OfferAny => Row::OfferAny,
             Topic::Spoken(_, word) => Row::Spoken(*word),
@@ -184,6 +188,7 @@ impl fmt::Display for Subject {
             Topic::Intake => out.write_str("in"),
             Topic::Query(verb) => write!(out, "q.{}", verb.as_str()),
             Topic::Operate(verb) => write!(out, "op.{}", verb.as_str()),
+            Topic::PutProfile => out.write_str("profile.put"),
             Topic::Offer(factory) => write!(out, "offer.f.{factory}"),
             Topic::OfferAny => out.write_str("offer.any"),
             Topic::Spoken(factory, word) => write!(out, "f.{factory}.{}", word.as_str()),
@@ -223,7 +228,7 @@ impl Row {
             .chain([Self::Intake])
             .chain(Query::ALL.into_iter().map(Self::Query))
             .chain(Operation::ALL.into_iter().map(Self::Operate))
-            .chain([Self::Offer, Self::OfferAny])
+            .chain([Self::PutProfile, Self::Offer, Self::OfferAny])
             .chain(words)
             .chain(Custody::ALL.into_iter().map(Self::Custody))
             .chain([Self::Log, Self::Command, Self::Event, Self::Kick, Self::DeadLetter])
@@ -240,6 +245,7 @@ impl Row {
             Self::Intake => "in".into(),
             Self::Query(verb) => format!("q.{}", verb.as_str()),
             Self::Operate(verb) => format!("op.{}", verb.as_str()),
+            Self::PutProfile => "profile.put".into(),
             Self::Offer => "offer.f.*".into(),
             Self::OfferAny => "offer.any".into(),
             Self::Spoken(word) => format!("f.*.{}", word.as_str()),
@@ -258,7 +264,9 @@ impl Row {
         use Party::{AnyService, Factory, Gateway, Operator, Producer, Relay, Viewer};
         let (kind, from, to): (_, &[Party], &[Party]) = match self {
             Self::Submit | Self::Plan | Self::Children => (Request, &[Producer], &[Party::Submit]),
-            Self::SubmitYolo | Self::ChildrenYolo => (Request, &[Gateway], &[Party::Submit]),
+            Self::SubmitYolo | Self::ChildrenYolo | Self::PutProfile => {
+                (Request, &[Gateway], &[Party::Submit])
+            }
             Self::Intake => (Stream, &[Producer], &[Party::Submit]),
             Self::Query(Query::Why | Query::Stats) => (Request, &[Viewer], &[Party::Scheduler]),
             Self::Query(Query::Artifacts) => (Request, &[Viewer], &[Party::Artifact]),
@@ -329,6 +337,7 @@ fn parse_topic(tokens: &[&str]) -> Option<Topic> {
         ["in"] => Topic::Intake,
         ["q", verb] => Topic::Query(Query::parse(verb)?),
         ["op", verb] => Topic::Operate(Operation::parse(verb)?),
+        ["profile", "put"] => Topic::PutProfile,
         ["offer", "f", factory] => Topic::Offer(factory.parse().ok()?),
         ["offer", "any"] => Topic::OfferAny,
         ["artifact", custody] => Topic::Custody(Custody::parse(custody)?),

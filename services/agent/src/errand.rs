@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use fleet::{Checkpoint, CommandLine, EngineName, Glob, Nonce, ProductId, ReviewPolicy};
+use fleet::{
+    Checkpoint, CommandLine, EngineClass, EngineName, Glob, Nonce, ProductId, ReviewPolicy,
+    Snapshot,
+};
 use protocol::Granted;
 use serde::Deserialize;
 
@@ -24,6 +27,8 @@ pub struct Errand {
     /// Which files of its work are kept.
     pub artifacts: Vec<Glob>,
     pub checkpoint: Option<Checkpoint>,
+    /// What its profile says of it.
+    pub profile: Option<Snapshot>,
     timeout: Duration,
     manual: bool,
 }
@@ -35,6 +40,7 @@ struct Shown {
     product_id: ProductId,
     body_md: String,
     engine: Option<EngineName>,
+    engine_class: Option<EngineClass>,
     command: Option<CommandLine>,
     verify: Option<CommandLine>,
     cwd: Option<String>,
@@ -49,6 +55,10 @@ impl Errand {
     /// The job lacks what a run needs: its coordinator speaks another version.
     pub fn read(granted: &Granted) -> Result<Self, serde_json::Error> {
         let shown: Shown = granted.job.read()?;
+        let profile = granted.profile_snapshot.clone();
+        // A class leaves the choice to the host; a name alone leaves it to the profile.
+        let of_profile = profile.as_ref().filter(|_| shown.engine_class.is_none());
+        let engine = shown.engine.or_else(|| of_profile.map(|profile| profile.engine.clone()));
         Ok(Self {
             grip: grip_of(granted),
             product: shown.product_id,
@@ -56,15 +66,21 @@ impl Errand {
             attempt: granted.attempt,
             nonce: granted.claim_nonce,
             body: shown.body_md,
-            engine: shown.engine,
+            engine,
             command: shown.command,
             verify: shown.verify,
             cwd: shown.cwd,
             artifacts: shown.artifact_globs,
             checkpoint: granted.checkpoint.clone(),
+            profile,
             timeout: Duration::from_secs(shown.timeout_sec),
             manual: shown.review_policy == ReviewPolicy::Manual,
         })
+    }
+
+    /// What the engine is given to work on.
+    pub(crate) fn prompt(&self) -> String {
+        self.profile.as_ref().map_or_else(|| self.body.clone(), |it| it.prompt(&self.body))
     }
 
     /// The session's part of it; `sent` is when the request left that brought it.

@@ -3,6 +3,7 @@
 
 mod credentials;
 mod people;
+mod profiles;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ pub use credentials::{
     Enroll, FactoryVerb, Issue, Login, Revoke, Rotate, Tokens, TokensVerb, Told,
 };
 pub use people::{Audit, Bound, Join, Users, UsersVerb};
+pub use profiles::{Profiles, ProfilesVerb, PutProfile};
 
 /// What a person asks of a running fleet.
 #[derive(Clone, Debug, Subcommand)]
@@ -69,6 +71,8 @@ pub enum Verb {
     Locks,
     /// Show the budgets
     Budgets,
+    /// List the product's profiles, or show or make a version of one
+    Profiles(Profiles),
     /// Look through all records for what must never be
     Verify,
     /// List the product's tokens, or issue or revoke one

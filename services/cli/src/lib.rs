@@ -15,6 +15,7 @@ mod login;
 mod logs;
 mod people;
 mod printer;
+mod profiles;
 mod settings;
 mod shape;
 mod stay;
@@ -37,8 +38,8 @@ use protocol::{AboutJob, AboutProduct, FactoryAction, JobAction, ProductAction};
 pub use args::{
     Act, Artifacts, ArtifactsVerb, Audit, Bound, Cancel, Common, Config, ConfigVerb, Drain, Enroll,
     Events, Factories, FactoryVerb, GetArtifact, Issue, Join, List, Login, Logs, One, Open, Output,
-    Pause, PutArtifact, Redrive, Resume, Revoke, Rotate, Ship, Stay, Submit, Tokens, TokensVerb,
-    Told, Users, UsersVerb, Verb, Watch,
+    Pause, Profiles, ProfilesVerb, PutArtifact, PutProfile, Redrive, Resume, Revoke, Rotate, Ship,
+    Stay, Submit, Tokens, TokensVerb, Told, Users, UsersVerb, Verb, Watch,
 };
 pub use exit::Exit;
 pub use terminal::{Sink, Source, Terminal};
@@ -185,6 +186,7 @@ async fn carry_out(desk: &mut Desk, verb: Verb, folder: &Path) -> Result<Exit, T
         Verb::Stats => jobs::stats(desk).await,
         Verb::Locks => jobs::product(desk, AboutProduct::Locks, &shape::LOCK).await,
         Verb::Budgets => jobs::product(desk, AboutProduct::Budgets, &shape::BUDGET).await,
+        Verb::Profiles(wanted) => profiles::carry_out(desk, wanted, folder).await,
         Verb::Verify => act::verify(desk).await,
         Verb::Tokens(wanted) => credentials::tokens(desk, wanted, folder).await,
         Verb::Factory(verb) => credentials::factory(desk, verb, folder).await,

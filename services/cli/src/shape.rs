@@ -1,6 +1,7 @@
 //! What a table shows of each kind of record, and which fields it can have. Prints nothing.
 
 mod credentials;
+mod profile;
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use fleet::Timestamp;
 use serde_json::Value;
 
 pub(crate) use credentials::{AUDIT, CODE, ENROLLED, TOKEN, USER};
+pub(crate) use profile::{PROFILE, STANDS, VERSION};
 
 /// One kind of thing that is shown.
 #[derive(Debug)]

@@ -180,7 +180,8 @@ fn key_of(wanted: &Submit, content: &str) -> Option<String> {
     Some(format!("once-{}", digest.get(..DIGITS).unwrap_or(&digest)))
 }
 
-fn text_of(desk: &mut Desk, folder: &Path, file: &str) -> Result<String, Trouble> {
+/// What a file says; - is standard input.
+pub(crate) fn text_of(desk: &mut Desk, folder: &Path, file: &str) -> Result<String, Trouble> {
     let mut bytes = Vec::new();
     if file == "-" {
         desk.printer.terminal.input.reader.read_to_end(&mut bytes)?;

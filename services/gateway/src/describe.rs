@@ -2,10 +2,12 @@
 //! Nothing is written down twice: what changes in either changes here.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::LazyLock;
 
 use fleet::{
-    ArtifactId, ArtifactKind, EventType, FactoryId, JobId, Key, Priority, StageName, Timestamp,
+    ArtifactId, ArtifactKind, EventType, FactoryId, JobId, Key, Priority, ProfileName, StageName,
+    Timestamp,
 };
 use protocol::{Code, Envelope, JobAction};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -117,6 +119,8 @@ fn parameters(route: &Route, schemas: &mut SchemaGenerator) -> Vec<Value> {
 fn path_parameter(name: &str, schemas: &mut SchemaGenerator) -> Value {
     let (schema, description) = match name {
         "factory" => (of::<FactoryId>(schemas), "The name of a factory."),
+        "profile" => (of::<ProfileName>(schemas), "The name of a profile."),
+        "version" => (of::<NonZeroU32>(schemas), "Which of its versions, from 1."),
         "artifact" => (of::<ArtifactId>(schemas), "An artifact."),
         "key" => (json!({ "type": "string" }), "As it stands in the link, with its query."),
         "action" => (of::<JobAction>(schemas), "What is done."),

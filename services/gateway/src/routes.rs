@@ -14,6 +14,7 @@ pub(crate) mod logins;
 mod operate;
 mod page;
 pub(crate) mod people;
+mod profiles;
 mod read;
 pub(crate) mod table;
 

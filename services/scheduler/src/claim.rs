@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fleet::{Bidder, Epoch, JobId, MOST_ADVERTISED, Timestamp};
-use ledger::{ClaimRequest, Grant, Outcome, is_of_a_gate};
+use ledger::{ClaimRequest, Grant, Outcome, is_of_a_gate, is_of_a_profile};
 use node::{Asked, Served, problem_of};
 use protocol::{ClaimWork, Code, Granted, JobView, Problem};
 
@@ -23,6 +23,8 @@ const STOP_MARGIN: Duration = Duration::from_secs(3);
 const A_MOMENT: Duration = Duration::from_millis(5);
 /// Jobs that one request goes for before it says "nothing now".
 const TRIES: usize = 5;
+/// Jobs whose profiles turn out not to suit a factory, that a request looks behind at a time.
+const MOST_UNSUITED: usize = 16;
 /// Before a request goes again for what it was just refused; twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -36,6 +38,8 @@ enum Went {
     Lost,
     /// It waits for a lock or for money, and nobody took it.
     Barred,
+    /// Its profile asks for an engine that this factory has not, or cannot be had.
+    Unsuited,
 }
 
 /// What came of going for the best.
@@ -59,10 +63,11 @@ impl Scheduler {
         let mut until = self.node.clock.now().plus(self.wait_of(&asked));
         let mut hastened = false;
         let mut pause = FIRST_PAUSE;
+        let mut unsuited = Vec::new();
         loop {
             // Asked for before the look, so that no news falls between the two.
             let news = self.belief.news();
-            let tried = self.go_for_the_best(&asked, &bidder).await?;
+            let tried = self.go_for_the_best(&asked, &bidder, &mut unsuited).await?;
             let now = self.node.clock.now();
             let most = match &tried {
                 Tried::Granted(grant) => return Ok(Some(self.tell(grant))),
@@ -159,7 +164,7 @@ impl Scheduler {
         match found.filter(|found| found.record.claim.claim_request_id == mine) {
             Some(found) => match self.go_for(asked, bidder, job, found.record.lease_epoch).await? {
                 Went::Granted(grant) => Ok(Some(*grant)),
-                Went::Lost | Went::Barred => Ok(None),
+                Went::Lost | Went::Barred | Went::Unsuited => Ok(None),
             },
             None => Ok(None),
         }
@@ -169,10 +174,12 @@ impl Scheduler {
         &self,
         asked: &Asked<ClaimWork>,
         bidder: &Bidder,
+        unsuited: &mut Vec<JobId>,
     ) -> Result<Tried, Box<Problem>> {
         let (mut passed_over, mut tried) = (asked.ask.exclude.clone(), Tried::Nothing);
-        let mut lost = false;
-        for _ in 0..TRIES {
+        passed_over.extend(unsuited.iter());
+        let (mut lost, mut tries, most) = (false, 0, unsuited.len() + MOST_UNSUITED);
+        while tries < TRIES && unsuited.len() < most {
             let now = self.node.clock.now();
             let wanted = Wanted { product: &asked.product, bidder, exclude: &passed_over, now };
             let among = |equals| if lost { self.any_of(equals) } else { 0 };
@@ -189,8 +196,10 @@ impl Scheduler {
             }
             match went? {
                 Went::Granted(grant) => return Ok(Tried::Granted(grant)),
-                Went::Lost => lost = true,
-                Went::Barred => {}
+                Went::Lost => (lost, tries) = (true, tries + 1),
+                Went::Barred => tries += 1,
+                // Others may be waiting behind it that this factory alone can do.
+                Went::Unsuited => unsuited.push(best.job),
             }
             passed_over.push(best.job);
             tried = Tried::Refused;
@@ -223,6 +232,7 @@ impl Scheduler {
         match Box::pin(self.ledger.claim(&request)).await {
             Ok(Outcome::Done(grant)) => Ok(Went::Granted(Box::new(grant))),
             Ok(Outcome::Rejected(no)) if is_of_a_gate(&no) => Ok(Went::Barred),
+            Ok(Outcome::Rejected(no)) if is_of_a_profile(&no) => Ok(Went::Unsuited),
             // Taken or changed meanwhile: an expected no, and there are others.
             Ok(Outcome::Rejected(_)) => Ok(Went::Lost),
             Err(error) => Err(problem_of(&error, asked.request_id)),
@@ -241,6 +251,7 @@ impl Scheduler {
             renew_every_sec: (grant.ttl / RENEWALS_PER_TERM).as_secs(),
             stop_margin_sec: STOP_MARGIN.as_secs(),
             checkpoint: grant.job.checkpoint.clone(),
+            profile_snapshot: grant.profile.as_ref().map(|profile| profile.snapshot.clone()),
             server_time: self.node.clock.now(),
         }
     }

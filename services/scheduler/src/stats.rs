@@ -16,7 +16,10 @@ impl Scheduler {
     pub(crate) async fn stats(self, asked: Asked<OfProduct>) -> Served<OfProduct> {
         match asked.ask.query {
             AboutProduct::Stats => {}
-            AboutProduct::Factories | AboutProduct::Locks | AboutProduct::Budgets => {
+            AboutProduct::Factories
+            | AboutProduct::Locks
+            | AboutProduct::Budgets
+            | AboutProduct::Profiles => {
                 return Err(Box::new(Problem::new(Code::UnknownAction, asked.request_id)));
             }
         }

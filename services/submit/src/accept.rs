@@ -1,7 +1,7 @@
 //! A submission becomes a job: read, judged with every fault at once, then written.
 
 use fleet::{Accepted, Actor, JobId, Key, ProductId, Rejection, Submission, Terms, normalise};
-use ledger::{Outcome, Receipt as Written, Submitter, Verdict};
+use ledger::{LedgerError, Outcome, Receipt as Written, Submitter, Verdict};
 use node::{Asked, Served, problem_of};
 use protocol::{Code, Detail, JobView, Kick, Problem, Reason, Receipt, Subject, SubmitJob, Topic};
 use serde_json::{Map, Value};
@@ -14,7 +14,9 @@ impl Submit {
     pub(crate) async fn accept(self, asked: Asked<SubmitJob>) -> Served<SubmitJob> {
         let (file, keys) = (asked.ask.file.as_deref(), asked.ask.submission.as_ref());
         let submission = read(file, keys, asked.request_id)?;
-        let terms = self.terms(&asked.product, (&asked.by, asked.ask.yolo)).await;
+        let by = (&asked.by, asked.ask.yolo);
+        let terms = self.terms(&asked.product, by, &submission).await;
+        let terms = terms.map_err(|error| problem_of(&error, asked.request_id))?;
         let accepted = normalise(&submission, &terms)
             .map_err(|invalid| Box::new(Problem::invalid(&invalid, asked.request_id)))?;
         self.insist_on_deps(&asked.product, &accepted, asked.request_id).await?;
@@ -75,7 +77,7 @@ impl Submit {
         product: &ProductId,
         accepted: &Accepted,
         from: Submitter<'_>,
-    ) -> Result<Outcome<Written>, ledger::LedgerError> {
+    ) -> Result<Outcome<Written>, LedgerError> {
         if accepted.children.is_empty() {
             return self.ledger.submit_if(product, &accepted.content, from).await;
         }
@@ -84,20 +86,26 @@ impl Submit {
         self.ledger.submit_family_if(product, &accepted.content, &children, from).await
     }
 
-    /// What holds for this submitter, and whether their engines may approve their own tools.
-    pub(crate) async fn terms(&self, product: &ProductId, (by, yolo): (&Actor, bool)) -> Terms {
+    /// What holds for this submitter and this submission, and whether their engines may approve
+    /// their own tools.
+    pub(crate) async fn terms(
+        &self,
+        product: &ProductId,
+        (by, yolo): (&Actor, bool),
+        submission: &Submission,
+    ) -> Result<Terms, LedgerError> {
         let settings = self.ledger.settings(product).await;
         let defaults = settings.map(|product| product.defaults.clone()).unwrap_or_default();
-        Terms {
+        Ok(Terms {
             product: product.clone(),
             submitted_by: by.id.clone(),
             now: self.node.clock.now(),
             auto_key: self.node.ids.mint(),
+            profiles: self.terms_of_profiles(product, submission, &defaults).await?,
             defaults,
-            profiles: std::collections::BTreeMap::new(),
             allow_yolo: yolo,
             dev_engine: self.options.dev_engine.clone(),
-        }
+        })
     }
 }
 

@@ -68,12 +68,13 @@ impl Submit {
                 let message = String::from("its parent is the job of the request");
                 return Err(wrong(format!("children[{index}].parent"), "disagrees", message));
             }
-            let terms = self.terms(&asked.product, (&asked.by, asked.ask.yolo)).await;
-            let judged = submission(child, asked.ask.job_id)
-                .and_then(|submission| normalise(&submission, &terms));
             let placed =
                 |invalid| Box::new(Problem::invalid(&within(index, invalid), asked.request_id));
-            accepted.push(judged.map_err(placed)?);
+            let submission = submission(child, asked.ask.job_id).map_err(placed)?;
+            let by = (&asked.by, asked.ask.yolo);
+            let terms = self.terms(&asked.product, by, &submission).await;
+            let terms = terms.map_err(|error| problem_of(&error, asked.request_id))?;
+            accepted.push(normalise(&submission, &terms).map_err(placed)?);
         }
         Ok(accepted)
     }

@@ -6,6 +6,7 @@ mod children;
 mod intake;
 mod list;
 mod plan;
+mod profiles;
 mod show;
 mod survey;
 
@@ -51,10 +52,12 @@ pub async fn serve(node: Node, ledger: Ledger, options: Options) -> Result<(), B
     }
     let plan = service.clone();
     node.serve(Row::Plan, GROUP, move |asked| plan.clone().plan(asked)).await?;
-    for query in [Query::Factories, Query::Locks, Query::Budgets] {
+    for query in [Query::Factories, Query::Locks, Query::Budgets, Query::Profiles] {
         let survey = service.clone();
         node.serve(Row::Query(query), GROUP, move |asked| survey.clone().survey(asked)).await?;
     }
+    let put = service.clone();
+    node.serve(Row::PutProfile, GROUP, move |asked| put.clone().put_profile(asked)).await?;
     let list = service.clone();
     node.serve(Row::Query(Query::List), GROUP, move |asked| list.clone().list(asked)).await?;
     node.follow(&service.ledger);

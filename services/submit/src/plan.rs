@@ -14,7 +14,8 @@ impl Submit {
         let failed = |error: LedgerError| problem_of(&error, asked.request_id);
         let (file, keys) = (asked.ask.file.as_deref(), asked.ask.submission.as_ref());
         let submission = read(file, keys, asked.request_id)?;
-        let terms = self.terms(&asked.product, (&asked.by, asked.ask.yolo)).await;
+        let by = (&asked.by, asked.ask.yolo);
+        let terms = self.terms(&asked.product, by, &submission).await.map_err(failed)?;
         let accepted = normalise(&submission, &terms)
             .map_err(|invalid| Box::new(Problem::invalid(&invalid, asked.request_id)))?;
         self.insist_on_deps(&asked.product, &accepted, asked.request_id).await?;

@@ -17,6 +17,8 @@ impl Submit {
             AboutProduct::Factories => self.factories(&asked).await,
             AboutProduct::Locks => self.locks(&asked).await,
             AboutProduct::Budgets => self.budgets(&asked).await,
+            // Looked up by their names, not among all of them.
+            AboutProduct::Profiles => return self.profiles(&asked).await,
             // The scheduler's to say.
             AboutProduct::Stats => Ok(Vec::new()),
         };

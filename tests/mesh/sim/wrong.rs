@@ -124,6 +124,7 @@ async fn claim_looking_once(desk: &Desk, asked: &ClaimRequest, nonce: Nonce) -> 
         nonce,
         request: asked.request,
         epoch_seen: asked.epoch_seen,
+        profile: None,
         grant_deadline: desk.clock.now().plus(TERMS.grant),
     };
     let wish = command(&Actor::service("scheduler"), Wish::Claim(Box::new(claim)));
@@ -182,6 +183,7 @@ async fn claim_unconfirmed(desk: &Desk, asked: &ClaimRequest) -> Reply<Grant> {
 fn granted(job: Job) -> Grant {
     let holder = job.holder().expect("it was just claimed");
     Grant {
+        profile: None,
         holding: Holding {
             lease_epoch: job.lease_epoch,
             factory_id: holder.factory.clone(),

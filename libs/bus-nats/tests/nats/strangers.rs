@@ -45,6 +45,7 @@ fn right(row: Row) -> String {
         | Row::Intake
         | Row::Query(_)
         | Row::Operate(_)
+        | Row::PutProfile
         | Row::Offer
         | Row::OfferAny
         | Row::Spoken(_)

@@ -57,6 +57,7 @@ pub(crate) fn of(row: Row, said: Value) -> Result<Call, Unsaid> {
         Row::Plan => submission("/fleet/jobs/plan", &said),
         Row::Children | Row::ChildrenYolo => Ok(children(said)),
         Row::Custody(custody) => of_artifacts(custody, said),
+        Row::PutProfile => Ok(put_profile(said)),
         Row::Intake
         | Row::Offer
         | Row::OfferAny
@@ -105,16 +106,39 @@ fn read(query: Query, said: &Value) -> Result<Call, Unsaid> {
         },
         Query::Locks => (String::from("/fleet/locks"), Shape::Whole),
         Query::Budgets => (String::from("/fleet/budgets"), Shape::Whole),
+        Query::Profiles => match said["named"].as_str() {
+            Some(named) => (profile(named), Shape::First),
+            None => (String::from("/fleet/profiles"), Shape::Whole),
+        },
         Query::List => (format!("/fleet/jobs?{}", filters(said, &[])), Shape::Whole),
         Query::Artifacts => {
             let filters = filters(said, &["job"]);
             (format!("/fleet/jobs/{}/artifacts?{filters}", job()), Shape::Whole)
         }
-        Query::Dag | Query::Profiles | Query::DeadLetters => {
+        Query::Dag | Query::DeadLetters => {
             return Err(Unsaid::NoRoute);
         }
     };
     Ok(Call { method: Method::GET, path, media: None, body: None, shape })
+}
+
+/// A name alone, or with a version.
+fn profile(named: &str) -> String {
+    match named.split_once('@') {
+        Some((name, version)) => version_of(name, version),
+        None => format!("/fleet/profiles/{}", encoded(named)),
+    }
+}
+
+fn version_of(name: &str, version: &str) -> String {
+    format!("/fleet/profiles/{}/versions/{}", encoded(name), encoded(version))
+}
+
+fn put_profile(mut said: Value) -> Call {
+    let version = said["version"].to_string();
+    let path = version_of(&taken(&mut said, "name"), &version);
+    taken(&mut said, "version");
+    said_to(Method::PUT, path, &said)
 }
 
 /// Every filter of the list as the address writes it, but for what its path says.

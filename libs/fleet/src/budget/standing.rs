@@ -11,6 +11,7 @@ use crate::id::Nonce;
 use crate::job::Job;
 use crate::money::MicroUsd;
 use crate::product::Product;
+use crate::profile::Snapshot;
 use crate::record::Record;
 use crate::time::Timestamp;
 
@@ -67,7 +68,7 @@ impl Budget {
     /// Whether a claim of the job would be refused for this budget.
     #[must_use]
     pub fn refuses(&self, job: &Job, product: &Product, now: Timestamp) -> bool {
-        let (usd, tokens) = job.estimate(product);
+        let (usd, tokens) = job.estimate(product, None);
         let wished = Reservation {
             claim_nonce: Nonce::from_uuid(uuid::Uuid::nil()),
             job_id: job.id,
@@ -102,10 +103,16 @@ impl Window {
 }
 
 impl Job {
-    /// What a claim keeps for itself: what is left of the job's own budget, or the product's guess.
+    /// What a claim keeps for itself: what is left of the job's own budget, or the guess of its
+    /// profile, or else the product's.
     #[must_use]
-    pub fn estimate(&self, product: &Product) -> (MicroUsd, u64) {
-        let guess = (product.default_estimate_usd, product.default_estimate_tokens);
+    pub fn estimate(&self, product: &Product, profile: Option<&Snapshot>) -> (MicroUsd, u64) {
+        let usd = profile.and_then(|profile| profile.estimate_usd);
+        let tokens = profile.and_then(|profile| profile.estimate_tokens);
+        let guess = (
+            usd.unwrap_or(product.default_estimate_usd),
+            tokens.unwrap_or(product.default_estimate_tokens),
+        );
         let own = self.content.budget.unwrap_or_default();
         let usd = own.usd.map_or(guess.0, |limit| limit.minus(self.used.usd_used).min(guess.0));
         let tokens = own

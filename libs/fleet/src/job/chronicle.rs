@@ -52,7 +52,10 @@ impl Job {
                 .chain(told_of(EventType::ChildFailed, children))
                 .chain(rest.map(Rest::told))
                 .collect(),
-            Change::Claimed(_) => vec![(EventType::Claimed, self.of_this_run())],
+            Change::Claimed(_) => {
+                let profile = self.profile_claimed();
+                vec![(EventType::Claimed, Data { profile, ..self.of_this_run() })]
+            }
             Change::Patched(report, to) => self.told_of_report(report, *to),
             Change::Parked(report) => {
                 vec![(EventType::Parked, report.told(self.of_this_run()))]

@@ -3,7 +3,7 @@
 
 use crate::job::Job;
 use crate::job::evolve::Change;
-use crate::job::fit::unfit;
+use crate::job::fit::{Unfit, unfit};
 use crate::job::wish::{Circumstances, Claim};
 use crate::rejection::{Code, Rejection};
 use crate::stage::Stage;
@@ -36,9 +36,31 @@ impl Job {
         if claim.epoch_seen != self.lease_epoch {
             return Err(self.reject(Code::Conflict).because("epoch_moved"));
         }
-        match unfit(self, &claim.bidder, given, now) {
+        let unfit = unfit(self, &claim.bidder, given, now);
+        match unfit.or_else(|| self.lacks_engine(claim)) {
             Some(why) => Err(self.reject(Code::Conflict).because(why.code())),
+            None if self.mistakes_profile(claim) => {
+                Err(self.reject(Code::Conflict).because("profile_unavailable"))
+            }
             None => Ok(Some(Change::Claimed(Box::new(claim.clone())))),
+        }
+    }
+
+    /// The engine of a profile without a version is not known before somebody claims.
+    fn lacks_engine(&self, claim: &Claim) -> Option<Unfit> {
+        let said = self.content.engine.is_some() || self.content.engine_class.is_some();
+        let chosen = claim.profile.as_ref().filter(|_| !said)?;
+        (!claim.bidder.engines.contains(&chosen.engine)).then_some(Unfit::EngineUnavailable)
+    }
+
+    /// Whether what was found is not what the job names: no run begins without its recipe.
+    fn mistakes_profile(&self, claim: &Claim) -> bool {
+        match (&self.content.profile, &claim.profile) {
+            (None, None) => false,
+            (Some(named), Some(chosen)) => {
+                named.version.is_some_and(|version| version != chosen.version)
+            }
+            (Some(_), None) | (None, Some(_)) => true,
         }
     }
 }

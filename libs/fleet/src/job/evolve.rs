@@ -227,6 +227,7 @@ impl Job {
             claim_request_id: Some(claim.request),
             grant_deadline: Some(claim.grant_deadline),
             assigned_at: Some(at),
+            profile_version: claim.profile.as_ref().map(|chosen| chosen.version),
             ..Claimed::default()
         };
     }

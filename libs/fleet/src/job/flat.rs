@@ -111,6 +111,7 @@ side_by_side! {
         grant_deadline: Option<Timestamp>,
         assigned_at: Option<Timestamp>,
         building_at: Option<Timestamp>,
+        profile_version: Option<u32>,
         last_result: Option<RunResult>,
         #[serde(default)]
         verified: bool,

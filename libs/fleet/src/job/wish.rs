@@ -10,6 +10,7 @@ use crate::event::{Actor, Mention};
 use crate::factory::Health;
 use crate::id::{ArtifactId, EngineName, Epoch, FactoryId, JobId, Nonce, OpId, RequestId};
 use crate::job::Jitter;
+use crate::profile::Chosen;
 use crate::report::{Checkpoint, Exit, Insights, RunResult, VerifyResult};
 use crate::stage::StageName;
 use crate::time::Timestamp;
@@ -114,6 +115,8 @@ pub struct Claim {
     pub request: RequestId,
     /// The epoch at which the job was offered or believed.
     pub epoch_seen: Epoch,
+    /// What the profile that the job names was found to be, if it names one.
+    pub profile: Option<Chosen>,
     pub grant_deadline: Timestamp,
 }
 

@@ -20,7 +20,8 @@ use crate::time::Timestamp;
 type Read = Result<Json, Fault>;
 
 const DAY: u64 = 86_400;
-const LONGEST_ATTEMPT: u64 = 7 * DAY;
+/// In seconds.
+pub(crate) const LONGEST_ATTEMPT: u64 = 7 * DAY;
 /// How far ahead a job may be put off.
 pub(crate) const FARTHEST: Duration = Duration::from_secs(366 * DAY);
 

@@ -161,6 +161,14 @@ pub(crate) fn find(keys: &'static [Key], written: &str) -> Option<&'static Key> 
 
 /// The known key that somebody who wrote this may have meant.
 pub(crate) fn nearest(keys: &'static [Key], written: &str) -> Option<&'static str> {
+    nearest_word(keys.iter().map(|key| key.name), written)
+}
+
+/// The same among any words.
+pub(crate) fn nearest_word(
+    words: impl Iterator<Item = &'static str>,
+    written: &str,
+) -> Option<&'static str> {
     const FARTHEST: usize = 3;
     const LONGEST: usize = 32;
     let letters = written.chars().count();
@@ -168,8 +176,8 @@ pub(crate) fn nearest(keys: &'static [Key], written: &str) -> Option<&'static st
         return None;
     }
     let written = written.to_lowercase();
-    keys.iter()
-        .map(|key| (distance(&key.name.to_lowercase(), &written), key.name))
+    words
+        .map(|word| (distance(&word.to_lowercase(), &written), word))
         .filter(|(far, name)| {
             // A word that is changed by more than half is another word, unless it was cut short.
             let alike = 2 * far <= letters.min(name.len());

@@ -129,7 +129,7 @@ fn budget_exhausted(truths: &Truths) -> Option<Cause> {
 
 fn told_of_budget(truths: &Truths, budget: &Budget) -> String {
     let now = budget.standing(truths.now);
-    let (usd, tokens) = truths.job.estimate(&truths.product);
+    let (usd, tokens) = truths.job.estimate(&truths.product, None);
     let dollars = budget.limit_usd.map(|limit| {
         let kept = now.reserved_usd;
         let wish = if usd > MicroUsd::ZERO { format!(", {usd} wanted") } else { String::new() };

@@ -91,6 +91,7 @@ impl Cast {
             nonce: nonce(NEW_NONCE),
             request: request(NEW_NONCE),
             epoch_seen: place.job.lease_epoch,
+            profile: None,
             grant_deadline: place.at.plus(Duration::from_secs(10)),
         };
         place.job_is(Wish::Claim(Box::new(claim))).ok_or("claim")?;

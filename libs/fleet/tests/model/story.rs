@@ -68,6 +68,7 @@ fn claim(job: &Job) -> Wish {
         nonce: nonce(number),
         request: request(number),
         epoch_seen: job.lease_epoch,
+        profile: None,
         grant_deadline: late(),
     }))
 }

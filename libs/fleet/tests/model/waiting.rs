@@ -52,6 +52,7 @@ fn building(number: u8) -> Job {
         nonce: nonce(number + 1),
         request: request(number + 1),
         epoch_seen: fleet::Epoch::ZERO,
+        profile: None,
         grant_deadline: now(),
     };
     let patch = Patch {

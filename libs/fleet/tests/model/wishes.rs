@@ -31,6 +31,7 @@ impl Cast {
                     nonce: nonce_of(proc),
                     request: request(asked),
                     epoch_seen: if current { job.lease_epoch } else { Epoch::new(seen) },
+                    profile: None,
                     grant_deadline: now().plus(Duration::from_secs(10)),
                 };
                 let at = job.retry_not_before.map_or_else(now, |start| start.max(now()));

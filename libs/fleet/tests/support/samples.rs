@@ -5,9 +5,9 @@ use std::time::Duration;
 use fleet::{
     Actor, Artifact, ArtifactCommand, ArtifactId, ArtifactKind, AuditEntry, Budget, BudgetCommand,
     Control, Description, Disposition, EventRecord, EventType, Exit, Factory, FactoryCommand, Head,
-    Heartbeat, Insights, Job, Lease, Lock, LockCommand, MicroUsd, Nonce, Owner, Product,
-    ProductCommand, Profile, Record, Reservation, Run, Slot, SlotState, StageName, VerifyResult,
-    Window, Wish, touched,
+    Heartbeat, Insights, Job, Lease, Lineage, LineageCommand, Lock, LockCommand, MicroUsd, Nonce,
+    Owner, Product, ProductCommand, Profile, Record, Reservation, Run, Slot, SlotState, StageName,
+    VerifyResult, Window, Wish, touched,
 };
 use serde_json::json;
 
@@ -164,6 +164,12 @@ pub(crate) fn profile() -> Profile {
     let snapshot = serde_json::from_value(snapshot).unwrap();
     let now = World::new().now;
     touched(Profile::new("fast".parse().unwrap(), 3, snapshot, world::product(), now), now)
+}
+
+pub(crate) fn lineage() -> Lineage {
+    let now = World::new().now;
+    let absent = Lineage::absent("fast".parse().unwrap(), world::product(), now);
+    after(absent, &LineageCommand::Reach(3), now)
 }
 
 pub(crate) fn artifact() -> Artifact {

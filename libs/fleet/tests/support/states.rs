@@ -196,6 +196,7 @@ impl Place {
             nonce: nonce(1),
             request: RequestId::from_uuid(uuid(2)),
             epoch_seen: self.job.as_ref().map_or(fleet::Epoch::ZERO, |job| job.lease_epoch),
+            profile: None,
             grant_deadline: NOW,
         }))
     }

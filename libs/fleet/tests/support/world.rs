@@ -234,6 +234,7 @@ impl World {
             nonce,
             request: fleet::RequestId::from_uuid(self.mint()),
             epoch_seen,
+            profile: chosen(self.job(id)),
             grant_deadline: self.now.plus(GRANT),
         };
         let by = Actor::service("scheduler");
@@ -404,4 +405,11 @@ fn holds(before: &Job, after: &Job, wish: &Wish) {
     assert!(after.failures <= most, "I20");
     let waiting = matches!(before.stage, fleet::Stage::Queued | fleet::Stage::Blocked);
     assert!(after.generation == before.generation || waiting || after.purged, "I21");
+}
+
+/// The profile that a job names, as a look into the store would find it.
+fn chosen(job: &Job) -> Option<fleet::Chosen> {
+    let named = job.content.profile.as_ref()?;
+    let engine = bidder("f1").engines.into_iter().next()?;
+    Some(fleet::Chosen { version: named.version.unwrap_or(1), engine })
 }

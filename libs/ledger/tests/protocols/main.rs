@@ -31,6 +31,8 @@ mod outbox;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod reap;
 #[cfg(test)]
 mod renew;

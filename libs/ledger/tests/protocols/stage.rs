@@ -34,6 +34,10 @@ pub(crate) enum Twist {
 #[derive(Debug, Default)]
 struct Script {
     writes: BTreeMap<&'static str, usize>,
+    reads: BTreeMap<&'static str, usize>,
+    scans: usize,
+    /// A kind that cannot be read.
+    unreadable: Option<&'static str>,
     lives: Option<usize>,
     dead: bool,
     twists: Vec<(&'static str, Twist)>,
@@ -102,6 +106,17 @@ impl Staged {
     /// Writes that took place since the last question, by kind.
     pub(crate) fn take_writes(&self) -> BTreeMap<&'static str, usize> {
         std::mem::take(&mut self.script().writes)
+    }
+
+    /// Point reads since the last question, by kind; scans of anything.
+    pub(crate) fn take_reads(&self) -> (BTreeMap<&'static str, usize>, usize) {
+        let mut script = self.script();
+        (std::mem::take(&mut script.reads), std::mem::take(&mut script.scans))
+    }
+
+    /// Whether the store is away for whoever reads this kind.
+    pub(crate) fn unreadable(&self, kind: Option<&'static str>) {
+        self.script().unreadable = kind;
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -229,6 +244,15 @@ impl Change<'_> {
 #[async_trait]
 impl Store for Staged {
     async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
+        let kind = key.kind().name;
+        let away = {
+            let mut script = self.script();
+            *script.reads.entry(kind).or_default() += 1;
+            script.unreadable == Some(kind)
+        };
+        if away {
+            return Err(StoreError::Unavailable("told to".into()));
+        }
         self.inner.get(key).await
     }
 
@@ -246,6 +270,7 @@ impl Store for Staged {
         from: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
+        self.script().scans += 1;
         self.inner.scan(scope, from, limit).await
     }
 }

@@ -2,7 +2,7 @@
 
 use fleet::{
     Capability, Checkpoint, EngineName, Epoch, FactoryId, Incarnation, JobId, Nonce, ProductId,
-    RequestId, Timestamp,
+    RequestId, Snapshot, Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,10 @@ pub struct Granted {
     pub stop_margin_sec: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Checkpoint>,
+    /// What the profile that the job names says of this run: the same however often it is granted,
+    /// whatever is put later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_snapshot: Option<Snapshot>,
     pub server_time: Timestamp,
 }
 

@@ -36,7 +36,7 @@ pub enum AboutJob {
 pub struct OfProduct {
     /// Which of the questions about a product this is.
     pub query: AboutProduct,
-    /// Only the one of this name.
+    /// Only the one of this name; of a profile a version too, like `fast@3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<String>,
 }
@@ -48,6 +48,7 @@ pub enum AboutProduct {
     Factories,
     Locks,
     Budgets,
+    Profiles,
 }
 
 /// The records that answer, as they are stored.
@@ -147,6 +148,7 @@ impl From<AboutProduct> for Query {
             AboutProduct::Factories => Self::Factories,
             AboutProduct::Locks => Self::Locks,
             AboutProduct::Budgets => Self::Budgets,
+            AboutProduct::Profiles => Self::Profiles,
         }
     }
 }

@@ -25,6 +25,11 @@ pub(crate) fn allowed(
         .collect()
 }
 
+/// What the run's profile adds, instead of what is inherited.
+pub(crate) fn of_profile(errand: &Errand) -> BTreeMap<String, String> {
+    errand.profile.as_ref().map(|profile| profile.env.0.clone()).unwrap_or_default()
+}
+
 /// What the run is told of itself.
 pub(crate) fn of_run(errand: &Errand, folder: &Folder) -> BTreeMap<String, String> {
     let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
@@ -43,6 +48,9 @@ pub(crate) fn of_run(errand: &Errand, folder: &Folder) -> BTreeMap<String, Strin
         ("INSIGHTS_FILE", path(&folder.insights)),
         ("WIP_BRANCH", format!("wip/{}/e{}", grip.job, grip.epoch)),
     ];
+    if let Some(model) = errand.profile.as_ref().and_then(|profile| profile.model.clone()) {
+        told.push(("MODEL", model));
+    }
     if let Some(checkpoint) = &errand.checkpoint {
         told.push(("CHECKPOINT_COMMIT", checkpoint.wip_commit.clone()));
         told.push(("CHECKPOINT_BASE", checkpoint.wip_base.clone()));

@@ -50,7 +50,7 @@ impl Folder {
         };
         fs::create_dir_all(&folder.artifacts)?;
         fs::create_dir_all(&folder.work)?;
-        fs::write(&folder.body, &errand.body)?;
+        fs::write(&folder.body, errand.prompt())?;
         Ok(folder)
     }
 

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::errand::Errand;
-use crate::hands::environment::{allowed, of_run};
+use crate::hands::environment::{allowed, of_profile, of_run};
 use crate::hands::folder::Folder;
 use crate::hands::group::{Process, signal};
 use crate::hands::lines::Lines;
@@ -72,6 +72,7 @@ impl Processes {
         let words = words_of(errand, run.part)?;
         let folder = Folder::open(&self.place.runs, &self.place.roots, errand)?;
         let mut environment = allowed(&self.place.environment, &self.place.pass_env);
+        environment.extend(of_profile(errand));
         let masks = Masks::of(&self.place.masks, &environment);
         environment.extend(of_run(errand, &folder));
         if let Some(url) = &self.place.url {
@@ -128,26 +129,34 @@ impl Executor for Processes {
     }
 }
 
-/// The words to run: the manifest's own, or those of the engine's template.
+/// The words to run: the manifest's own, or those of the engine's template, and behind them what
+/// the profile adds.
 fn words_of(errand: &Errand, part: Part) -> Result<Vec<String>, CannotStart> {
     let no_engine = |why: String| CannotStart { result: RunResult::NoEngine, why };
-    let line = match part {
-        Part::Verify => errand.verify.as_ref(),
+    let added = errand.profile.as_ref().map(|profile| profile.args.clone()).unwrap_or_default();
+    let (line, added) = match part {
+        Part::Verify => (errand.verify.as_ref(), Vec::new()),
         Part::Command => match errand.engine.as_ref().map_or("shell", |engine| engine.as_str()) {
-            "shell" => errand.command.as_ref(),
-            "echo" => return Ok(vec![String::from("cat")]),
+            "shell" => (errand.command.as_ref(), added),
+            "echo" => return Ok(std::iter::once(String::from("cat")).chain(added).collect()),
             other => return Err(no_engine(format!("this factory has no engine {other}"))),
         },
     };
-    match line {
+    let mut words = match line {
         Some(CommandLine::Shell(text)) => {
-            Ok(vec![String::from("sh"), String::from("-c"), text.clone()])
+            let mut words = vec![String::from("sh"), String::from("-c"), text.clone()];
+            // The first word behind a script is its name.
+            words.extend((!added.is_empty()).then(|| String::from("sh")));
+            words
         }
-        Some(CommandLine::Words(words)) if !words.is_empty() => Ok(words.clone()),
-        Some(CommandLine::Words(_)) | None => {
-            Err(no_engine(String::from("the manifest has no command for the engine shell")))
-        }
+        Some(CommandLine::Words(words)) => words.clone(),
+        None => Vec::new(),
+    };
+    words.extend(added);
+    if words.is_empty() {
+        return Err(no_engine(String::from("the manifest has no command for the engine shell")));
     }
+    Ok(words)
 }
 
 fn exit_of(status: ExitStatus) -> Exit {

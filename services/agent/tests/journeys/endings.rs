@@ -1,7 +1,7 @@
 //! How jobs end by themselves: shipped, failed, verified or not, out of time.
 
-use protocol::AboutJob;
-use serde_json::json;
+use protocol::{AboutJob, PutProfile};
+use serde_json::{Value, json};
 
 use crate::town::{Town, is_gone, pid_in};
 
@@ -33,6 +33,40 @@ async fn words_are_run_as_they_stand_and_echo_prints_the_body() {
     town.stage_is(echo, "shipped").await;
     assert_eq!(town.log(words), "$HOME; b\n");
     assert_eq!(town.log(echo), "Say this.\n");
+    factory.stop().await;
+}
+
+async fn put(town: &Town, name: &str, snapshot: Value) {
+    let snapshot = serde_json::from_value(snapshot).unwrap();
+    let (name, version) = (name.parse().unwrap(), 1.try_into().unwrap());
+    town.ask(&PutProfile { name, version, snapshot }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_profile_gives_its_runs_words_variables_and_the_frame_of_their_prompt() {
+    let town = Town::new().await;
+    let maker = json!({
+        "engine": "shell", "args": ["one", "two words"], "model": "m-1",
+        "env": {"COLOUR": "green", "API_TOKEN": "not-for-any-log"},
+        "promptTemplate": "Do this:\n{body}Thanks.\n",
+    });
+    put(&town, "maker", maker).await;
+    put(&town, "greeter", json!({"engine": "shell", "args": ["echo", "hello; $HOME"]})).await;
+    put(&town, "frame", json!({"engine": "echo", "promptTemplate": "<{body}>"})).await;
+    let factory = town.factory().await;
+    let script = "cat; echo $# $2 $COLOUR $GIGAMESH_MODEL $API_TOKEN ${#API_TOKEN}";
+    let keys = format!("profile: maker@1\ncommand: |\n  {script}\nverify: test $COLOUR = green");
+    let maker = town.submit(&format!("---\n{keys}\n---\nBody.\n")).await;
+    let greeter = town.submit("---\nprofile: greeter\n---\nBody.\n").await;
+    let frame = town.submit("---\nprofile: frame\n---\nBody.\n").await;
+    for job in [maker, greeter, frame] {
+        town.stage_is(job, "shipped").await;
+    }
+    let log = town.log(maker);
+    assert!(log.starts_with("Do this:\nBody.\nThanks.\n2 two words green m-1 "), "{log}");
+    assert!(log.ends_with(" 15\n") && !log.contains("not-for-any-log"), "{log}");
+    assert_eq!(town.log(greeter), "hello; $HOME\n");
+    assert_eq!(town.log(frame), "<Body.\n>\n");
     factory.stop().await;
 }
 

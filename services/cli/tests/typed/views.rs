@@ -79,6 +79,52 @@ async fn the_product_is_shown_and_operated() {
     assert!(heard.contains("\"now\":true") && heard.contains("\"reason\":\"deploy\""), "{heard}");
 }
 
+fn a_version() -> Value {
+    json!({
+        "id": "fast-v3", "productId": "acme", "schemaVersion": 1, "rev": 1, "name": "fast",
+        "version": 3, "createdAt": "2026-01-02T03:04:05.678Z",
+        "updatedAt": "2026-01-02T03:04:05.678Z",
+        "snapshot": { "engine": "shell", "args": ["-x"], "env": {"LANG": "C"}, "model": "m-1",
+            "capabilities": [] },
+    })
+}
+
+#[tokio::test]
+async fn profiles_are_listed_shown_and_made() {
+    let mut door = Door::open().await;
+    let newest = json!({ "name": "fast", "version": 3, "versions": 2, "engine": "shell",
+        "model": "m-1", "createdAt": "2026-01-02T03:04:05.678Z" });
+    door.answer("GET /fleet/profiles", 200, &json!({ "items": [newest] }));
+    door.answer("GET /fleet/profiles/fast", 200, &a_version());
+    door.answer("GET /fleet/profiles/fast/versions/3", 200, &a_version());
+    let missing = json!({ "error": { "code": "NOT_FOUND", "message": "there is no such thing",
+        "retryable": false, "requestId": "01890a5d-ac96-774b-bcce-b302099a8057" } });
+    door.answer("GET /fleet/profiles/slow", 404, &missing);
+    let stands = json!({ "outcome": "created", "profile": a_version() });
+    door.answer("PUT /fleet/profiles/fast/versions/3", 201, &stands);
+    let place = door.place();
+    place.file("fast.json", &a_version()["snapshot"].to_string());
+    place.file("bad.json", "{\"args\": []}");
+    let mut told = String::new();
+    for words in [
+        "profiles",
+        "profiles list -o wide",
+        "profiles get fast",
+        "profiles get fast@3 --json snapshot",
+        "profiles get slow",
+        "profiles put fast@3 fast.json",
+        "profiles put fast@3 bad.json",
+        "profiles put fast@3 none.json",
+    ] {
+        for terminal in [true, false] {
+            told += &aged(&door.during(place.told(words, terminal)).await);
+        }
+    }
+    expect_file!["../golden/profiles.txt"].assert_eq(&told);
+    let heard = door.heard.lock().unwrap().join("");
+    assert!(heard.contains("\"snapshot\":{") && heard.contains("\"args\":[\"-x\"]"), "{heard}");
+}
+
 /// Years old, and older every year.
 fn aged(told: &str) -> String {
     let line = |line: &str| line.split(' ').map(old).collect::<Vec<_>>().join(" ") + "\n";

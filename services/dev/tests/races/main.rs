@@ -28,6 +28,7 @@
 //! | R17 dependency fails | `a_dependency_that_fails_ends_its_dependents_or_they_say_so` | — a rule, no interleaving |
 //! | R18 circle by two submitters | `a_circle_that_two_submitters_close_together_is_never_let_in` | — simulation, *cycle check before write* |
 //! | R19 one key, 64 submissions | `sixty_four_submissions_of_one_key_make_one_job_and_hear_of_it` | `Broken`: created more than once |
+//! | — one version of a profile, put by many | `a_version_that_several_put_is_one_of_theirs_for_good` | `Broken`: several are told that it is theirs |
 //! | R20 three reapers | `three_keepers_take_a_silent_job_back_once` | `Broken`: versions written over |
 //! | R21 a clock an hour off | `a_host_whose_wall_clock_is_an_hour_off_takes_nothing_that_lives` | silence judged by the wall: the living is taken |
 //! | — a word of a log and the end of its hold | `a_word_whose_hold_ended_while_it_was_stored_is_not_acknowledged` | a word that is not judged again once it is stored |

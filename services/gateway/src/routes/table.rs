@@ -6,6 +6,7 @@ mod credentials;
 mod jobs;
 mod logs;
 mod people;
+mod profiles;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -215,6 +216,7 @@ pub(crate) fn routes() -> Vec<Route> {
         logs::routes(),
         of_factories(),
         of_products(),
+        profiles::routes(),
         credentials::routes(),
         people::routes(),
     ];

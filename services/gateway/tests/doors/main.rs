@@ -31,6 +31,8 @@ mod people;
 #[cfg(test)]
 mod plain;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod stream;

@@ -46,6 +46,8 @@ fn concrete(path: &str) -> String {
         ("{artifact}", NOTHING),
         ("{action}", "cancel"),
         ("{factory}", "f1"),
+        ("{profile}", "fast"),
+        ("{version}", "1"),
         ("{token}", "nothing"),
         ("{user}", "nobody@example.com"),
     ];

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use azure_data_cosmos_driver::in_memory_emulator as driver;
 use azure_data_cosmos_driver::in_memory_emulator::{
-    InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion, WriteMode,
+    ContainerConfig, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion, WriteMode,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -87,7 +87,7 @@ impl Emulator {
         let (stop, stopped) = watch::channel(());
         let (ready, waiting) = sync_channel(1);
         let serve = move || run(settings, &ready, stopped);
-        let thread = thread::Builder::new().name("cosmos-emulator".into()).spawn(serve)?;
+        let thread = thread::Builder::new().name(NAME.into()).spawn(serve)?;
         let (door, address) = waiting.recv().map_err(io::Error::other)??;
         Ok(Self { door, address, stop, thread: Some(thread) })
     }
@@ -119,6 +119,15 @@ impl Emulator {
 
     pub fn injected(&self) -> Injected {
         self.door.dice().injected()
+    }
+
+    /// A new database, and in it a container over so many physical partitions as one has that grew
+    /// large.
+    pub fn prepare(&self, (database, container): (&str, &str), path: &str, partitions: u32) {
+        let store = self.door.account().store();
+        store.create_database(database);
+        let config = ContainerConfig::new().with_partition_count(partitions);
+        store.create_container_with_config(database, container, path.into(), config);
     }
 
     /// Halves the first partition of a container, as the service does when one grows: operations
@@ -155,6 +164,7 @@ impl Drop for Emulator {
 /// As the emulator counts them.
 const FIRST_PARTITION: u32 = 0;
 
+const NAME: &str = "cosmos-emulator";
 const FIRST: &str = "East US";
 const SECOND: &str = "West US";
 
@@ -163,7 +173,9 @@ type Ready = SyncSender<io::Result<(Arc<Door>, SocketAddr)>>;
 /// The emulator's whole life, on a thread of its own.
 fn run(settings: Settings, ready: &Ready, stopped: watch::Receiver<()>) {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(2).enable_all().build().expect("a runtime starts");
+    // By their name its threads are told from those of whoever asks, in a profile.
+    let runtime = runtime.worker_threads(2).thread_name(NAME).enable_all();
+    let runtime = runtime.build().expect("a runtime starts");
     runtime.block_on(async {
         let bound = bound(settings).await;
         let serving = bound.map(|(listener, door, address)| {

@@ -5,6 +5,7 @@
 mod door;
 mod faults;
 mod prices;
+mod scribe;
 mod signature;
 
 use std::io;
@@ -18,12 +19,14 @@ use azure_data_cosmos_driver::in_memory_emulator as driver;
 use azure_data_cosmos_driver::in_memory_emulator::{
     ContainerConfig, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion, WriteMode,
 };
+use bytes::Bytes;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use url::Url;
 
 pub use faults::{Faults, Injected};
 pub use prices::Prices;
+pub use scribe::Told;
 
 use door::Door;
 
@@ -143,6 +146,20 @@ impl Emulator {
         store.child_partition_ids(database, container, &[FIRST_PARTITION]).len()
     }
 
+    /// From now on every version of every document of this container, in the order in which they
+    /// are written. Writes wait for whoever does not listen to it.
+    pub fn tell(&self, container: &str) -> mpsc::Receiver<Told> {
+        self.door.tell(container)
+    }
+
+    /// All documents of a container, as an answer of the service has them.
+    ///
+    /// # Errors
+    /// There is no such container.
+    pub fn documents(&self, database: &str, container: &str) -> io::Result<Bytes> {
+        self.door.runtime().block_on(self.door.documents(database, container))
+    }
+
     /// Goes on until the process ends.
     pub fn wait(mut self) {
         if let Some(thread) = self.thread.take() {
@@ -196,7 +213,7 @@ async fn bound(settings: Settings) -> io::Result<(TcpListener, Arc<Door>, Socket
     let address = listener.local_addr()?;
     let account = account(settings, address.port()).map_err(io::Error::other)?;
     let runtime = tokio::runtime::Handle::current();
-    let door = Door::new(Arc::new(account), settings.prices, runtime);
+    let door = Door::new(Arc::new(account), (settings.prices, address.port()), runtime);
     Ok((listener, Arc::new(door), address))
 }
 

@@ -105,6 +105,15 @@ impl Account {
 
     /// The records of this kind that are there now.
     pub(crate) fn records(&self, kind: &str) -> Result<Vec<Value>> {
+        Ok(self.documents(kind)?.into_iter().filter_map(record).collect())
+    }
+
+    /// Whatever is there.
+    pub(crate) fn overwrite(&self, kind: &str, partition: &str, document: &Value) -> Result<()> {
+        self.order(&format!("overwrite {DATABASE} {kind} {partition} {document}"))
+    }
+
+    pub(crate) fn documents(&self, kind: &str) -> Result<Vec<Value>> {
         let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         self.order(&format!("list {DATABASE} {kind}"))?;
         let answer = listed.recv_timeout(PATIENCE).context("the account lists nothing")?;
@@ -112,7 +121,7 @@ impl Account {
         let Value::Array(documents) = answer["Documents"].take() else {
             anyhow::bail!("no documents are listed");
         };
-        Ok(documents.into_iter().filter_map(record).collect())
+        Ok(documents)
     }
 
     fn order(&self, words: &str) -> Result<()> {

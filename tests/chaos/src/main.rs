@@ -67,7 +67,7 @@ struct Words {
     #[arg(long)]
     keep: bool,
     /// Overwrite a held job once: the campaign must fail then
-    #[arg(long, hide = true, conflicts_with = "store")]
+    #[arg(long, hide = true)]
     intruder: bool,
 }
 

@@ -94,6 +94,10 @@ impl Witness {
         &self.buckets
     }
 
+    pub(crate) fn account(&self) -> Option<&Account> {
+        self.account.as_deref()
+    }
+
     /// What is kept now, all of it.
     pub(crate) async fn stored(&self, context: &Context) -> Result<BTreeMap<JobId, Version>> {
         let mut stored = BTreeMap::new();

@@ -33,6 +33,8 @@ const SEED: u64 = 42;
 const LARGEST_BODY: usize = 4 << 20;
 /// What is asked for to know an account.
 const ACCOUNT: &str = "/";
+const UPSERT: &str = "x-ms-documentdb-is-upsert";
+const PARTITION: &str = "x-ms-documentdb-partitionkey";
 const CHARGE: &str = "x-ms-request-charge";
 
 type Answer = Response<Full<Bytes>>;
@@ -72,6 +74,32 @@ impl Door {
         let answer = executed(&self.account, &Asked::new(url, Method::Get)).await?;
         match answer.status().is_success() {
             true => Ok(Bytes::from(answer.into_body())),
+            false => Err(io::Error::other(format!("answered with {}", answer.status()))),
+        }
+    }
+
+    /// Writes a document whatever is there, as nothing of the product can.
+    pub(crate) async fn overwrite(
+        &self,
+        (database, container): (&str, &str),
+        partition: &str,
+        document: Bytes,
+    ) -> io::Result<()> {
+        let url = format!("http://127.0.0.1:{}/dbs/{database}/colls/{container}/docs", self.port);
+        let url = Url::parse(&url).map_err(io::Error::other)?;
+        let mut asked = Asked::new(url, Method::Post);
+        let partition = format!("[\"{partition}\"]");
+        for (name, value) in [(UPSERT, "True".to_owned()), (PARTITION, partition)] {
+            asked.headers_mut().insert(HeaderName::from(name), HeaderValue::from(value));
+        }
+        asked.set_body(document.clone());
+        let desk = self.scribe().as_ref().map(Scribe::desk);
+        let answer = match desk {
+            Some(desk) => desk.order(asked, None, document).await?,
+            None => executed(&self.account, &asked).await?,
+        };
+        match answer.status().is_success() {
+            true => Ok(()),
             false => Err(io::Error::other(format!("answered with {}", answer.status()))),
         }
     }

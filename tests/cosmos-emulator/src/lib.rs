@@ -160,6 +160,19 @@ impl Emulator {
         self.door.runtime().block_on(self.door.documents(database, container))
     }
 
+    /// Writes a document whatever is there, as nothing of the product can.
+    ///
+    /// # Errors
+    /// There is no such container, or it is no document of that partition.
+    pub fn overwrite(
+        &self,
+        container: (&str, &str),
+        partition: &str,
+        document: Bytes,
+    ) -> io::Result<()> {
+        self.door.runtime().block_on(self.door.overwrite(container, partition, document))
+    }
+
     /// Goes on until the process ends.
     pub fn wait(mut self) {
         if let Some(thread) = self.thread.take() {

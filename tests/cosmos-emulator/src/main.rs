@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// `faults LOST_REPLIES LOST_WRITES THROTTLED MILLISECONDS`, of a thousand each; `tell CONTAINER`,
-/// for every version from then on; `list DATABASE CONTAINER`, for what is there.
+/// for every version from then on; `list DATABASE CONTAINER`, for what is there; `overwrite
+/// DATABASE CONTAINER PARTITION DOCUMENT`, whatever is there.
 fn obey(emulator: &Emulator, line: &str) -> Result<(), Box<dyn Error>> {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words.as_slice() {
@@ -43,6 +44,10 @@ fn obey(emulator: &Emulator, line: &str) -> Result<(), Box<dyn Error>> {
         ["list", database, container] => {
             let documents = emulator.documents(database, container)?;
             println!("listed {}", String::from_utf8_lossy(&documents));
+        }
+        ["overwrite", database, container, partition, ..] => {
+            let document = line.splitn(5, ' ').last().unwrap_or_default().to_owned();
+            emulator.overwrite((database, container), partition, document.into())?;
         }
         _ => return Err(format!("no such order: {line}").into()),
     }

@@ -230,14 +230,14 @@ mod tests {
     const PLACE: Container =
         Container { kind: BY_ID, partitioned_by: "productId", apart: &["body", "first"] };
 
-    fn sent(value: &[u8]) -> serde_json::Value {
+    fn sent(value: &[u8]) -> Value {
         let key = Key::new(BY_ID, "p", "i").unwrap();
         let (item, bulk) = Item::new(&key, &PLACE, value);
         assert!(bulk.is_none(), "it is small");
         serde_json::to_value(item).unwrap()
     }
 
-    fn back(item: serde_json::Value) -> Bytes {
+    fn back(item: Value) -> Bytes {
         serde_json::from_value::<Stored>(item).unwrap().value(None).unwrap()
     }
 

@@ -45,6 +45,7 @@ cargo xtask <verb>
   deny          licences, sources and banned crates, where cargo-deny is installed
   chaos         a minute of faults upon a fleet of real processes, and a judgement
   chaos --seconds 120 --seed 7 --nodes 3 -o json --keep
+  chaos --store cosmos
   fuzz          the fuzzers, a minute each, where cargo-fuzz and a nightly toolchain are installed
   fuzz --seconds 5
   sbom          what the binary is made of, as CycloneDX, into target/sbom

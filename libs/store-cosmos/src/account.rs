@@ -22,6 +22,8 @@ use crate::trouble::Trouble;
 
 const SCOPE: &str = "https://cosmos.azure.com/.default";
 const API: &str = "2018-12-31";
+/// Of those that blame whoever asks, these say that the same may be asked later.
+const PASSING: [StatusCode; 2] = [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT];
 
 /// What opens an account.
 #[derive(Clone, PartialEq, Eq)]
@@ -170,7 +172,7 @@ impl Account {
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
                 return Err(options.refused(status.to_string()));
             }
-            status if status.is_server_error() => {
+            status if status.is_server_error() || PASSING.contains(&status) => {
                 return Err(options.unreachable(status.to_string()));
             }
             status => return Err(options.no_account(status)),

@@ -8,11 +8,14 @@
 
 mod order;
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use store::Key;
@@ -166,7 +169,6 @@ fn readable(value: &[u8]) -> Option<(&RawValue, Node, String)> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Stored {
     pub(crate) id: Option<String>,
-    pub(crate) partition: Option<String>,
     #[serde(rename = "_etag")]
     pub(crate) etag: Option<String>,
     record: Option<Node>,
@@ -178,9 +180,24 @@ pub(crate) struct Stored {
     pub(crate) bulk_at: Option<String>,
     /// Of a document that is no record.
     bulk: Option<Node>,
+    /// What it is partitioned by, and what the service adds.
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
 }
 
 impl Stored {
+    /// By the property of this name.
+    pub(crate) fn partition(&mut self, partitioned_by: &str) -> Option<String> {
+        match self.others.remove(partitioned_by)? {
+            Value::String(partition) => Some(partition),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => None,
+        }
+    }
+
     /// What lies apart of a record, where this document is that, by its digest.
     pub(crate) fn bulk(&mut self) -> Option<(&str, &str, Node)> {
         let (id, digest) = self.id.as_deref()?.split_once(BEHIND)?;
@@ -213,14 +230,14 @@ mod tests {
     const PLACE: Container =
         Container { kind: BY_ID, partitioned_by: "productId", apart: &["body", "first"] };
 
-    fn sent(value: &[u8]) -> serde_json::Value {
+    fn sent(value: &[u8]) -> Value {
         let key = Key::new(BY_ID, "p", "i").unwrap();
         let (item, bulk) = Item::new(&key, &PLACE, value);
         assert!(bulk.is_none(), "it is small");
         serde_json::to_value(item).unwrap()
     }
 
-    fn back(item: serde_json::Value) -> Bytes {
+    fn back(item: Value) -> Bytes {
         serde_json::from_value::<Stored>(item).unwrap().value(None).unwrap()
     }
 

@@ -6,13 +6,13 @@ use std::num::NonZeroU32;
 
 use azure_data_cosmos::CosmosError;
 use azure_data_cosmos::feed::{ContinuationToken, FeedScope, Query};
-use azure_data_cosmos::options::{MaxItemCountHint, QueryOptions};
+use azure_data_cosmos::options::{FeedOptions, MaxItemCountHint, QueryOptions};
 use futures_util::StreamExt;
 use store::{Cursor, Key, Kind, Page, Revision, StoreError, Versioned, check_part};
 
 use crate::bulk;
 use crate::charges::Deed;
-use crate::form::{BULK, BULK_AT, BYTES, Node, ORDER, RECORD, Stored};
+use crate::form::{Node, Stored};
 use crate::link::{Link, Place, Spent, is_absent, is_throttled, named, unavailable};
 use crate::trouble::Reason;
 
@@ -80,11 +80,10 @@ pub(crate) async fn partition(
     if check_part("partition", partition).is_err() {
         return Ok(Page::default());
     }
-    let fields = fields(place);
     let unsaid = |error: CosmosError| unread(kind.name.to_owned(), error);
     let query = match from {
-        None => Query::from(format!("{fields} ORDER BY c.id ASC")),
-        Some(seen) => Query::from(format!("{fields} WHERE c.id > @seen ORDER BY c.id ASC"))
+        None => Query::from("SELECT * FROM c ORDER BY c.id ASC"),
+        Some(seen) => Query::from("SELECT * FROM c WHERE c.id > @seen ORDER BY c.id ASC")
             .with_parameter("@seen", seen.position())
             .map_err(unsaid)?,
     };
@@ -115,26 +114,21 @@ pub(crate) async fn kind(
 ) -> Result<Page, StoreError> {
     let place = link.place(kind)?;
     let unsaid = |error: CosmosError| unread(kind.name.to_owned(), error);
-    let mut options = QueryOptions::default().with_max_item_count(most(limit));
+    // A page reads one partition after the other: how many there are is no matter.
+    let feed = FeedOptions::default().with_max_fan_out(u32::MAX);
+    let options = QueryOptions::default().with_feed_options(feed);
+    let mut options = options.with_max_item_count(most(limit));
     if let Some(seen) = from {
         let token = ContinuationToken::from_string(seen.position().to_owned());
         options = options.with_continuation_token(token);
     }
-    let (query, scope) = (Query::from(fields(place)), FeedScope::full_container());
+    let (query, scope) = (Query::from("SELECT * FROM c"), FeedScope::full_container());
     let answer = Box::pin(place.client.query_items::<Stored>(query, scope, Some(options))).await;
     let mut pages = answer.map_err(unsaid)?.into_pages();
     let Some(page) = pages.next().await else { return Ok(Page::default()) };
     let items = records(link, place, charged(link, kind, page)?).await?;
     let next = pages.to_continuation_token().map_err(unsaid)?;
     Ok(Page { items, next: Some(Cursor::new(next.as_str())) })
-}
-
-fn fields(place: &Place) -> String {
-    let partition = place.container.partitioned_by;
-    format!(
-        "SELECT c.id, c._etag, c.{partition} AS partition, c.{RECORD}, c.{ORDER}, c.{BYTES}, \
-         c.{BULK_AT}, c.{BULK} FROM c"
-    )
 }
 
 fn most(limit: usize) -> MaxItemCountHint {
@@ -168,8 +162,8 @@ async fn records(
     let unread = || stranger(format!("something in {}", kind.name));
     let mut found = Vec::new();
     for mut stored in page {
-        let (partition, etag) = (stored.partition.take(), stored.etag.take());
-        let partition = partition.ok_or_else(unread)?;
+        let partition = stored.partition(place.container.partitioned_by).ok_or_else(unread)?;
+        let etag = stored.etag.take();
         if let Some((id, digest, fields)) = stored.bulk() {
             let key = Key::new(kind, partition, id).map_err(|_| unread())?;
             let length = fields.text().len();

@@ -17,7 +17,8 @@ use crate::Scheduler;
 
 const READ_ALL_EVERY: Duration = Duration::from_secs(30);
 const AFTER_TROUBLE: Duration = Duration::from_millis(250);
-const PAGE: usize = 256;
+// A store gives fewer of them where they are large.
+const PAGE: usize = 1_024;
 /// So many that a round trip to the store costs the news nothing, and the store hardly anything.
 const READ_AT_ONCE: usize = 64;
 

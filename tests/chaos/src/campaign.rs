@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::{sleep, timeout};
 
+use crate::account::{Account, Told};
 use crate::cast::{self, Cast};
 use crate::check::{self, Check, Finding};
 use crate::deeds::World;
@@ -26,7 +27,7 @@ use crate::load::Load;
 use crate::plan::{self, Kind, Stage};
 use crate::repeater::Repeater;
 use crate::stock::{Custody, Stock};
-use crate::witness::{self, Witness};
+use crate::witness::{self, JOBS_OF_ACCOUNT, Witness};
 
 /// What a campaign is told.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) seconds: u64,
     pub(crate) seed: u64,
     pub(crate) nodes: usize,
+    /// Whether records are kept in an account of Cosmos DB.
+    pub(crate) account: bool,
     pub(crate) program: PathBuf,
     /// Whether somebody overwrites a record, so that it is seen that this is found.
     pub(crate) intruder: bool,
@@ -70,13 +73,16 @@ const VERIFY_TRIES: usize = 5;
 /// The fleet or its servers do not start, or cannot be read: nothing is known then.
 pub(crate) async fn run(settings: &Settings) -> Result<Course> {
     let clock = Arc::new(System::start());
-    let ground = Arc::new(block_in_place(|| Ground::start(settings.nodes, &settings.folder))?);
-    prepare(settings, &ground.url())?;
+    let (ground, told) = block_in_place(|| ground(settings))?;
+    prepare(settings, &ground)?;
     let (ear, all) = mpsc::channel(MOST_UNHEARD);
     let places = (settings.program.as_path(), settings.folder.as_path());
-    let cast = Arc::new(Cast::assemble(places, &ground.addresses()?, &Some(ear)).await?);
+    let cast = Arc::new(Cast::assemble(places, &ground, &Some(ear)).await?);
     let mut tasks = JoinSet::new();
-    let witness = Witness::begin(&ground.links().await?, &clock, &mut tasks).await?;
+    let witness = match ground.account.as_ref().zip(told) {
+        Some((account, told)) => Witness::of_account(account, told, &clock, &mut tasks),
+        None => Witness::of_buckets(&ground.links().await?, &clock, &mut tasks).await?,
+    };
     let links = (ground.link().await?, witness.clone());
     let context = async_nats::jetstream::new(ground.link().await?);
     let dice = Dice::new(settings.seed, 2);
@@ -97,6 +103,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Course> {
         custodians: Cast::CUSTODIANS,
         factories: Cast::FACTORIES,
         servers: world.ground.nodes().len(),
+        account: settings.account,
     };
     let plan = plan::faults(settings.seed, Duration::from_secs(settings.seconds), stage);
     if settings.intruder {
@@ -135,9 +142,21 @@ pub(crate) async fn run(settings: &Settings) -> Result<Course> {
     Ok(course)
 }
 
-fn prepare(settings: &Settings, url: &str) -> Result<()> {
-    let replicas = settings.nodes.to_string();
-    let words = ["admin", "init", "--nats", url, "--replicas", &replicas];
+/// With what the account tells of jobs, where there is one.
+fn ground(settings: &Settings) -> Result<(Arc<Ground>, Option<mpsc::Receiver<Told>>)> {
+    let Settings { program, folder, nodes, .. } = settings;
+    let start = |()| Account::start(program, folder, JOBS_OF_ACCOUNT);
+    let (account, told) = settings.account.then_some(()).map(start).transpose()?.unzip();
+    let ground = Ground::start(*nodes, folder, account.map(Arc::new))?;
+    Ok((Arc::new(ground), told))
+}
+
+fn prepare(settings: &Settings, ground: &Ground) -> Result<()> {
+    let (url, replicas) = (ground.url(), settings.nodes.to_string());
+    let account = ground.account.as_ref();
+    let store = account.map(|account| cast::store_words(account, account.address().port()));
+    let mut words = vec!["admin", "init", "--nats", &url, "--replicas", &replicas];
+    words.extend(store.iter().flatten().map(String::as_str));
     let (code, said) = cast::ran(&settings.program, &words)?;
     ensure!(code == Some(0), "streams and buckets were not made: {said}");
     Ok(())
@@ -190,7 +209,9 @@ async fn has_ended(witness: &Witness, context: &Context) -> Result<bool> {
 }
 
 async fn gather(world: &World, witness: &Witness, context: &Context) -> Result<History> {
-    let servers_killed = world.by_kind().contains_key(&Kind::KillServer);
+    // An account tells what it took whatever becomes of the servers.
+    let servers_killed =
+        world.ground.account.is_none() && world.by_kind().contains_key(&Kind::KillServer);
     let mut history = History { servers_killed, ..History::default() };
     let told = async {
         loop {
@@ -216,7 +237,8 @@ async fn kept(world: &World, repeater: &Repeater) -> Result<(Freight, Stock)> {
     let freight = repeater.heard().freight.clone();
     let link = world.ground.link().await?;
     let (clock, blobs) = (Arc::clone(&world.clock), world.cast.blobs());
-    let stock = Box::pin(Custody { link, clock, blobs }.settled(&freight)).await?;
+    let custody = Custody { link, clock, blobs, account: world.ground.account.clone() };
+    let stock = Box::pin(custody.settled(&freight)).await?;
     Ok((freight, stock))
 }
 

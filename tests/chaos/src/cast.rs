@@ -12,6 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result, ensure};
 use servers::Process;
 
+use crate::account::{self, Account};
+use crate::ground::Ground;
 use crate::proxy::{Ear, Proxy, Way};
 
 /// Who keeps artifacts comes first.
@@ -53,9 +55,10 @@ impl Cast {
     /// Nobody runs yet.
     pub(crate) async fn assemble(
         (program, folder): (&Path, &Path),
-        servers: &[SocketAddr],
+        ground: &Ground,
         ear: &Ear,
     ) -> Result<Self> {
+        let servers = ground.addresses()?;
         fs::create_dir_all(folder.join("logs"))?;
         let doors = free_ports(OF_EACH_ROLE)?;
         let over_nats = factories_speak_nats(program)?;
@@ -64,13 +67,18 @@ impl Cast {
         for (n, role) in
             ROLES.into_iter().flat_map(|role| (0..OF_EACH_ROLE).map(move |n| (n, role)))
         {
-            let ways = before(servers, ear).await?;
-            let words = cast.role_words(role, n, &ways);
+            let mut ways = before(&servers, ear).await?;
+            let mut words = cast.role_words(role, n, &ways);
+            if let Some(account) = &ground.account {
+                let way = Proxy::before(account.address(), None).await?;
+                words.extend(store_words(account, way.port()));
+                ways.push(way);
+            }
             cast.add((program, folder), format!("{role}-{n}"), words, ways)?;
         }
         for n in 0..FACTORIES {
             let on_bus = over_nats && n % 2 == 1;
-            let mut ways = if on_bus { before(servers, ear).await? } else { Vec::new() };
+            let mut ways = if on_bus { before(&servers, ear).await? } else { Vec::new() };
             // Also from the bus: bytes go through a door.
             ways.push(Proxy::before(cast.doors[n % OF_EACH_ROLE], None).await?);
             let words = cast.factory_words(n, &ways);
@@ -210,6 +218,12 @@ pub(crate) fn ran(program: &Path, words: &[&str]) -> Result<(Option<i32>, String
     let output = Command::new(program).args(words).stdin(Stdio::null()).output()?;
     let said = [&output.stdout[..], &output.stderr].concat();
     Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+/// Where records are kept, by a way at this port.
+pub(crate) fn store_words(account: &Account, port: u16) -> [String; 4] {
+    let key = account.key().display().to_string();
+    ["--store".to_owned(), account::place(port), "--cosmos-key-file".to_owned(), key]
 }
 
 fn nats(ways: &[Proxy]) -> String {

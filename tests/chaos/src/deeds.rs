@@ -10,11 +10,14 @@ use clock::{Clock, System};
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::sleep;
 
+use crate::account::{Account, Weather};
 use crate::cast::Cast;
 use crate::ground::Ground;
 use crate::plan::{Fault, Kind};
 use crate::proxy::Way;
 
+const LOSSES: Weather = Weather { lost_replies: 300, lost_writes: 100, throttled: 0 };
+const STORM: Weather = Weather { lost_replies: 0, lost_writes: 0, throttled: 900 };
 /// How late everything comes on a slow way.
 const LAG: Duration = Duration::from_millis(80);
 
@@ -89,7 +92,9 @@ impl World {
         let undone = block_in_place(|| self.end(fault));
         let trouble = done.and(undone).err().map(|error| format!("{error:#}"));
         let whom = match fault.kind {
+            Kind::FreezeServer if self.account_at(fault.target).is_some() => "account".to_owned(),
             Kind::KillServer | Kind::FreezeServer => format!("server {}", fault.target),
+            Kind::LoseReplies | Kind::Throttle => "account".to_owned(),
             Kind::Kill | Kind::Freeze | Kind::Cut | Kind::Stall | Kind::Slow => {
                 self.cast.members()[fault.target].name.clone()
             }
@@ -108,7 +113,12 @@ impl World {
             Kind::Stall => member(fault.target).set(Way::Stalled),
             Kind::Slow => member(fault.target).set(Way::Slow(LAG)),
             Kind::KillServer => server(fault.target).kill(),
-            Kind::FreezeServer => server(fault.target).freeze()?,
+            Kind::FreezeServer => match self.account_at(fault.target) {
+                Some(account) => account.freeze()?,
+                None => server(fault.target).freeze()?,
+            },
+            Kind::LoseReplies => self.weather(LOSSES)?,
+            Kind::Throttle => self.weather(STORM)?,
         }
         Ok(())
     }
@@ -121,8 +131,21 @@ impl World {
             Kind::Freeze => member(fault.target).thaw()?,
             Kind::Cut | Kind::Stall | Kind::Slow => member(fault.target).set(Way::Open),
             Kind::KillServer => server(fault.target).restart()?,
-            Kind::FreezeServer => server(fault.target).thaw()?,
+            Kind::FreezeServer => match self.account_at(fault.target) {
+                Some(account) => account.thaw()?,
+                None => server(fault.target).thaw()?,
+            },
+            Kind::LoseReplies | Kind::Throttle => self.weather(Weather::default())?,
         }
         Ok(())
+    }
+
+    /// It comes after all servers.
+    fn account_at(&self, target: usize) -> Option<&Account> {
+        self.ground.account.as_deref().filter(|_| target == self.ground.nodes().len())
+    }
+
+    fn weather(&self, weather: Weather) -> anyhow::Result<()> {
+        self.ground.account.as_ref().map_or(Ok(()), |account| account.set(weather))
     }
 }

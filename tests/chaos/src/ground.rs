@@ -1,13 +1,16 @@
-//! The servers that the fleet stands on, one or three, and our own ways to them, which no fault
-//! cuts. Knows no process of the fleet.
+//! The servers that the fleet stands on, one or three, and the account where one keeps its records;
+//! and our own ways to them, which no fault cuts. Knows no process of the fleet.
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use async_nats::{Client, ConnectOptions};
 use servers::{Cluster, Nats, Options};
+
+use crate::account::Account;
 
 /// So soon after a server is back, we are: what it tells before that, nobody hears.
 const RECONNECT: Duration = Duration::from_millis(2);
@@ -16,36 +19,44 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST: usize = 2 << 20;
 
 #[derive(Debug)]
-pub(crate) enum Ground {
+pub(crate) struct Ground {
+    servers: Servers,
+    /// Nothing where the servers keep the records too.
+    pub(crate) account: Option<Arc<Account>>,
+}
+
+#[derive(Debug)]
+enum Servers {
     One(Nats),
     Three(Cluster),
 }
 
 impl Ground {
-    pub(crate) fn start(nodes: usize, place: &Path) -> Result<Self> {
+    pub(crate) fn start(nodes: usize, place: &Path, account: Option<Arc<Account>>) -> Result<Self> {
         let options = Options {
             max_payload: Some(LONGEST),
             place: Some(place.to_owned()),
             ..Options::default()
         };
-        match nodes {
-            1 => Ok(Self::One(Nats::start(options)?)),
-            3 => Ok(Self::Three(Cluster::start(&options)?)),
+        let servers = match nodes {
+            1 => Servers::One(Nats::start(options)?),
+            3 => Servers::Three(Cluster::start(&options)?),
             other => bail!("one server or three, not {other}"),
-        }
+        };
+        Ok(Self { servers, account })
     }
 
     pub(crate) fn nodes(&self) -> &[Nats] {
-        match self {
-            Self::One(server) => std::slice::from_ref(server),
-            Self::Three(cluster) => cluster.nodes(),
+        match &self.servers {
+            Servers::One(server) => std::slice::from_ref(server),
+            Servers::Three(cluster) => cluster.nodes(),
         }
     }
 
     pub(crate) fn url(&self) -> String {
-        match self {
-            Self::One(server) => server.url(),
-            Self::Three(cluster) => cluster.url(),
+        match &self.servers {
+            Servers::One(server) => server.url(),
+            Servers::Three(cluster) => cluster.url(),
         }
     }
 

@@ -7,6 +7,7 @@
     reason = "a tool for the command line speaks"
 )]
 
+mod account;
 mod campaign;
 mod cast;
 mod check;
@@ -53,6 +54,9 @@ struct Words {
     /// Servers: 1, or 3 in a cluster
     #[arg(long, default_value_t = 1, value_parser = nodes)]
     nodes: usize,
+    /// Where records are kept
+    #[arg(long, default_value = "nats")]
+    store: Records,
     /// How to print
     #[arg(long, short, default_value = "table")]
     output: Output,
@@ -65,6 +69,14 @@ struct Words {
     /// Overwrite a held job once: the campaign must fail then
     #[arg(long, hide = true)]
     intruder: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Records {
+    /// In buckets of the servers that carry messages
+    Nats,
+    /// In an emulated account of Cosmos DB
+    Cosmos,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -128,8 +140,9 @@ async fn judged(words: Words, place: TempDir) -> Result<ExitCode> {
     let program = words.program.map_or_else(campaign::beside, Ok)?;
     let program = std::fs::canonicalize(program)?;
     let Words { seconds, seed, nodes, intruder, .. } = words;
-    let folder = place.path().to_owned();
-    let settings = Settings { seconds, seed, nodes, program, intruder, folder: folder.clone() };
+    let (folder, account) = (place.path().to_owned(), words.store == Records::Cosmos);
+    let settings =
+        Settings { seconds, seed, nodes, account, program, intruder, folder: folder.clone() };
     eprintln!("chaos: {seconds} s of seed {seed} over {nodes} server(s), in {}", folder.display());
     let course = match Box::pin(campaign::run(&settings)).await {
         Ok(course) => course,

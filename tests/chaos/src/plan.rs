@@ -22,12 +22,17 @@ pub(crate) enum Kind {
     Slow,
     /// `kill -9` of a server, and started again after the span.
     KillServer,
-    /// A server stands still.
+    /// A server stands still, or the account does.
     FreezeServer,
+    /// The account does what it is asked, and many of its answers are lost; so are some questions.
+    LoseReplies,
+    /// The account refuses most of what it is asked, for being too much.
+    Throttle,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 7] = [
+    /// Those of an account come last.
+    pub(crate) const ALL: [Self; 9] = [
         Self::Kill,
         Self::Freeze,
         Self::Cut,
@@ -35,7 +40,18 @@ impl Kind {
         Self::Slow,
         Self::KillServer,
         Self::FreezeServer,
+        Self::LoseReplies,
+        Self::Throttle,
     ];
+    const OF_AN_ACCOUNT: usize = 2;
+
+    /// All that can befall anybody there.
+    pub(crate) fn on(stage: Stage) -> &'static [Self] {
+        match stage.account {
+            true => &Self::ALL,
+            false => &Self::ALL[..Self::ALL.len() - Self::OF_AN_ACCOUNT],
+        }
+    }
 
     pub(crate) fn words(self) -> &'static str {
         match self {
@@ -46,12 +62,26 @@ impl Kind {
             Self::Slow => "slow",
             Self::KillServer => "kill server",
             Self::FreezeServer => "freeze server",
+            Self::LoseReplies => "lose replies",
+            Self::Throttle => "throttle",
         }
     }
 
-    fn is_of_a_server(self) -> bool {
-        matches!(self, Self::KillServer | Self::FreezeServer)
+    fn whom(self) -> Whom {
+        match self {
+            Self::Kill | Self::Freeze | Self::Cut | Self::Stall | Self::Slow => Whom::Process,
+            Self::KillServer | Self::FreezeServer => Whom::Server,
+            Self::LoseReplies | Self::Throttle => Whom::Account,
+        }
     }
+}
+
+/// Whom it befalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Whom {
+    Process,
+    Server,
+    Account,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +89,7 @@ pub(crate) struct Fault {
     /// After the beginning of the campaign.
     pub(crate) at: Duration,
     pub(crate) kind: Kind,
-    /// Among the processes, or among the servers.
+    /// Among the processes, or among the servers; the account comes after those.
     pub(crate) target: usize,
     pub(crate) span: Duration,
 }
@@ -86,11 +116,12 @@ pub(crate) struct Stage {
     pub(crate) custodians: usize,
     pub(crate) factories: usize,
     pub(crate) servers: usize,
+    /// Whether there is one.
+    pub(crate) account: bool,
 }
 
 /// Between a server's faults, so that the fleet gets anywhere.
 const SERVERS_REST: Duration = Duration::from_secs(10);
-const KINDS: usize = Kind::ALL.len();
 
 /// Among whom a process is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +133,7 @@ enum Among {
 
 /// The first round: every kind, whatever the seed. A lease is taken from a factory that is frozen,
 /// and whoever keeps artifacts is killed and frozen with an upload in hand.
-const FIRST: [(Kind, Among); KINDS + 1] = [
+const FIRST: [(Kind, Among); 8] = [
     (Kind::Kill, Among::Custodians),
     (Kind::Freeze, Among::Custodians),
     (Kind::Freeze, Among::Factories),
@@ -117,18 +148,22 @@ const FIRST: [(Kind, Among); KINDS + 1] = [
 pub(crate) fn faults(seed: u64, span: Duration, stage: Stage) -> Vec<Fault> {
     let mut dice = Dice::new(seed, 1);
     let mut first = FIRST.to_vec();
-    for n in (1..FIRST.len()).rev() {
+    if stage.account {
+        first.extend([Kind::LoseReplies, Kind::Throttle].map(|kind| (kind, Among::All)));
+    }
+    let kinds = Kind::on(stage);
+    for n in (1..first.len()).rev() {
         first.swap(n, dice.index(n + 1));
     }
-    let mut busy: BTreeMap<(bool, usize), Duration> = BTreeMap::new();
+    let mut busy: BTreeMap<(Whom, usize), Duration> = BTreeMap::new();
     let mut server_rests = Duration::ZERO;
     let (mut faults, mut at) = (Vec::new(), Duration::from_millis(500));
     while at < span {
         let due = first.last().copied();
-        let (kind, among) = due.unwrap_or_else(|| (Kind::ALL[dice.index(KINDS)], Among::All));
+        let (kind, among) = due.unwrap_or_else(|| (kinds[dice.index(kinds.len())], Among::All));
         let fault = one((kind, among), at, stage, &mut dice);
-        let whom = (kind.is_of_a_server(), fault.target);
-        let resting = kind.is_of_a_server() && at < server_rests;
+        let (whom, of_a_server) = ((kind.whom(), fault.target), kind.whom() == Whom::Server);
+        let resting = of_a_server && at < server_rests;
         if resting {
             // Those of the first round that can come before it.
             if let Some(due) = first.pop() {
@@ -137,7 +172,7 @@ pub(crate) fn faults(seed: u64, span: Duration, stage: Stage) -> Vec<Fault> {
         } else if busy.get(&whom).is_none_or(|until| *until < at) {
             first.pop();
             busy.insert(whom, at + fault.span + Duration::from_millis(500));
-            if kind.is_of_a_server() {
+            if of_a_server {
                 server_rests = at + fault.span + SERVERS_REST;
             }
             faults.push(fault);
@@ -153,7 +188,9 @@ fn one((kind, among): (Kind, Among), at: Duration, stage: Stage, dice: &mut Dice
     let drawn = kind == Kind::Freeze && among == Among::All && dice.chance(500);
     let factory = drawn || among == Among::Factories;
     let target = match kind {
-        Kind::KillServer | Kind::FreezeServer => dice.index(stage.servers),
+        Kind::KillServer => dice.index(stage.servers),
+        Kind::FreezeServer => dice.index(stage.servers + usize::from(stage.account)),
+        Kind::LoseReplies | Kind::Throttle => 0,
         Kind::Kill | Kind::Freeze | Kind::Cut | Kind::Stall | Kind::Slow => match among {
             Among::Custodians => dice.index(stage.custodians),
             Among::All | Among::Factories if factory => {
@@ -172,6 +209,8 @@ fn one((kind, among): (Kind, Among), at: Duration, stage: Stage, dice: &mut Dice
         Kind::Slow => dice.millis(1_000, 6_000),
         Kind::KillServer => dice.millis(50, 2_000),
         Kind::FreezeServer => dice.millis(300, 3_000),
+        Kind::LoseReplies => dice.millis(2_000, 8_000),
+        Kind::Throttle => dice.millis(1_000, 6_000),
     };
     Fault { at, kind, target, span }
 }
@@ -180,7 +219,9 @@ fn one((kind, among): (Kind, Among), at: Duration, stage: Stage, dice: &mut Dice
 mod tests {
     use super::*;
 
-    const STAGE: Stage = Stage { services: 10, custodians: 2, factories: 6, servers: 3 };
+    const STAGE: Stage =
+        Stage { services: 10, custodians: 2, factories: 6, servers: 3, account: false };
+    const WITH_ACCOUNT: Stage = Stage { account: true, ..STAGE };
     const SPAN: Duration = Duration::from_secs(60);
 
     #[test]
@@ -191,10 +232,11 @@ mod tests {
 
     #[test]
     fn a_minute_of_any_seed_has_every_kind_and_freezes_a_factory_beyond_its_term() {
-        for seed in 0..100 {
-            let plan = faults(seed, SPAN, STAGE);
+        for (seed, stage) in (0..100).flat_map(|seed| [(seed, STAGE), (seed, WITH_ACCOUNT)]) {
+            let plan = faults(seed, SPAN, stage);
             for kind in Kind::ALL {
-                assert!(plan.iter().any(|fault| fault.kind == kind), "{seed}: no {kind:?}");
+                let is_there = plan.iter().any(|fault| fault.kind == kind);
+                assert_eq!(is_there, Kind::on(stage).contains(&kind), "{seed}: {kind:?}");
             }
             let long = |fault: &&Fault| {
                 fault.kind == Kind::Freeze
@@ -219,7 +261,7 @@ mod tests {
     #[test]
     fn nobody_suffers_two_faults_at_a_time() {
         for seed in 0..20 {
-            let plan = faults(seed, SPAN, STAGE);
+            let plan = faults(seed, SPAN, WITH_ACCOUNT);
             for (n, fault) in plan.iter().enumerate() {
                 assert!(!plan[n + 1..].iter().any(|other| meets(fault, other)), "{seed}: {fault}");
             }
@@ -227,7 +269,7 @@ mod tests {
     }
 
     fn meets(fault: &Fault, later: &Fault) -> bool {
-        let whom = |fault: &Fault| (fault.kind.is_of_a_server(), fault.target);
+        let whom = |fault: &Fault| (fault.kind.whom(), fault.target);
         whom(fault) == whom(later) && later.at < fault.at + fault.span
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Report {
     seed: u64,
     seconds: u64,
     servers: usize,
+    /// Whether records were kept in one.
+    account: bool,
     jobs: usize,
     acknowledged: usize,
     shipped: usize,
@@ -80,6 +82,7 @@ impl Report {
             seed: settings.seed,
             seconds: settings.seconds,
             servers: settings.nodes,
+            account: settings.account,
             jobs: history.at_the_end.len(),
             acknowledged: history.acknowledged.len(),
             shipped: ends("shipped"),
@@ -108,7 +111,9 @@ impl Report {
             // A string takes whatever is written to it.
             let _written = writeln!(text, "{name:<22} {value}");
         };
-        row("seed", format!("{}, {} s, {} server(s)", self.seed, self.seconds, self.servers));
+        let account = if self.account { " and an account" } else { "" };
+        let Self { seed, seconds, servers, .. } = self;
+        row("seed", format!("{seed}, {seconds} s, {servers} server(s){account}"));
         row("jobs", format!("{}, {} acknowledged", self.jobs, self.acknowledged));
         row("ended", format!("{} shipped, {} failed", self.shipped, self.failed));
         row("cycles", format!("{} claims, {} taken back", self.claims, self.taken_back));

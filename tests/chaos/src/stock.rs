@@ -15,10 +15,12 @@ use async_nats::{Client, HeaderMap, Request};
 use clock::{Clock, Ids, System};
 use fleet::{Artifact, ArtifactId, ProductId, Record};
 use protocol::{Ask, AuditArtifacts, Header, SweepArtifacts};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 
+use crate::account::Account;
 use crate::check;
 use crate::freight::Freight;
 use crate::streams;
@@ -27,6 +29,7 @@ use crate::streams;
 const PRODUCT: &str = "local";
 /// Of the names of those that keep pointers.
 const POINTERS: &str = "KV_fleet_artifacts";
+const POINTERS_OF_ACCOUNT: &str = "fleet_artifacts";
 /// Of the keys of artifacts, and of the pieces of logs that are not closed.
 const ARTIFACTS: &str = "fleet";
 const PIECES: &str = "fleet-logs";
@@ -67,6 +70,8 @@ pub(crate) struct Custody {
     pub(crate) link: Client,
     pub(crate) clock: Arc<System>,
     pub(crate) blobs: PathBuf,
+    /// Where pointers are kept, unless it is in buckets.
+    pub(crate) account: Option<Arc<Account>>,
 }
 
 impl Custody {
@@ -103,7 +108,10 @@ impl Custody {
             Err(error) => Err(error),
         };
         let mut stock = self.look()?;
-        stock.pointers = pointers(context).await?;
+        stock.pointers = match &self.account {
+            Some(account) => block_in_place(|| pointers_of(account))?,
+            None => pointers(context).await?,
+        };
         stock.missing = answered.ok().map(|audited| audited.missing);
         Ok(stock)
     }
@@ -139,6 +147,13 @@ async fn pointers(context: &Context) -> Result<Vec<Artifact>> {
         }
     }
     Ok(pointers)
+}
+
+fn pointers_of(account: &Account) -> Result<Vec<Artifact>> {
+    let read = |record: Value| {
+        Artifact::decode(&serde_json::to_vec(&record)?).context("a pointer cannot be read")
+    };
+    account.records(POINTERS_OF_ACCOUNT)?.into_iter().map(read).collect()
 }
 
 /// What lies below this folder; pointers are kept elsewhere.

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azure_core::http::headers::{HeaderName, HeaderValue};
-use azure_core::http::{Method, Request as Asked};
+use azure_core::http::{Method, RawResponse, Request as Asked};
 use azure_data_cosmos_driver::in_memory_emulator::InMemoryEmulatorHttpClient;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_MATCH, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,17 +19,22 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use url::Url;
 
 use crate::faults::{Dice, Fate};
 use crate::prices::{self, Prices};
+use crate::scribe::{Scribe, Told, executed};
 use crate::signature;
 
 const SEED: u64 = 42;
 /// The service takes documents of 2 MB.
 const LARGEST_BODY: usize = 4 << 20;
+/// What is asked for to know an account.
+const ACCOUNT: &str = "/";
+const UPSERT: &str = "x-ms-documentdb-is-upsert";
+const PARTITION: &str = "x-ms-documentdb-partitionkey";
 const CHARGE: &str = "x-ms-request-charge";
 
 type Answer = Response<Full<Bytes>>;
@@ -39,17 +44,68 @@ pub(crate) struct Door {
     account: Arc<InMemoryEmulatorHttpClient>,
     dice: Mutex<Dice>,
     prices: Prices,
+    port: u16,
     /// What the emulator starts in the background belongs here.
     runtime: Handle,
+    scribe: Mutex<Option<Scribe>>,
 }
 
 impl Door {
     pub(crate) fn new(
         account: Arc<InMemoryEmulatorHttpClient>,
-        prices: Prices,
+        (prices, port): (Prices, u16),
         runtime: Handle,
     ) -> Self {
-        Self { account, dice: Mutex::new(Dice::new(SEED)), prices, runtime }
+        let (dice, scribe) = (Mutex::new(Dice::new(SEED)), Mutex::default());
+        Self { account, dice, prices, port, runtime, scribe }
+    }
+
+    /// The last one that was told to listen hears of what is written from now on.
+    pub(crate) fn tell(&self, container: &str) -> mpsc::Receiver<Told> {
+        let (scribe, told) = Scribe::begin(container, Arc::clone(&self.account), &self.runtime);
+        *self.scribe() = Some(scribe);
+        told
+    }
+
+    /// All documents of a container, as an answer of the service has them.
+    pub(crate) async fn documents(&self, database: &str, container: &str) -> io::Result<Bytes> {
+        let url = format!("http://127.0.0.1:{}/dbs/{database}/colls/{container}/docs", self.port);
+        let url = Url::parse(&url).map_err(io::Error::other)?;
+        let answer = executed(&self.account, &Asked::new(url, Method::Get)).await?;
+        match answer.status().is_success() {
+            true => Ok(Bytes::from(answer.into_body())),
+            false => Err(io::Error::other(format!("answered with {}", answer.status()))),
+        }
+    }
+
+    /// Writes a document whatever is there, as nothing of the product can.
+    pub(crate) async fn overwrite(
+        &self,
+        (database, container): (&str, &str),
+        partition: &str,
+        document: Bytes,
+    ) -> io::Result<()> {
+        let url = format!("http://127.0.0.1:{}/dbs/{database}/colls/{container}/docs", self.port);
+        let url = Url::parse(&url).map_err(io::Error::other)?;
+        let mut asked = Asked::new(url, Method::Post);
+        let partition = format!("[\"{partition}\"]");
+        for (name, value) in [(UPSERT, "True".to_owned()), (PARTITION, partition)] {
+            asked.headers_mut().insert(HeaderName::from(name), HeaderValue::from(value));
+        }
+        asked.set_body(document.clone());
+        let desk = self.scribe().as_ref().map(Scribe::desk);
+        let answer = match desk {
+            Some(desk) => desk.order(asked, None, document).await?,
+            None => executed(&self.account, &asked).await?,
+        };
+        match answer.status().is_success() {
+            true => Ok(()),
+            false => Err(io::Error::other(format!("answered with {}", answer.status()))),
+        }
+    }
+
+    fn scribe(&self) -> MutexGuard<'_, Option<Scribe>> {
+        self.scribe.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn account(&self) -> &InMemoryEmulatorHttpClient {
@@ -123,7 +179,11 @@ impl Door {
         let body =
             Limited::new(body, LARGEST_BODY).collect().await.map_err(io::Error::other)?.to_bytes();
         let host = parts.headers.get(HOST).map(text).transpose()?.unwrap_or_default();
-        let url = Url::parse(&format!("http://{host}{}", parts.uri)).map_err(io::Error::other)?;
+        let url = format!("http://{host}{}", parts.uri);
+        let mut url = Url::parse(&url).map_err(io::Error::other)?;
+        let asked_at = url.port();
+        // Something may stand between, at a port of its own.
+        url.set_port(Some(self.port)).map_err(|()| io::Error::other("no port"))?;
         let mut asked = Asked::new(url, method(&parts.method)?);
         for (name, value) in &parts.headers {
             let value = HeaderValue::from(text(value)?.to_owned());
@@ -131,11 +191,9 @@ impl Door {
         }
         let length = body.len();
         if !body.is_empty() {
-            asked.set_body(body);
+            asked.set_body(body.clone());
         }
-        let answer = Box::pin(self.account.execute_request(&asked)).await;
-        let answer = answer.map_err(io::Error::other)?.try_into_raw_response().await;
-        let answer = answer.map_err(io::Error::other)?;
+        let answer = Box::pin(self.done(asked, parts, body)).await?;
         let mut reply = Response::builder().status(u16::from(answer.status()));
         let price = self.price(parts, answer.status().into(), (length, answer.body().len()));
         for (name, value) in answer.headers().iter() {
@@ -150,7 +208,25 @@ impl Door {
         if let Some(units) = price {
             reply = reply.header(CHARGE, format!("{units:.2}"));
         }
-        reply.body(Full::new(answer.into_body().into())).map_err(io::Error::other)
+        let mut body = Bytes::from(answer.into_body());
+        if let (ACCOUNT, Some(port)) = (parts.uri.path(), asked_at) {
+            body = self.seen_at(port, &body);
+        }
+        reply.body(Full::new(body)).map_err(io::Error::other)
+    }
+
+    async fn done(&self, asked: Asked, parts: &Parts, body: Bytes) -> io::Result<RawResponse> {
+        let of_scribe = |scribe: &&Scribe| is_write(parts) && scribe.is_of(parts.uri.path());
+        let desk = self.scribe().as_ref().filter(of_scribe).map(Scribe::desk);
+        let Some(desk) = desk else { return executed(&self.account, &asked).await };
+        let upon = parts.headers.get(IF_MATCH).map(text).transpose()?.map(str::to_owned);
+        desk.order(asked, upon, body).await
+    }
+
+    /// An account tells where it is; whoever asked at another port is to stay there.
+    fn seen_at(&self, port: u16, body: &Bytes) -> Bytes {
+        let own = format!(":{}/", self.port);
+        String::from_utf8_lossy(body).replace(&own, &format!(":{port}/")).into()
     }
 
     /// Nothing where the model's own charge stands.

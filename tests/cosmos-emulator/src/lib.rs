@@ -5,6 +5,7 @@
 mod door;
 mod faults;
 mod prices;
+mod scribe;
 mod signature;
 
 use std::io;
@@ -16,14 +17,16 @@ use std::time::Duration;
 
 use azure_data_cosmos_driver::in_memory_emulator as driver;
 use azure_data_cosmos_driver::in_memory_emulator::{
-    InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion, WriteMode,
+    ContainerConfig, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion, WriteMode,
 };
+use bytes::Bytes;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use url::Url;
 
 pub use faults::{Faults, Injected};
 pub use prices::Prices;
+pub use scribe::Told;
 
 use door::Door;
 
@@ -87,7 +90,7 @@ impl Emulator {
         let (stop, stopped) = watch::channel(());
         let (ready, waiting) = sync_channel(1);
         let serve = move || run(settings, &ready, stopped);
-        let thread = thread::Builder::new().name("cosmos-emulator".into()).spawn(serve)?;
+        let thread = thread::Builder::new().name(NAME.into()).spawn(serve)?;
         let (door, address) = waiting.recv().map_err(io::Error::other)??;
         Ok(Self { door, address, stop, thread: Some(thread) })
     }
@@ -121,6 +124,15 @@ impl Emulator {
         self.door.dice().injected()
     }
 
+    /// A new database, and in it a container over so many physical partitions as one has that grew
+    /// large.
+    pub fn prepare(&self, (database, container): (&str, &str), path: &str, partitions: u32) {
+        let store = self.door.account().store();
+        store.create_database(database);
+        let config = ContainerConfig::new().with_partition_count(partitions);
+        store.create_container_with_config(database, container, path.into(), config);
+    }
+
     /// Halves the first partition of a container, as the service does when one grows: operations
     /// on it are sent away for so long.
     pub fn split(&self, database: &str, container: &str, longest: Duration) {
@@ -132,6 +144,33 @@ impl Emulator {
     pub fn parts(&self, database: &str, container: &str) -> usize {
         let store = self.door.account().store();
         store.child_partition_ids(database, container, &[FIRST_PARTITION]).len()
+    }
+
+    /// From now on every version of every document of this container, in the order in which they
+    /// are written. Writes wait for whoever does not listen to it.
+    pub fn tell(&self, container: &str) -> mpsc::Receiver<Told> {
+        self.door.tell(container)
+    }
+
+    /// All documents of a container, as an answer of the service has them.
+    ///
+    /// # Errors
+    /// There is no such container.
+    pub fn documents(&self, database: &str, container: &str) -> io::Result<Bytes> {
+        self.door.runtime().block_on(self.door.documents(database, container))
+    }
+
+    /// Writes a document whatever is there, as nothing of the product can.
+    ///
+    /// # Errors
+    /// There is no such container, or it is no document of that partition.
+    pub fn overwrite(
+        &self,
+        container: (&str, &str),
+        partition: &str,
+        document: Bytes,
+    ) -> io::Result<()> {
+        self.door.runtime().block_on(self.door.overwrite(container, partition, document))
     }
 
     /// Goes on until the process ends.
@@ -155,6 +194,7 @@ impl Drop for Emulator {
 /// As the emulator counts them.
 const FIRST_PARTITION: u32 = 0;
 
+const NAME: &str = "cosmos-emulator";
 const FIRST: &str = "East US";
 const SECOND: &str = "West US";
 
@@ -163,7 +203,9 @@ type Ready = SyncSender<io::Result<(Arc<Door>, SocketAddr)>>;
 /// The emulator's whole life, on a thread of its own.
 fn run(settings: Settings, ready: &Ready, stopped: watch::Receiver<()>) {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(2).enable_all().build().expect("a runtime starts");
+    // By their name its threads are told from those of whoever asks, in a profile.
+    let runtime = runtime.worker_threads(2).thread_name(NAME).enable_all();
+    let runtime = runtime.build().expect("a runtime starts");
     runtime.block_on(async {
         let bound = bound(settings).await;
         let serving = bound.map(|(listener, door, address)| {
@@ -184,7 +226,7 @@ async fn bound(settings: Settings) -> io::Result<(TcpListener, Arc<Door>, Socket
     let address = listener.local_addr()?;
     let account = account(settings, address.port()).map_err(io::Error::other)?;
     let runtime = tokio::runtime::Handle::current();
-    let door = Door::new(Arc::new(account), settings.prices, runtime);
+    let door = Door::new(Arc::new(account), (settings.prices, address.port()), runtime);
     Ok((listener, Arc::new(door), address))
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
@@ -32,6 +32,12 @@ impl Process {
         let ended = || io::Error::other("the thread that starts servers has ended");
         STARTER.send((command, answer)).map_err(|_| ended())?;
         started.recv().map_err(|_| ended())?.map(Self)
+    }
+
+    /// The ends of its input and its output; nothing where it was started without, or they were
+    /// taken.
+    pub fn pipes(&mut self) -> Option<(ChildStdin, ChildStdout)> {
+        Some((self.0.stdin.take()?, self.0.stdout.take()?))
     }
 
     /// Whether it came to an end by itself, or was killed by somebody else.

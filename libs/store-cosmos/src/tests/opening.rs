@@ -38,6 +38,18 @@ async fn an_account_that_is_not_there_is_waited_for_and_what_is_none_is_not() {
 }
 
 #[tokio::test]
+async fn an_account_that_throttles_is_waited_for() {
+    let emulator = cosmos_emulator::emulator();
+    drop(made(&emulator).await);
+    emulator.set(Faults { throttled: 1000, ..Faults::default() });
+    let options = options(&emulator);
+    let error = Cosmos::open(&options, &containers()).await.unwrap_err();
+    assert!(matches!(error, Trouble::Unreachable { .. }), "{error:?}");
+    emulator.heal();
+    Cosmos::open(&options, &containers()).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_account_that_writes_everywhere_or_forgets_is_refused_with_its_remedy() {
     let two = Some(Duration::ZERO);
     let usual = Settings::default();

@@ -41,6 +41,25 @@ async fn a_write_that_gets_no_reply_at_all_is_unknown() {
     assert_eq!(store.get(&key("l")).await.unwrap(), None);
 }
 
+/// Above a hundred the SDK refuses a query of all, unless it is told otherwise.
+#[tokio::test]
+async fn a_kind_is_read_over_however_many_partitions_its_container_has() {
+    let emulator = cosmos_emulator::emulator();
+    emulator.prepare(("fleet", BY_ID.name), "/part", 101);
+    let store = made(&emulator).await;
+    written(put(&store, "k", "one", &Expect::Absent).await);
+    let (mut from, mut seen) = (None, Vec::new());
+    loop {
+        let page = store.scan(&Scope::Kind(BY_ID), from.as_ref(), 9).await.unwrap();
+        seen.extend(page.items.into_iter().map(|(key, _)| key));
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, [key("k")]);
+}
+
 /// For longer than an operation may take: it is told as refused, and why, and nothing was written.
 #[tokio::test]
 async fn a_store_that_is_throttled_all_the_time_is_unavailable_and_says_so() {

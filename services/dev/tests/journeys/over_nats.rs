@@ -2,9 +2,11 @@
 //! itself, or silence the bus, are told where time stands.
 
 #[cfg(test)]
-mod nats;
+#[path = "nats.rs"]
+mod ground;
 #[cfg(test)]
-use nats as scene;
+#[path = "standing.rs"]
+mod scene;
 
 #[cfg(test)]
 mod town;

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use cosmos_emulator::{Prices, Settings};
+use cosmos_emulator::{Emulator, Prices, Settings};
 use fleet::{Disposition, Holding, JobId, OpId, Patch, Release, StageName};
 use ledger::bulk_of;
 use store::Kind;
@@ -62,7 +62,8 @@ async fn charged((prices, form): (Prices, Form), pace: Pace, body: usize) -> f64
         Form::Whole => nothing,
         Form::Parted => bulk_of,
     };
-    let field = Field::of(Settings { prices, ..Settings::default() }, apart).await;
+    let account = Emulator::start(Settings { prices, ..Settings::default() }).unwrap();
+    let field = Field::on(account, apart).await;
     let mut bill = Bill::default();
     for n in 0..JOBS {
         Box::pin(cycle(&field, (n, body), pace, &mut bill)).await;

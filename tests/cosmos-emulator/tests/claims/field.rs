@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clock::{Clock, Ids, Seeded, System};
-use cosmos_emulator::{Emulator, Faults, KEY, Settings};
+use cosmos_emulator::{Emulator, Faults, KEY, emulator};
 use fleet::{
     Actor, Bidder, Content, Epoch, Health, JobId, ProductId, RequestId, Submission,
     Terms as Submitting, normalise,
@@ -80,12 +80,11 @@ pub(crate) struct Field {
 
 impl Field {
     pub(crate) async fn new() -> Self {
-        Self::of(Settings::default(), bulk_of).await
+        Self::on(emulator(), bulk_of).await
     }
 
-    /// On such an account, where these fields of a kind lie apart.
-    pub(crate) async fn of(settings: Settings, apart: fn(Kind) -> &'static [&'static str]) -> Self {
-        let emulator = Emulator::start(settings).unwrap();
+    /// On this account, where these fields of a kind lie apart.
+    pub(crate) async fn on(emulator: Emulator, apart: fn(Kind) -> &'static [&'static str]) -> Self {
         let mut options = Options::new(emulator.url(), "fleet", Access::Key(KEY.into()));
         // Longer than the slowest machine makes a claimer wait.
         options.timeout = Duration::from_secs(30);

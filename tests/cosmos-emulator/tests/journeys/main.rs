@@ -2,6 +2,9 @@
 //! account, in the time that it takes.
 
 #[cfg(test)]
+mod ground;
+#[cfg(test)]
+#[path = "../../../../services/dev/tests/journeys/standing.rs"]
 mod scene;
 
 #[cfg(test)]

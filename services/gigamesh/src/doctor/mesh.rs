@@ -98,11 +98,13 @@ fn records(standing: &Standing) -> Finding {
 
 fn room(fullest: Option<&(bool, String)>) -> Finding {
     match fullest {
-        Some((true, said)) => Finding::bad("room", format!("{said}; no new jobs are taken"))
-            .next("gigamesh admin init --max-bytes SIZE gives the buckets more"),
-        Some((false, said)) => Finding::ok("room", said.clone()),
-        None => Finding::note("room", "no bucket has a bound: a full disk stops jobs that run too")
-            .next("gigamesh admin init --max-bytes SIZE"),
+        Some((true, said)) => Finding::bad("bounds", format!("{said}; no new jobs are taken"))
+            .next("gigamesh admin init --max-bytes SIZE, with more than they have"),
+        Some((false, said)) => Finding::ok("bounds", said.clone()),
+        None => {
+            Finding::note("bounds", "no bucket has a bound: a full disk stops jobs that run too")
+                .next("gigamesh admin init --max-bytes SIZE")
+        }
     }
 }
 
@@ -171,6 +173,7 @@ mod tests {
             nats        ok     nats-server 2.15.1 with JetStream, n1, alone; messages of up to 2097152 bytes
             durability  ok     durable, single: synced before every answer, on one disk
             records     ok     57 buckets of 1 each, generation g1, 12 documents
+            bounds      ok     the bucket b holds 1 of 16 MiB
             streams     ok     FLEET_INTAKE 0, FLEET_EVENTS 7, FLEET_DLQ 0
             latency     ok     an answer of the server takes 51.0µs, 99 in 100 at most 100.0µs"#]]
         .assert_eq(&told(&sound()));
@@ -196,6 +199,7 @@ mod tests {
             nats        ok     nats-server 2.15.1 with JetStream, n1, in the cluster c; messages of up to 2097152 bytes
             durability  BAD    weak: synced up to 120 s after the answer, so that a power cut loses what was acknowledged; set sync_interval: always on the server
             records     note   57 buckets of 3 each, generation g1, 12 documents; replicas are behind: fleet_jobs_0; try wait until they are level before a server is stopped
+            bounds      BAD    the bucket b holds 15 of 16 MiB; no new jobs are taken; try gigamesh admin init --max-bytes SIZE, with more than they have
             made        BAD    the bucket x is missing: its data was lost
             made        BAD    another
             latency     ok     an answer of the server takes 51.0µs, 99 in 100 at most 100.0µs

@@ -60,7 +60,10 @@ async fn a_fleet_that_is_nearly_full_refuses_new_jobs_by_name_and_ends_those_tha
     assert!(status == 200 && said.contains("scarce the bucket fleet_jobs_0"), "{said}");
     let looked = ran(folder, &["doctor", "--nats", &nats, "-o", "table"]).await;
     let told = String::from_utf8_lossy(&looked.stdout).into_owned();
-    assert!(told.contains("--max-bytes SIZE gives the buckets more"), "{told}");
+    assert!(
+        told.contains("no new jobs are taken; try gigamesh admin init --max-bytes SIZE"),
+        "{told}"
+    );
     std::fs::write(&sign, "").unwrap();
     eventually("what runs ends", async || {
         (stage(&link, &time, &running).await == json!("shipped")).then_some(())

@@ -28,6 +28,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// What is acknowledged after a loss was acknowledged by a store that has it; so soon at latest
 /// nothing more is.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A bound may be set at any time; it is looked for rarely where there is none.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// Of a thousand parts of a bucket, those that new jobs may take; the rest is for jobs that run.
 const SCARCE: u64 = 900;
 /// For those who look once and do not wait for a server to come.
@@ -91,27 +93,21 @@ pub(super) async fn store(
     info!(generation = store.generation(), "store open");
     let durability = Durability::of(&syncs(reach, monitors).await, store.replicas());
     let (losses, room) = (Notice::default(), Room::default());
-    let seen = (losses.clone(), room.clone());
-    process.tasks.spawn("generation", watch(Arc::clone(&store), seen, process.clone()));
+    process.tasks.spawn("generation", watch(Arc::clone(&store), losses.clone(), process.clone()));
+    process.tasks.spawn("room", measure(Arc::clone(&store), room.clone(), process.clone()));
     let store = Arc::new(Safe::over(store, losses.clone(), room.clone()));
     Ok(Kept { store, durability, losses, room, bill: Bill::default() })
 }
 
-/// Whether the store is still the one that was opened, and has room, again and again. That a server
-/// is away says nothing about it.
-async fn watch(
-    store: Arc<NatsKv>,
-    (losses, room): (Notice, Room),
-    process: Process,
-) -> Result<(), Infallible> {
+/// Whether the store is still the one that was opened, again and again. That a server is away
+/// says nothing about it.
+async fn watch(store: Arc<NatsKv>, losses: Notice, process: Process) -> Result<(), Infallible> {
     loop {
         tokio::select! {
             biased;
             () = process.tasks.stopped() => return Ok(()),
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = room.taken() => {}
         }
-        look_for_room(&store, &room.scarce).await;
         let Ok(lost) = store.losses().await else { continue };
         let told = (!lost.is_empty()).then(|| Trouble::Faults(lost).to_string());
         match (losses.set(told.as_deref()), told) {
@@ -122,8 +118,23 @@ async fn watch(
     }
 }
 
-async fn look_for_room(store: &NatsKv, scarce: &Notice) {
-    let Ok(fullest) = store.fullest().await else { return };
+/// How much room is left, again and again, and sooner where much of a bounded store was taken.
+async fn measure(store: Arc<NatsKv>, room: Room, process: Process) -> Result<(), Infallible> {
+    loop {
+        let is_bounded = look_for_room(&store, &room.scarce).await;
+        tokio::select! {
+            biased;
+            () = process.tasks.stopped() => return Ok(()),
+            () = tokio::time::sleep(MEASURE_EVERY) => {}
+            () = room.taken(), if is_bounded => {}
+        }
+    }
+}
+
+/// Says whether there is a bound, as far as the server said.
+async fn look_for_room(store: &NatsKv, scarce: &Notice) -> bool {
+    let Ok(fullest) = store.fullest().await else { return false };
+    let is_bounded = fullest.is_some();
     let told = fullest.filter(|fullest| fullest.permille() >= SCARCE).map(|it| it.to_string());
     // Which bucket, and how little, changes from look to look.
     let was_scarce = scarce.told().is_some();
@@ -133,6 +144,7 @@ async fn look_for_room(store: &NatsKv, scarce: &Notice) {
         (true, None) => warn!("there is room again"),
         (true, Some(_)) | (false, None) => {}
     }
+    is_bounded
 }
 
 /// Asks again while the servers cannot be used now.

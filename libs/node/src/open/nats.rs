@@ -121,7 +121,11 @@ async fn watch(store: Arc<NatsKv>, losses: Notice, process: Process) -> Result<(
 /// How much room is left, again and again, and sooner where much of a bounded store was taken.
 async fn measure(store: Arc<NatsKv>, room: Room, process: Process) -> Result<(), Infallible> {
     loop {
-        let is_bounded = look_for_room(&store, &room.scarce).await;
+        let is_bounded = tokio::select! {
+            biased;
+            () = process.tasks.stopped() => return Ok(()),
+            is_bounded = look_for_room(&store, &room.scarce) => is_bounded,
+        };
         tokio::select! {
             biased;
             () = process.tasks.stopped() => return Ok(()),

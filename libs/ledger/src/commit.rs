@@ -38,6 +38,16 @@ pub(crate) enum Turn<R: Record> {
 }
 
 impl<R: Record> Turn<R> {
+    /// Whether the version that was judged may have been out of date: only a write shows that it
+    /// was not, and one whose answer was lost is looked for anyway.
+    pub(crate) fn is_of_a_guess(&self) -> bool {
+        match self {
+            Self::Settled(Outcome::Done(done)) => done.events.is_empty(),
+            Self::Settled(Outcome::Rejected(_)) | Self::Again(Miss::Conflict) => true,
+            Self::Again(Miss::Unknown) => false,
+        }
+    }
+
     /// Whether there may now be something for the followers to agree with.
     pub(crate) fn may_have_written(&self) -> bool {
         match self {
@@ -196,10 +206,16 @@ impl Ledger {
     {
         let mut patience = Patience::short();
         let (partition, id) = absent.place();
+        let mut guess = table.last_seen(&partition, &id);
         loop {
-            let found = table.get(&partition, &id).await?;
+            let is_guess = guess.is_some();
+            let found = match guess.take() {
+                Some(guess) => Some(guess),
+                None => table.get(&partition, &id).await?,
+            };
             let now = self.clock.now();
             match table.turn(found.as_ref(), || absent.clone(), command, now).await? {
+                turn if is_guess && turn.is_of_a_guess() => {}
                 Turn::Settled(outcome) => return Ok(outcome),
                 Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
                 Turn::Again(_) => return Ok(Outcome::Rejected(too_busy())),

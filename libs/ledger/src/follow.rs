@@ -177,17 +177,24 @@ impl Ledger {
     /// # Errors
     /// The store is away.
     pub async fn follow(&self, product: &ProductId, id: JobId) -> Result<(), LedgerError> {
-        let Some(found) = self.jobs.get(product, id).await? else { return Ok(()) };
+        // What is told is trimmed by a write at this very version, so that a version which was out of
+        // date is seen to again. One with nothing to tell would not be.
+        let seen = self.jobs.last_seen(product, id).filter(|seen| !seen.record.outbox.is_empty());
+        let found = match seen {
+            Some(seen) => Some(seen),
+            None => self.jobs.get(product, id).await?,
+        };
+        let Some(found) = found else { return Ok(()) };
         let job = &found.record;
         self.agree_lease(job).await?;
         self.agree_artifacts(job).await?;
-        self.record(job).await?;
+        let pages = self.record(job).await?;
         self.free_gates(job).await?;
         self.keep_an_eye_on(job);
         self.note_waiting(job);
         self.pass_on(job).await?;
         // News after truth: while the bus is away, locks and dependents need not wait for it.
-        self.publish_all(job).await?;
+        self.publish_all(&pages).await?;
         // Last: an empty outbox says that everything above was done.
         self.trim(&found).await
     }

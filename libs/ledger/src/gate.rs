@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use clock::Clock;
 use fleet::{
     Budget, BudgetCommand, Cause, Job, Lock, LockCommand, LockName, MicroUsd, Nonce, Owner,
     ProductId, RESERVATION_LIFE, Reservation, Run, Slot, SlotState, TakeBack, Wish,
@@ -22,8 +23,8 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    pub(crate) fn over(store: &Arc<dyn Store>) -> Self {
-        Self { locks: Table::over(store), budgets: Table::over(store) }
+    pub(crate) fn over(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Self {
+        Self { locks: Table::over(store, clock), budgets: Table::over(store, clock) }
     }
 }
 

@@ -27,8 +27,13 @@ impl Ledger {
         mut patience: Patience,
     ) -> Result<Outcome<Committed<Job>>, LedgerError> {
         let mut lost_at = None;
+        let mut guess = self.guessed_job(ask.product, ask.job);
         loop {
-            let found = Box::pin(self.roomy_job(ask.product, ask.job)).await;
+            let is_guess = guess.is_some();
+            let found = match guess.take() {
+                Some(guess) => Ok(Some(guess)),
+                None => Box::pin(self.roomy_job(ask.product, ask.job)).await,
+            };
             let found = found.map_err(|error| patience.told(error))?;
             let Some(found) = found else { return Ok(not_found()) };
             match lost_at.take() {
@@ -39,6 +44,7 @@ impl Ledger {
             }
             let turn = Box::pin(self.turn_on_job(&found, ask.by, ask.wish)).await;
             match turn.map_err(|error| patience.told(error))? {
+                turn if is_guess && turn.is_of_a_guess() => {}
                 Turn::Settled(outcome) => return Ok(outcome),
                 Turn::Again(Miss::Conflict) => lost_at = Some(found.record.event_seq),
                 Turn::Again(miss) if patience.again(miss, &*self.ids).await? => {}
@@ -115,13 +121,22 @@ impl Ledger {
     ) -> Result<Option<Found<Job>>, LedgerError> {
         let found = self.jobs.get(product, id).await?;
         match found {
-            Some(found) if found.record.outbox.len() + EVENTS_PER_WRITE > fleet::OUTBOX_LIMIT => {
+            Some(found) if !has_room(&found.record) => {
                 Box::pin(self.follow(product, id)).await?;
                 self.jobs.get(product, id).await
             }
             found => Ok(found),
         }
     }
+
+    /// The same as it was seen last, for a first try.
+    pub(crate) fn guessed_job(&self, product: &ProductId, id: JobId) -> Option<Found<Job>> {
+        self.jobs.last_seen(product, id).filter(|found| has_room(&found.record))
+    }
+}
+
+fn has_room(job: &Job) -> bool {
+    job.outbox.len() + EVENTS_PER_WRITE <= fleet::OUTBOX_LIMIT
 }
 
 /// The most entries that one change can add.

@@ -21,25 +21,28 @@ impl Ledger {
         Ok(events)
     }
 
-    /// Where a page goes further than this outbox the job has moved on since it was read: then the
-    /// trim, which is for the version that was read, fails, and all is looked at again.
-    pub(crate) async fn write_down(&self, job: &Job) -> Result<(), LedgerError> {
+    /// The pages that hold this outbox, as they stand. Where one goes further than the outbox the
+    /// job has moved on since it was read: then the trim, which is for the version that was read,
+    /// fails, and all is looked at again.
+    pub(crate) async fn write_down(&self, job: &Job) -> Result<Vec<EventRecord>, LedgerError> {
+        let mut pages = Vec::new();
         let mut left = job.outbox.as_slice();
         while let Some(page) = EventRecord::page(left, job.id, job.product()) {
-            let through = match self.events.create(&page).await? {
-                Written::Yes(_) => return Ok(()),
-                Written::No => self.end_of(job.id, &page.id).await?,
+            let stands = match self.events.create(&page).await? {
+                Written::Yes(_) => page,
+                Written::No => self.page_there(job.id, &page.id).await?,
                 Written::Perhaps => return Err(LedgerError::CommitUnknown),
             };
-            left = behind(left, through);
+            left = behind(left, stands.through());
+            pages.push(stands);
         }
-        Ok(())
+        Ok(pages)
     }
 
-    /// Where the page that stands there ends; that it is not there leaves our own write unknown.
-    async fn end_of(&self, job: JobId, page: &str) -> Result<Option<u64>, LedgerError> {
+    /// The page that stands there; that there is none leaves our own write unknown.
+    async fn page_there(&self, job: JobId, page: &str) -> Result<EventRecord, LedgerError> {
         let stands = self.events.get(job, page).await?.ok_or(LedgerError::CommitUnknown)?;
-        Ok(stands.record.through())
+        Ok(stands.record)
     }
 }
 

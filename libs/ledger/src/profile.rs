@@ -50,7 +50,7 @@ struct Remembered(Mutex<BTreeMap<(ProductId, String), Arc<Profile>>>);
 impl Profiles {
     pub(crate) fn over(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Self {
         let versions = Register::over(store, clock, ids);
-        Self { versions, lineages: Table::over(store), remembered: Arc::default() }
+        Self { versions, lineages: Table::over(store, clock), remembered: Arc::default() }
     }
 }
 

@@ -32,8 +32,8 @@ pub enum Made<R> {
 impl<R: Placed> Register<R> {
     #[must_use]
     pub fn over(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Self {
-        let (clock, ids) = (Arc::clone(clock), Arc::clone(ids));
-        Self { records: Table::over(store), clock, ids }
+        let records = Table::over(store, clock);
+        Self { records, clock: Arc::clone(clock), ids: Arc::clone(ids) }
     }
 
     /// Makes a record unless there is one of its id. It must hold something that nobody else would

@@ -1,4 +1,4 @@
-//! From a job's outbox to its log: the record of each event, the run it speaks of, the stream,
+//! From a job's outbox to its log: the pages of its events, the runs they speak of, the stream,
 //! then the trim. A crash anywhere repeats what came before it, and each part is harmless to
 //! repeat; an entry leaves the outbox only after all of it was told.
 
@@ -17,15 +17,16 @@ use crate::table::Found;
 
 impl Ledger {
     /// Writes down everything that `job` has not told yet; it may have been told in part before.
-    pub(crate) async fn record(&self, job: &Job) -> Result<(), LedgerError> {
-        try_join(self.write_down(job), self.tell_runs(job)).await?;
-        Ok(())
+    /// The pages are as they are stored.
+    pub(crate) async fn record(&self, job: &Job) -> Result<Vec<EventRecord>, LedgerError> {
+        let (pages, ()) = try_join(self.write_down(job), self.tell_runs(job)).await?;
+        Ok(pages)
     }
 
     /// In order, and only what can be looked up.
-    pub(crate) async fn publish_all(&self, job: &Job) -> Result<(), LedgerError> {
-        for entry in &job.outbox {
-            self.publish(job, entry).await?;
+    pub(crate) async fn publish_all(&self, pages: &[EventRecord]) -> Result<(), LedgerError> {
+        for page in pages {
+            self.publish(page).await?;
         }
         Ok(())
     }
@@ -99,11 +100,11 @@ impl Ledger {
         }
     }
 
-    async fn publish(&self, job: &Job, entry: &Entry) -> Result<(), LedgerError> {
-        let event = EventRecord::of(entry, job.id, job.product());
-        let body = serde_json::to_vec(&event).expect("string keys and finite numbers encode");
-        let subject = Subject::new(job.product(), Topic::Event(job.id));
-        let told = self.bus.append(Message::new(subject, body), &event.id).await;
+    /// A page is the same whoever tells it, so that the stream may know it by its name.
+    async fn publish(&self, page: &EventRecord) -> Result<(), LedgerError> {
+        let body = serde_json::to_vec(page).expect("string keys and finite numbers encode");
+        let subject = Subject::new(&page.head.product_id, Topic::Event(page.job_id));
+        let told = self.bus.append(Message::new(subject, body), &page.id).await;
         told.map_err(LedgerError::BusAway)
     }
 

@@ -86,10 +86,10 @@ pub(crate) struct Known {
 }
 
 impl Belief {
-    pub(crate) fn over(store: &Arc<dyn Store>) -> Self {
+    pub(crate) fn over(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Self {
         Self {
-            products: Table::over(store),
-            budgets: Table::over(store),
+            products: Table::over(store, clock),
+            budgets: Table::over(store, clock),
             known: Mutex::new(BTreeMap::new()),
         }
     }

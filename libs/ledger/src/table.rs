@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use clock::Clock;
 use fleet::SCHEMA_VERSION;
 use store::{Cursor, Expect, Key, Put, Revision, Scope, Store, StoreError, Versioned};
 use tracing::warn;
@@ -15,6 +16,7 @@ use crate::outcome::LedgerError;
 
 pub struct Table<R> {
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     memo: Arc<Memo<R>>,
 }
 
@@ -45,8 +47,8 @@ pub(crate) enum Written {
 }
 
 impl<R: Placed> Table<R> {
-    pub(crate) fn over(store: &Arc<dyn Store>) -> Self {
-        Self { store: Arc::clone(store), memo: Arc::default() }
+    pub(crate) fn over(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Self {
+        Self { store: Arc::clone(store), clock: Arc::clone(clock), memo: Arc::default() }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -67,6 +69,18 @@ impl<R: Placed> Table<R> {
         found.map(|found| self.read(&key, &found)).transpose()
     }
 
+    /// The version that this process saw last, if that was lately. Others may have written since, so
+    /// that it is good for a write that depends on it and for beliefs; whatever else is decided by it
+    /// is to be decided again by [`Table::get`].
+    pub fn last_seen(
+        &self,
+        partition: impl fmt::Display,
+        id: impl fmt::Display,
+    ) -> Option<Found<R>> {
+        let key = key_of::<R>(&partition.to_string(), &id.to_string());
+        self.memo.last(&key, self.clock.uptime())
+    }
+
     /// Writes a record that nothing was read for.
     pub(crate) async fn create(&self, record: &R) -> Result<Written, LedgerError> {
         self.put(record, &Expect::Absent).await
@@ -84,27 +98,24 @@ impl<R: Placed> Table<R> {
             let (what, limit, actual) = (R::KIND.name, R::LARGEST, bytes.len());
             return Err(LedgerError::TooLarge { what, limit, actual });
         }
-        let bytes = Bytes::from(bytes);
-        match self.store.put(&key, bytes.clone(), expect).await {
-            Ok(Put::Written(revision)) => {
-                self.memo.keep_written(&key, bytes, record);
-                Ok(Written::Yes(revision))
-            }
-            Ok(Put::Conflict | Put::Missing) => Ok(Written::No),
-            Err(StoreError::Unknown(_)) => Ok(Written::Perhaps),
-            Err(error) => Err(write_failed::<R>(error)),
+        let value = Bytes::from(bytes);
+        let put = self.store.put(&key, value.clone(), expect).await;
+        if let Ok(Put::Written(revision)) = put {
+            let written = Versioned { value, revision: revision.clone() };
+            self.memo.keep_written(&key, written, record, self.clock.uptime());
+            return Ok(Written::Yes(revision));
         }
+        self.memo.doubt(&key);
+        became::<R>(put)
     }
 
     /// Removes a record at the revision it was read at.
     pub(crate) async fn remove(&self, found: &Found<R>) -> Result<Written, LedgerError> {
         let (partition, id) = found.record.place();
-        match self.store.remove(&key_of::<R>(&partition, &id), &found.revision).await {
-            Ok(Put::Written(gone)) => Ok(Written::Yes(gone)),
-            Ok(Put::Conflict | Put::Missing) => Ok(Written::No),
-            Err(StoreError::Unknown(_)) => Ok(Written::Perhaps),
-            Err(error) => Err(write_failed::<R>(error)),
-        }
+        let key = key_of::<R>(&partition, &id);
+        let removed = self.store.remove(&key, &found.revision).await;
+        self.memo.doubt(&key);
+        became::<R>(removed)
     }
 
     /// One page of a partition, in key order, without what cannot be read.
@@ -215,7 +226,7 @@ impl<R: Placed> Table<R> {
     /// One record that cannot be read must not hide all others from a sweep; whoever asks for it
     /// by its key is told.
     fn readable(&self, key: &Key, found: &Versioned) -> Option<Found<R>> {
-        let known = self.memo.of(key, &found.value);
+        let known = self.memo.of(key, found, self.clock.uptime());
         let read = known.map_or_else(|| decode(key, &found.value), Ok);
         match read {
             Ok(record) => Some(Found { record, revision: found.revision.clone() }),
@@ -227,12 +238,12 @@ impl<R: Placed> Table<R> {
     }
 
     fn read(&self, key: &Key, found: &Versioned) -> Result<Found<R>, LedgerError> {
-        let revision = found.revision.clone();
-        if let Some(record) = self.memo.of(key, &found.value) {
+        let (revision, uptime) = (found.revision.clone(), self.clock.uptime());
+        if let Some(record) = self.memo.of(key, found, uptime) {
             return Ok(Found { record, revision });
         }
         let record = decode::<R>(key, &found.value)?;
-        self.memo.keep(key, found.value.clone(), &record);
+        self.memo.keep(key, found.clone(), &record, uptime);
         Ok(Found { record, revision })
     }
 }
@@ -266,6 +277,15 @@ fn is_too_new(bytes: &[u8]) -> bool {
     fleet::schema_version_of(bytes).is_some_and(|version| version > SCHEMA_VERSION)
 }
 
+fn became<R: Placed>(put: Result<Put, StoreError>) -> Result<Written, LedgerError> {
+    match put {
+        Ok(Put::Written(revision)) => Ok(Written::Yes(revision)),
+        Ok(Put::Conflict | Put::Missing) => Ok(Written::No),
+        Err(StoreError::Unknown(_)) => Ok(Written::Perhaps),
+        Err(error) => Err(write_failed::<R>(error)),
+    }
+}
+
 fn read_failed(error: StoreError) -> LedgerError {
     LedgerError::Unavailable(error)
 }
@@ -283,7 +303,8 @@ fn write_failed<R: Placed>(error: StoreError) -> LedgerError {
 
 impl<R> Clone for Table<R> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), memo: Arc::clone(&self.memo) }
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        Self { store, clock, memo: Arc::clone(&self.memo) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A store that counts its writes and notes when every job was read once. Changes nothing.
+//! A store that counts its reads and writes and notes when every job was read once. Changes nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,13 +12,20 @@ use store::{Cursor, Expect, Key, Page, Put, Revision, Scope, Store, StoreError, 
 #[derive(Debug)]
 pub(crate) struct Counted {
     store: Arc<dyn Store>,
+    reads: AtomicU64,
     writes: AtomicU64,
     jobs_read: AtomicBool,
 }
 
 impl Counted {
     pub(crate) fn over(store: Arc<dyn Store>) -> Self {
-        Self { store, writes: AtomicU64::new(0), jobs_read: AtomicBool::new(false) }
+        let (reads, writes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { store, reads, writes, jobs_read: AtomicBool::new(false) }
+    }
+
+    /// Of single records.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 
     pub(crate) fn writes(&self) -> u64 {
@@ -34,6 +41,7 @@ impl Counted {
 #[async_trait]
 impl Store for Counted {
     async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.store.get(key).await
     }
 

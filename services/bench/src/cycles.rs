@@ -37,6 +37,7 @@ pub(crate) async fn measure(
     let figure = Measurement {
         words_per_message: Some(words),
         writes_per_cycle: Some(yard.store.writes() as f64 / count),
+        reads_per_cycle: Some(yard.store.reads() as f64 / count),
         ..options.beside(what, floor, cycles, (seconds, usage::processor() - used))
     };
     fleet.stop().await?;

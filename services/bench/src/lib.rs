@@ -147,8 +147,9 @@ pub struct Measurement {
     /// `cycles`, `bundles`, `claims`: of the floor. `claim`: p99 as a multiple of that without a backlog. `start`:
     /// bytes of memory gained for each job. `renew`, `logs`: processor time as a share of one core.
     pub ratio: Option<f64>,
-    /// Writes of the store, followers' included.
+    /// Writes of the store, followers' included, and readings of single records.
     pub writes_per_cycle: Option<f64>,
+    pub reads_per_cycle: Option<f64>,
     /// Request units of one such word, or of a whole cycle.
     pub request_units: Option<f64>,
     /// Processor time of every thread of this process for one cycle or claim, the clients' included.
@@ -278,6 +279,7 @@ impl Options {
             floor: None,
             ratio: None,
             writes_per_cycle: None,
+            reads_per_cycle: None,
             request_units: None,
             processor_ms: None,
             rss_mb: usage::resident_mb(),

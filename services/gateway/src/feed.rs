@@ -88,14 +88,18 @@ impl Feed {
     }
 
     fn tell(&self, news: &News) {
-        let Ok(event) = serde_json::from_slice::<EventRecord>(&news.body) else { return };
+        let Ok(page) = serde_json::from_slice::<EventRecord>(&news.body) else { return };
         // The subject says whose it is, and who may say it is for the bus to judge.
-        let told = Arc::new(Told::of(&news.product, &event));
+        let told: Vec<_> =
+            page.each().map(|event| Arc::new(Told::of(&news.product, &event))).collect();
         let mut latest = self.latest();
-        // Two roles may tell the same event, and a stream keeps it once but lets it be heard twice.
-        if latest.keep(&told) {
-            // Nobody listens: nothing to do.
-            drop(self.live.send(told));
+        for told in told {
+            // Two roles may tell the same event, and a stream keeps it once but lets it be heard
+            // twice.
+            if latest.keep(&told) {
+                // Nobody listens: nothing to do.
+                drop(self.live.send(told));
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The board and those who wait at it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,11 +13,20 @@ use tokio::sync::{Notify, SetOnce};
 pub(crate) struct Belief {
     board: Mutex<Board>,
     bell: Notify,
-    /// Jobs that there was news of and that were not read since, each once.
-    unread: Mutex<BTreeSet<(ProductId, JobId)>>,
+    /// Jobs that there was news of and that were not read since, each once, with the newest event
+    /// that was told of it.
+    unread: Mutex<BTreeMap<(ProductId, JobId), u64>>,
     told: Notify,
     read: SetOnce<()>,
     parked: AtomicU64,
+}
+
+/// What there was news of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) job: JobId,
+    /// The event that was told: a version with it has all the news.
+    pub(crate) through: u64,
 }
 
 /// A claim that waits at the board, counted for as long as this lives.
@@ -65,27 +74,28 @@ impl Belief {
     }
 
     /// There is news of a job; several pieces of it before the job is read are as good as one.
-    pub(crate) fn hear(&self, product: ProductId, job: JobId) {
+    pub(crate) fn hear(&self, product: ProductId, news: Told) {
         let mut unread = self.unread();
         if unread.len() < UNREAD_LIMIT {
-            unread.insert((product, job));
+            let newest = unread.entry((product, news.job)).or_default();
+            *newest = news.through.max(*newest);
         }
         drop(unread);
         self.told.notify_one();
     }
 
     /// A job that there was news of; waits for one.
-    pub(crate) async fn heard(&self) -> (ProductId, JobId) {
+    pub(crate) async fn heard(&self) -> (ProductId, Told) {
         loop {
             let heard = self.unread().pop_first();
             match heard {
-                Some(heard) => return heard,
+                Some(((product, job), through)) => return (product, Told { job, through }),
                 None => self.told.notified().await,
             }
         }
     }
 
-    fn unread(&self) -> MutexGuard<'_, BTreeSet<(ProductId, JobId)>> {
+    fn unread(&self) -> MutexGuard<'_, BTreeMap<(ProductId, JobId), u64>> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use tracing::{info, warn};
 
 use crate::Scheduler;
+use crate::belief::Told;
 
 const READ_ALL_EVERY: Duration = Duration::from_secs(30);
 const AFTER_TROUBLE: Duration = Duration::from_millis(250);
@@ -42,8 +43,8 @@ impl Scheduler {
     }
 
     fn hear(&self, news: News) {
-        match job_in(&news.body) {
-            Some(job) => self.belief.hear(news.product, job),
+        match told_in(&news.body) {
+            Some(told) => self.belief.hear(news.product, told),
             None => self.belief.wake(),
         }
     }
@@ -54,8 +55,8 @@ impl Scheduler {
     async fn read_what_is_told(self) -> Result<(), Infallible> {
         let told =
             stream::unfold(&*self.belief, async |belief| Some((belief.heard().await, belief)));
-        let reading = told.for_each_concurrent(READ_AT_ONCE, async |(product, job)| {
-            self.look_at(&product, job).await;
+        let reading = told.for_each_concurrent(READ_AT_ONCE, async |(product, told)| {
+            self.catch_up(&product, told).await;
         });
         tokio::select! {
             biased;
@@ -65,17 +66,29 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Learns one job anew, and offers it if somebody could have it.
+    /// What this process wrote or read by itself is no news to it.
+    async fn catch_up(&self, product: &ProductId, Told { job, through }: Told) {
+        let seen = self.ledger.jobs.last_seen(product, job);
+        match seen.filter(|seen| seen.record.event_seq >= through) {
+            Some(seen) => self.learn(&seen.record).await,
+            None => self.look_at(product, job).await,
+        }
+    }
+
+    /// Learns one job anew.
     pub(crate) async fn look_at(&self, product: &ProductId, job: JobId) {
         match self.ledger.jobs.get(product, job).await {
-            Ok(Some(found)) => {
-                self.belief.learn(&found.record);
-                self.offer(&found.record);
-                self.release_dependents(&found.record).await;
-            }
+            Ok(Some(found)) => self.learn(&found.record).await,
             Ok(None) => {}
             Err(error) => warn!(%job, %error, "job not read; the next reading of all finds it"),
         }
+    }
+
+    /// Offers it if somebody could have it, and tells who waits for it.
+    async fn learn(&self, job: &Job) {
+        self.belief.learn(job);
+        self.offer(job);
+        self.release_dependents(job).await;
     }
 
     /// Whoever wrote the job may not know who waits for it.
@@ -129,12 +142,22 @@ impl Scheduler {
     }
 }
 
-/// Events and kicks alike name the job that they are about.
-fn job_in(body: &[u8]) -> Option<JobId> {
+/// Events and kicks alike name the job that they are about; a kick tells of no event, and whoever is
+/// kicked looks for itself.
+fn told_in(body: &[u8]) -> Option<Told> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Named {
         job_id: JobId,
+        seq: Option<u64>,
+        #[serde(default)]
+        more: Vec<Numbered>,
     }
-    serde_json::from_slice::<Named>(body).ok().map(|news| news.job_id)
+    #[derive(Deserialize)]
+    struct Numbered {
+        seq: u64,
+    }
+    let named = serde_json::from_slice::<Named>(body).ok()?;
+    let last = named.more.last().map(|event| event.seq).or(named.seq);
+    Some(Told { job: named.job_id, through: last.unwrap_or(u64::MAX) })
 }

@@ -162,8 +162,9 @@ impl Witness {
 pub(crate) async fn told(context: &Context) -> Result<Numbers> {
     let mut numbers = Numbers::new();
     for kept in streams::all(context, EVENTS).await? {
-        let event = EventRecord::decode(&kept.payload).context("an event cannot be read")?;
-        numbers.entry(event.job_id).or_default().extend(event.seq);
+        let page = EventRecord::decode(&kept.payload).context("an event cannot be read")?;
+        let told = numbers.entry(page.job_id).or_default();
+        told.extend(page.each().filter_map(|event| event.seq));
     }
     Ok(numbers)
 }

@@ -39,6 +39,8 @@ mod renew;
 #[cfg(test)]
 mod seeds;
 #[cfg(test)]
+mod seen;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod submit;

@@ -1,13 +1,14 @@
 //! From a job's own write to its log, its runs and the stream: once each, in order, whatever
 //! dies, and also when nobody was ever told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::{Audience, Bus, BusError, Inbox, Message};
-use fleet::{RunResult, StageName};
+use bytes::Bytes;
+use fleet::{EventRecord, RunResult, StageName};
 use futures_util::future::join_all;
 use protocol::Filter;
 use store::{Faults, Faulty, Memory, Store};
@@ -18,7 +19,9 @@ use crate::support::{Yard, noon, on_each_store, secs};
 /// A bus that remembers what was appended, and can be away.
 #[derive(Debug, Default)]
 struct Heard {
+    /// Each event by its id, however they came together.
     told: Mutex<Vec<String>>,
+    pages: Mutex<BTreeMap<String, Bytes>>,
     away: Mutex<bool>,
 }
 
@@ -42,11 +45,18 @@ impl Bus for Heard {
         Ok(())
     }
 
-    async fn append(&self, _: Message, dedup: &str) -> Result<(), BusError> {
+    async fn append(&self, entry: Message, dedup: &str) -> Result<(), BusError> {
         if *self.away.lock().unwrap() {
             return Err(BusError::Unavailable("away".into()));
         }
-        self.told.lock().unwrap().push(dedup.to_owned());
+        let page: EventRecord = serde_json::from_slice(&entry.body).unwrap();
+        assert_eq!(page.id, dedup);
+        let first = self.pages.lock().unwrap().insert(page.id.clone(), entry.body.clone());
+        assert!(
+            first.is_none_or(|first| first == entry.body),
+            "a stream that keeps a page once would lose what the other has"
+        );
+        self.told.lock().unwrap().extend(page.each().map(|event| event.id));
         Ok(())
     }
 
@@ -157,7 +167,7 @@ async fn a_sweep_of_what_agrees_writes_nothing() {
         yard.sweep().await;
         staged.take_writes();
         yard.sweep().await;
-        assert_eq!(staged.take_writes(), std::collections::BTreeMap::new());
+        assert_eq!(staged.take_writes(), BTreeMap::new());
     })
     .await;
 }

@@ -17,7 +17,7 @@ const ONE: Kind = Kind { name: "one", spread: Spread::Whole };
 const EIGHT: Kind = Kind { name: "eight", spread: Spread::ById };
 const SCANNED: Kind = Kind { name: "scanned", spread: Spread::ById };
 const KINDS: [Kind; 3] = [ONE, EIGHT, SCANNED];
-const DOCUMENTS: usize = 100_000;
+const DOCUMENTS: usize = 1_000_000;
 const WRITERS: usize = 100;
 const VALUE: usize = 512;
 const SLICE: Duration = Duration::from_millis(1500);
@@ -93,7 +93,12 @@ async fn fill(store: &Arc<dyn Store>, writer: usize) {
     for n in 0..DOCUMENTS / WRITERS {
         let key = Key::new(SCANNED, "p", format!("{writer}-{n}")).expect("a good key");
         let answer = store.put(&key, Bytes::from(vec![7; VALUE]), &Expect::Absent).await;
-        assert!(matches!(answer, Ok(Put::Written(_))), "{answer:?}");
+        let Ok(Put::Written(revision)) = answer else { panic!("{answer:?}") };
+        // So that there are gaps in the stream, as in any that was written to for a while.
+        if n % 2 == 0 {
+            let again = store.put(&key, Bytes::from(vec![8; VALUE]), &Expect::At(revision)).await;
+            assert!(matches!(again, Ok(Put::Written(_))), "{again:?}");
+        }
     }
 }
 

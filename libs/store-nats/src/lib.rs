@@ -2,6 +2,8 @@
 //! last sequence of its subject. It never makes a bucket by itself, never watches, and uses no
 //! TTL and no batch of writes.
 
+mod ahead;
+mod batch;
 mod buckets;
 mod init;
 mod inner;
@@ -20,6 +22,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use store::{Cursor, Expect, Key, Kind, Page, Put, Revision, Scope, Store, StoreError, Versioned};
 
+use ahead::Ahead;
 use buckets::Buckets;
 use link::Link;
 
@@ -64,13 +67,16 @@ pub async fn probe(
     Ok(())
 }
 
-/// Documents in the buckets of a NATS server or cluster, all over one connection.
+/// Documents in the buckets of a NATS server or cluster.
 ///
 /// A revision is the sequence of the key's last message, with its bucket. As durable as the streams
 /// are: see [`Report::sync`].
 #[derive(Debug)]
 pub struct NatsKv {
     link: Link,
+    /// While a server gathers documents for a scan it hears nothing else on the same connection.
+    scans: Link,
+    ahead: Ahead,
     buckets: Buckets,
 }
 
@@ -85,7 +91,11 @@ impl NatsKv {
         let control = verify::control(&link).await?;
         let buckets = Buckets::new(kinds, &control);
         let faults = verify::faults(&link, &buckets, &control).await?;
-        if faults.is_empty() { Ok(Self { link, buckets }) } else { Err(Trouble::Faults(faults)) }
+        if !faults.is_empty() {
+            return Err(Trouble::Faults(faults));
+        }
+        let scans = Link::connect(options).await?;
+        Ok(Self { link, scans, ahead: Ahead::default(), buckets })
     }
 
     /// Changes only when [`init`] is told that what was stored is gone.
@@ -158,7 +168,9 @@ impl Store for NatsKv {
     ) -> Result<Page, StoreError> {
         let buckets = self.buckets.of(scope.kind())?;
         match scope {
-            Scope::Kind(kind) => scan::kind(&self.link, (*kind, buckets), from, limit).await,
+            Scope::Kind(kind) => {
+                scan::kind((&self.scans, &self.ahead), (*kind, buckets), from, limit).await
+            }
             Scope::Partition(kind, partition) => {
                 let buckets = self.buckets.of_partition(*kind, partition)?;
                 scan::partition(&self.link, (*kind, partition, buckets), from, limit).await

@@ -1,19 +1,19 @@
 //! Pages of scans. A partition is a list of its subjects, then reads that decide; a kind is its
-//! streams from end to end. Nothing of a scan is kept here between its pages.
+//! streams from end to end. A scan goes on from its cursor alone, whatever is kept between its pages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use async_nats::{Message, StatusCode, Subscriber};
-use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use store::{Cursor, Key, Kind, Page, StoreError, Versioned};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use crate::ahead::Ahead;
+use crate::batch::Stored;
 use crate::buckets::Bucket;
 use crate::link::Link;
-use crate::read::{is_marker, last, unavailable, unread};
+use crate::read::{last, unavailable, unread};
 use crate::trouble::Reason;
 
 /// Bounds of one page, whatever was asked for.
@@ -71,7 +71,7 @@ async fn read(
 /// The next documents of a kind, bucket after bucket, each in order of its writes: one that is
 /// rewritten meanwhile comes again further on. The cursor is `<bucket>.<sequence to go on at>`.
 pub(crate) async fn kind(
-    link: &Link,
+    (link, ahead): (&Link, &Ahead),
     (kind, buckets): (Kind, &[Bucket]),
     from: Option<&Cursor>,
     limit: usize,
@@ -82,7 +82,7 @@ pub(crate) async fn kind(
         start.and_then(|(at, next)| Some((at.parse().ok()?, next.parse::<u64>().ok()?.max(1))));
     let (first, mut next): (usize, u64) = start.unwrap_or((0, 1));
     for (at, bucket) in buckets.iter().enumerate().skip(first) {
-        let stretch = stretch(link, (kind, bucket), next, limit).await?;
+        let stretch = stretch((link, ahead), (kind, bucket), next, limit).await?;
         let after = match stretch.next {
             Some(next) => Some((at, next)),
             None => (at + 1 < buckets.len()).then_some((at + 1, 1)),
@@ -108,7 +108,7 @@ struct Stretch {
 /// It ends where a replica that has all that was written before this page has nothing further.
 /// Whatever stayed was passed by then: a message moves only forward, by being rewritten.
 async fn stretch(
-    link: &Link,
+    (link, ahead): (&Link, &Ahead),
     (kind, bucket): (Kind, &Bucket),
     mut next: u64,
     limit: usize,
@@ -119,8 +119,8 @@ async fn stretch(
         if next > written {
             return Ok(Stretch::default());
         }
-        let batch = batch(link, bucket, next, limit).await?;
-        let seen = batch.last.unwrap_or(next - 1);
+        let batch = ahead.batch((link, bucket), next, limit).await?;
+        let seen = batch.last().unwrap_or(next - 1);
         let items = documents(kind, bucket, batch.messages)?;
         let is_end = batch.pending == 0 && seen >= written;
         if is_end || !items.is_empty() {
@@ -137,90 +137,25 @@ async fn stretch(
     }
 }
 
-/// Some messages of a stream, removals too, as one replica has them at one moment.
-struct Batch {
-    messages: Vec<Message>,
-    /// The sequence of the last of them.
-    last: Option<u64>,
-    /// How many follow.
-    pending: u64,
-}
-
-#[derive(Serialize)]
-struct Ask {
-    seq: u64,
-    batch: usize,
-    max_bytes: usize,
-    next_by_subj: String,
-}
-
-async fn batch(link: &Link, bucket: &Bucket, next: u64, limit: usize) -> Result<Batch, StoreError> {
-    link.check().map_err(unavailable)?;
-    let unread = |cause: store::Cause| unread(&bucket.name, cause);
-    let next_by_subj = bucket.subjects();
-    let ask = Ask { seq: next, batch: limit, max_bytes: MOST_BYTES, next_by_subj };
-    let ask = serde_json::to_vec(&ask).map_err(|error| unread(error.into()))?;
-    let inbox = link.client.new_inbox();
-    let mut answers =
-        link.client.subscribe(inbox.clone()).await.map_err(|error| unread(error.into()))?;
-    let subject = format!("$JS.API.DIRECT.GET.{}", bucket.stream);
-    let asked = link.client.publish_with_reply(subject, inbox, ask.into()).await;
-    asked.map_err(|error| unread(error.into()))?;
-    let mut batch = Batch { messages: Vec::new(), last: None, pending: 0 };
-    loop {
-        let message = answer(link, &mut answers).await.map_err(unread)?;
-        match message.status {
-            None => {
-                batch.last = number(&message, "Nats-Sequence");
-                batch.messages.push(message);
-            }
-            Some(StatusCode::NOT_FOUND) => return Ok(batch),
-            Some(status) if status.as_u16() == 204 => {
-                batch.pending = number(&message, "Nats-Num-Pending").unwrap_or(1);
-                return Ok(batch);
-            }
-            Some(status) => return Err(unread(format!("status {status}").into())),
-        }
-    }
-}
-
-async fn answer(link: &Link, answers: &mut Subscriber) -> Result<Message, store::Cause> {
-    let answer = timeout(link.timeout, answers.next()).await?;
-    answer.ok_or_else(|| "the connection was closed".into())
-}
-
 fn documents(
     kind: Kind,
     bucket: &Bucket,
-    messages: Vec<Message>,
+    messages: VecDeque<Stored>,
 ) -> Result<Vec<(Key, Versioned)>, StoreError> {
-    let document = |message: Message| {
-        let headers = message.headers.as_ref();
-        if headers.is_some_and(is_marker) {
-            return None;
-        }
-        let subject = headers.and_then(|headers| headers.get("Nats-Subject"));
-        let subject = subject.map_or("a message without a subject", |subject| subject.as_str());
+    let alive = messages.into_iter().filter(|message| !message.is_marker);
+    let document = |Stored { subject, sequence, value, .. }: Stored| {
         let place = subject.strip_prefix("$KV.").and_then(|rest| rest.strip_prefix(&bucket.name));
         let parts = place.and_then(|rest| rest.strip_prefix('.')).and_then(|r| r.split_once('.'));
         let key = parts.and_then(|(partition, id)| Key::new(kind, partition, id).ok());
-        let sequence = number(&message, "Nats-Sequence");
-        let (Some(key), Some(sequence)) = (key, sequence) else {
-            return Some(Err(stranger(bucket, subject)));
-        };
         let revision = bucket.revision(sequence);
-        Some(Ok((key, Versioned { value: message.payload, revision })))
+        key.map(|key| (key, Versioned { value, revision })).ok_or_else(|| stranger(bucket, subject))
     };
-    messages.into_iter().filter_map(document).collect()
-}
-
-fn number(message: &Message, header: &str) -> Option<u64> {
-    message.headers.as_ref()?.get(header)?.as_str().parse().ok()
+    alive.map(document).collect()
 }
 
 /// A subject whose key cannot be read was written by somebody else, or is damaged.
-fn stranger(bucket: &Bucket, subject: &str) -> StoreError {
-    let (bucket, subject) = (bucket.name.clone(), subject.to_owned());
+fn stranger(bucket: &Bucket, subject: String) -> StoreError {
+    let bucket = bucket.name.clone();
     StoreError::Corrupt(Box::new(Reason::Stranger { bucket, subject }))
 }
 

@@ -2,6 +2,7 @@
 //! servers and buckets that are not as they must be.
 
 mod killed;
+mod long;
 mod opening;
 mod room;
 

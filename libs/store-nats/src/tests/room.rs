@@ -28,7 +28,7 @@ async fn a_full_bucket_refuses_what_is_new_keeps_what_is_there_and_can_be_given_
             Err(error) => break error,
         }
     };
-    assert!(Full::is_behind(&refused), "{refused:?}");
+    assert!(refused.is_for::<Full>(), "{refused:?}");
     assert_eq!(taken, 18, "of 16 MiB each takes a little more than 900 KiB");
     let fullest = store.fullest().await.unwrap().unwrap();
     assert_eq!((fullest.bucket.as_str(), fullest.most), ("law_0", 16 * MIB));

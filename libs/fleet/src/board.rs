@@ -119,9 +119,9 @@ impl Board {
         }
     }
 
-    /// What is now believed of this job. News of an older version is no news.
+    /// What is now believed of this job. News of a version that is known, or of one before it, is none.
     pub fn upsert(&mut self, job: &Job) {
-        if self.known(job.id).is_some_and(|rev| rev > job.head.rev) {
+        if self.known(job.id).is_some_and(|rev| rev >= job.head.rev) {
             return;
         }
         self.forget(job.id);

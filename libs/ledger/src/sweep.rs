@@ -17,22 +17,18 @@ pub struct Swept {
 }
 
 impl Ledger {
-    /// One pass over all jobs of all products.
+    /// One pass over all jobs of all products, at leisure. A job that shows nothing to be done costs
+    /// no look of its own.
     ///
     /// # Errors
     /// The store is away; what was not reached is seen in the next pass.
     pub async fn sweep(&self) -> Result<Swept, LedgerError> {
         let mut swept = Swept::default();
-        let mut cursor = None;
-        loop {
-            let (jobs, next) = self.jobs.page_of_all(cursor.as_ref(), PAGE).await?;
+        let mut pages = self.jobs.pages(PAGE);
+        while let Some(jobs) = pages.next().await? {
             for found in jobs {
                 swept.seen += 1;
                 self.mend_or_pass(&found.record, &mut swept.reaped).await?;
-            }
-            match next {
-                Some(next) => cursor = Some(next),
-                None => break,
             }
         }
         self.sweep_budgets().await?;
@@ -63,13 +59,11 @@ impl Ledger {
             Stage::Review(_) | Stage::Testing(_) => self.mend_held(job, reaped).await?,
             Stage::Shipped | Stage::Failed(_) | Stage::DeadLetter(_) => {}
         }
-        let found = self.jobs.get(job.product(), job.id).await?;
-        match found {
-            Some(found) if !found.record.outbox.is_empty() => {
-                self.follow(job.product(), job.id).await
-            }
-            Some(_) | None => Ok(()),
+        let mended = self.jobs.last_seen(job.product(), job.id);
+        if mended.as_ref().map_or(job, |found| &found.record).outbox.is_empty() {
+            return Ok(());
         }
+        self.follow(job.product(), job.id).await
     }
 
     /// A submitter that did not come back within the span is not coming.
@@ -87,7 +81,7 @@ impl Ledger {
     }
 
     async fn mend_waiting(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
-        self.settle_one(job.product(), job.id).await?;
+        self.settle(job).await?;
         let budget = job.content.budget.unwrap_or_default();
         if job.used.exhausts(&budget) {
             self.overrule(job, Cause::BudgetSpent, reaped).await?;
@@ -97,6 +91,13 @@ impl Ledger {
                 Operation { action: Action::Reject, op: None, reason: Some("cycle".to_owned()) };
             let by = Actor::service("scheduler");
             self.operate(job.product(), job.id, &by, operation).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, job: &Job) -> Result<(), LedgerError> {
+        if !job.content.dep_ids.is_empty() {
+            self.settle_one(job.product(), job.id).await?;
         }
         Ok(())
     }
@@ -116,7 +117,7 @@ impl Ledger {
     }
 
     async fn mend_held(&self, job: &Job, reaped: &mut Reaped) -> Result<(), LedgerError> {
-        self.settle_one(job.product(), job.id).await?;
+        self.settle(job).await?;
         self.keep_an_eye_on(job);
         if let Some(cause) = self.overstays(job) {
             self.overrule(job, cause, reaped).await

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use clock::Clock;
@@ -55,6 +56,10 @@ impl<R: Placed> Table<R> {
         &self.store
     }
 
+    pub(crate) fn uptime(&self) -> Duration {
+        self.clock.uptime()
+    }
+
     /// The record as of every write completed before this call.
     ///
     /// # Errors
@@ -78,7 +83,7 @@ impl<R: Placed> Table<R> {
         id: impl fmt::Display,
     ) -> Option<Found<R>> {
         let key = key_of::<R>(&partition.to_string(), &id.to_string());
-        self.memo.last(&key, self.clock.uptime())
+        self.memo.last(&key, self.uptime())
     }
 
     /// Writes a record that nothing was read for.
@@ -102,7 +107,7 @@ impl<R: Placed> Table<R> {
         let put = self.store.put(&key, value.clone(), expect).await;
         if let Ok(Put::Written(revision)) = put {
             let written = Versioned { value, revision: revision.clone() };
-            self.memo.keep_written(&key, written, record, self.clock.uptime());
+            self.memo.keep_written(&key, written, record, self.uptime());
             return Ok(Written::Yes(revision));
         }
         self.memo.doubt(&key);
@@ -219,14 +224,17 @@ impl<R: Placed> Table<R> {
         limit: usize,
     ) -> Result<(Vec<Found<R>>, Option<Cursor>), LedgerError> {
         let page = self.store.scan(scope, from, limit).await.map_err(read_failed)?;
-        let items = page.items.iter().filter_map(|(key, found)| self.readable(key, found));
-        Ok((items.collect(), page.next))
+        Ok((self.readable_of(&page.items), page.next))
+    }
+
+    pub(crate) fn readable_of(&self, items: &[(Key, Versioned)]) -> Vec<Found<R>> {
+        items.iter().filter_map(|(key, found)| self.readable(key, found)).collect()
     }
 
     /// One record that cannot be read must not hide all others from a sweep; whoever asks for it
     /// by its key is told.
     fn readable(&self, key: &Key, found: &Versioned) -> Option<Found<R>> {
-        let known = self.memo.of(key, found, self.clock.uptime());
+        let known = self.memo.of(key, found, self.uptime());
         let read = known.map_or_else(|| decode(key, &found.value), Ok);
         match read {
             Ok(record) => Some(Found { record, revision: found.revision.clone() }),
@@ -238,7 +246,7 @@ impl<R: Placed> Table<R> {
     }
 
     fn read(&self, key: &Key, found: &Versioned) -> Result<Found<R>, LedgerError> {
-        let (revision, uptime) = (found.revision.clone(), self.clock.uptime());
+        let (revision, uptime) = (found.revision.clone(), self.uptime());
         if let Some(record) = self.memo.of(key, found, uptime) {
             return Ok(Found { record, revision });
         }

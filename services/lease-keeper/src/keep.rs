@@ -41,8 +41,12 @@ impl Keeper {
 
     async fn sweep(self) -> Result<(), Infallible> {
         while self.waits(SWEEP_EVERY).await {
-            if let Err(error) = Box::pin(self.ledger.sweep()).await {
-                warn!(%error, "sweep cut short");
+            tokio::select! {
+                biased;
+                () = self.node.tasks.stopped() => break,
+                swept = Box::pin(self.ledger.sweep()) => if let Err(error) = swept {
+                    warn!(%error, "sweep cut short");
+                }
             }
         }
         Ok(())

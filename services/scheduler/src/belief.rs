@@ -129,6 +129,10 @@ impl Belief {
         let _known = self.read.set(());
     }
 
+    pub(crate) fn was_read(&self) -> bool {
+        self.read.initialized()
+    }
+
     /// Resolves once every job was read.
     pub(crate) async fn whole(&self) {
         self.read.wait().await;

@@ -100,7 +100,12 @@ impl Scheduler {
 
     async fn read_again_and_again(self) -> Result<(), Infallible> {
         loop {
-            let wait = match self.read_all().await {
+            let read = tokio::select! {
+                biased;
+                () = self.node.tasks.stopped() => return Ok(()),
+                read = self.read_all() => read,
+            };
+            let wait = match read {
                 Ok(jobs) => {
                     self.belief.is_read();
                     info!(jobs, "board read");
@@ -119,19 +124,22 @@ impl Scheduler {
         }
     }
 
+    /// In a hurry only while claims wait for it.
     async fn read_all(&self) -> Result<usize, LedgerError> {
-        let (mut cursor, mut seen) = (None, 0);
-        loop {
-            let (jobs, next) = self.ledger.jobs.page_of_all(cursor.as_ref(), PAGE).await?;
+        let mut pages = self.ledger.jobs.pages(PAGE);
+        if !self.belief.was_read() {
+            pages = pages.in_a_hurry();
+        }
+        let mut seen = 0;
+        while let Some(jobs) = pages.next().await? {
             for found in &jobs {
                 self.settle(&found.record.head.product_id).await?;
                 self.belief.learn(&found.record);
                 self.ledger.note_waiting(&found.record);
                 seen += usize::from(!found.record.stage.has_ended());
             }
-            let Some(next) = next else { return Ok(seen) };
-            cursor = Some(next);
         }
+        Ok(seen)
     }
 
     /// The product's own settings, as the board needs them.
@@ -160,4 +168,26 @@ fn told_in(body: &[u8]) -> Option<Told> {
     let named = serde_json::from_slice::<Named>(body).ok()?;
     let last = named.more.last().map(|event| event.seq).or(named.seq);
     Some(Told { job: named.job_id, through: last.unwrap_or(u64::MAX) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn through(body: &str) -> Option<u64> {
+        told_in(body.as_bytes()).map(|told| told.through)
+    }
+
+    #[test]
+    fn a_page_tells_of_its_last_event_and_a_kick_of_whatever_there_is() {
+        let product: ProductId = "acme".parse().unwrap();
+        let job = JobId::of(&product, &"k".parse().unwrap());
+        let body = |rest: &str| format!(r#"{{"jobId":"{job}"{rest}}}"#);
+        assert_eq!(through(&body(r#","seq":3"#)), Some(3));
+        assert_eq!(through(&body(r#","seq":3,"more":[{"seq":4},{"seq":5}]"#)), Some(5));
+        assert_eq!(through(&body("")), Some(u64::MAX));
+        for other in ["", "{}", "[]", r#"{"jobId":7}"#] {
+            assert_eq!(through(other), None, "{other}");
+        }
+    }
 }

@@ -29,6 +29,8 @@ mod locks;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod profiles;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use store::{
 };
 use tokio::sync::Notify;
 use tokio::task::yield_now;
+use tokio::time::sleep;
 
 /// What becomes of the next write of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ struct Script {
     writes: BTreeMap<&'static str, usize>,
     reads: BTreeMap<&'static str, usize>,
     scans: usize,
+    /// How long each takes.
+    scan_takes: Duration,
     /// A kind that cannot be read.
     unreadable: Option<&'static str>,
     lives: Option<usize>,
@@ -112,6 +116,11 @@ impl Staged {
     pub(crate) fn take_reads(&self) -> (BTreeMap<&'static str, usize>, usize) {
         let mut script = self.script();
         (std::mem::take(&mut script.reads), std::mem::take(&mut script.scans))
+    }
+
+    /// So long takes every scan from now on.
+    pub(crate) fn scans_take(&self, span: Duration) {
+        self.script().scan_takes = span;
     }
 
     /// Whether the store is away for whoever reads this kind.
@@ -270,7 +279,12 @@ impl Store for Staged {
         from: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        self.script().scans += 1;
+        let takes = {
+            let mut script = self.script();
+            script.scans += 1;
+            script.scan_takes
+        };
+        sleep(takes).await;
         self.inner.scan(scope, from, limit).await
     }
 }

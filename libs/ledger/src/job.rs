@@ -130,7 +130,7 @@ impl Ledger {
     }
 
     /// The same as it was seen last, for a first try.
-    pub(crate) fn guessed_job(&self, product: &ProductId, id: JobId) -> Option<Found<Job>> {
+    fn guessed_job(&self, product: &ProductId, id: JobId) -> Option<Found<Job>> {
         self.jobs.last_seen(product, id).filter(|found| has_room(&found.record))
     }
 }

@@ -121,10 +121,10 @@ fn by_whom(message: &Message) -> Actor {
 #[must_use]
 pub fn problem_of(error: &LedgerError, request_id: Uuid) -> Box<Problem> {
     let (code, reason) = match error {
-        LedgerError::Unavailable(away) if ReadOnly::is_behind(away) => {
+        LedgerError::Unavailable(away) if away.is_for::<ReadOnly>() => {
             (Code::Unavailable, Some("store_generation"))
         }
-        LedgerError::Unavailable(away) if Full::is_behind(away) => {
+        LedgerError::Unavailable(away) if away.is_for::<Full>() => {
             (Code::Unavailable, Some("store_full"))
         }
         LedgerError::Unavailable(_) => (Code::Unavailable, Some("store")),

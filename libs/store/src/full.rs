@@ -8,16 +8,6 @@ use crate::StoreError;
 #[error("{0}")]
 pub struct Full(pub Box<str>);
 
-impl Full {
-    /// Whether a refusal of the store was this one.
-    pub fn is_behind(error: &StoreError) -> bool {
-        match error {
-            StoreError::Unavailable(cause) => cause.is::<Self>(),
-            StoreError::Unknown(_) | StoreError::TooLarge { .. } | StoreError::Corrupt(_) => false,
-        }
-    }
-}
-
 impl From<Full> for StoreError {
     fn from(full: Full) -> Self {
         Self::Unavailable(Box::new(full))

@@ -127,6 +127,17 @@ pub enum StoreError {
     Corrupt(#[source] Cause),
 }
 
+impl StoreError {
+    /// Whether nothing happened for this very cause.
+    #[must_use]
+    pub fn is_for<C: Error + 'static>(&self) -> bool {
+        match self {
+            Self::Unavailable(cause) => cause.is::<C>(),
+            Self::Unknown(_) | Self::TooLarge { .. } | Self::Corrupt(_) => false,
+        }
+    }
+}
+
 #[async_trait]
 impl<S: Store + ?Sized> Store for Arc<S> {
     async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {

@@ -72,17 +72,6 @@ impl Room {
 )]
 pub struct ReadOnly(Arc<str>);
 
-impl ReadOnly {
-    /// Whether a refusal of the store was this one.
-    #[must_use]
-    pub fn is_behind(error: &StoreError) -> bool {
-        match error {
-            StoreError::Unavailable(cause) => cause.is::<Self>(),
-            StoreError::Unknown(_) | StoreError::TooLarge { .. } | StoreError::Corrupt(_) => false,
-        }
-    }
-}
-
 /// Round any store; writes pass only while nothing is lost, new jobs only while there is room.
 #[derive(Debug)]
 pub struct Safe {
@@ -161,7 +150,7 @@ mod tests {
         assert!(!losses.set(Some("a bucket")), "told once");
         for refused in [put().await, store.remove(&key, &at).await] {
             let error = refused.unwrap_err();
-            assert!(ReadOnly::is_behind(&error), "{error:?}");
+            assert!(error.is_for::<ReadOnly>(), "{error:?}");
         }
         assert!(store.get(&key).await.unwrap().is_some(), "what is there is still read");
         losses.set(None);
@@ -181,7 +170,7 @@ mod tests {
         };
         room.scarce.set(Some("the bucket x holds 15 of 16 MiB"));
         let refused = put(Job::KIND, "second", &Expect::Absent).await.unwrap_err();
-        assert!(Full::is_behind(&refused), "{refused:?}");
+        assert!(refused.is_for::<Full>(), "{refused:?}");
         assert!(matches!(put(Job::KIND, "first", &Expect::At(at)).await, Ok(Put::Written(_))));
         assert!(matches!(put(Run::KIND, "run", &Expect::Absent).await, Ok(Put::Written(_))));
         room.scarce.set(None);
@@ -195,7 +184,7 @@ mod tests {
 
     #[test]
     fn another_trouble_of_the_store_is_not_taken_for_a_loss() {
-        assert!(!ReadOnly::is_behind(&StoreError::Unavailable("away".into())));
-        assert!(!ReadOnly::is_behind(&StoreError::Unknown("who knows".into())));
+        assert!(!StoreError::Unavailable("away".into()).is_for::<ReadOnly>());
+        assert!(!StoreError::Unknown("who knows".into()).is_for::<ReadOnly>());
     }
 }

@@ -14,7 +14,7 @@ use fleet::{EngineName, FactoryId, ProductId};
 use identity::SignUpMode;
 use ledger::Terms;
 use node::Tasks;
-use node::open::BlobsChoice;
+use node::open::{self, BlobsChoice, Durability, Reach};
 use serde_json::json;
 
 use crate::broker::{Broker, Syncs};
@@ -24,6 +24,7 @@ use crate::say::Say;
 use crate::signals::Interrupts;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
+use crate::trust::Trust;
 
 /// The word for a server of our own, where an address may stand.
 const SPAWN: &str = "spawn";
@@ -48,6 +49,8 @@ pub(crate) struct Dev {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=64))]
     factories: u32,
     #[command(flatten)]
+    trust: Trust,
+    #[command(flatten)]
     place: Place,
     #[command(flatten)]
     equipment: Equipment,
@@ -58,6 +61,7 @@ impl Dev {
         let mut interrupts = Interrupts::listen()?;
         let product = around.product()?;
         let home = Home::open(&self.data)?;
+        let durability = self.durability().await?;
         let mut broker = self.broker(&home, around).await?;
         let options = self.options(&home, &product, broker.as_ref())?;
         let opened = tokio::select! {
@@ -71,7 +75,7 @@ impl Dev {
         let url = format!("http://{}", local.address());
         let host = Host::of(around, Some(url)).on_a_bus(product);
         self.start_factories(&local, &home, (&crew, &host)).await?;
-        self.greet((&local, broker.as_ref()), &home, say)?;
+        self.greet((&local, broker.as_ref()), (&home, durability), say)?;
         let broke_down = tokio::select! {
             biased;
             () = interrupts.next() => None,
@@ -96,6 +100,15 @@ impl Dev {
         let kept = if self.ephemeral { "its records are gone" } else { "nothing is lost" };
         say.talk(&format!("stopped; {kept}"));
         Ok(())
+    }
+
+    /// Of a server that is not our own.
+    async fn durability(&self) -> Result<Option<Durability>, Trouble> {
+        let Some(url) = self.nats.clone().filter(|url| url != SPAWN) else { return Ok(None) };
+        let syncs = open::syncs(&Reach::from(url), &self.trust.monitors).await;
+        let durability = Durability::of(&syncs, 1);
+        self.trust.admit(durability)?;
+        Ok(Some(durability))
     }
 
     async fn broker(&self, home: &Home, around: &Surroundings) -> Result<Option<Broker>, Trouble> {
@@ -163,7 +176,7 @@ impl Dev {
     fn greet(
         &self,
         (local, broker): (&Local, Option<&Broker>),
-        home: &Home,
+        (home, durability): (&Home, Option<Durability>),
         say: Say,
     ) -> Result<(), Trouble> {
         let nats = broker.map(Broker::url).or_else(|| self.nats.clone());
@@ -186,6 +199,9 @@ impl Dev {
         };
         say.talk(&format!("gigamesh is up, product {}", local.product()));
         say.talk(&format!("  data       {kept}"));
+        if let Some(durability) = durability {
+            say.talk(&format!("  durability {durability}"));
+        }
         say.talk(&format!("  factories  {}", self.factories));
         say.talk(&format!("  page       http://{address}/#token={}", token.trim_end()));
         say.talk("  try        gigamesh submit examples/hello.md --follow   (in another terminal)");

@@ -59,7 +59,7 @@ struct Words {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Dev(dev::Dev),
+    Dev(Box<dev::Dev>),
     Demo(demo::Demo),
     Serve(Box<serve::Serve>),
     Admin(admin::Admin),

@@ -75,6 +75,23 @@ async fn dev_makes_what_it_needs_on_a_new_server_only() {
 }
 
 #[tokio::test]
+async fn dev_does_not_stand_on_a_server_that_syncs_late_unless_it_is_told_to() {
+    let place = tempfile::tempdir().unwrap();
+    let sync = servers::SyncMode::ServerDefault;
+    let options = servers::Options { max_payload: Some(2 << 20), sync, ..Default::default() };
+    let server = servers::Nats::start(options).unwrap();
+    let (url, monitor) = (server.url(), server.monitor());
+    let words = ["--nats", &url, "--nats-monitor", &monitor, "--factories", "0"];
+    let refused = ran(place.path(), &[&["dev", "--port", "0"][..], &words].concat()).await;
+    assert_eq!(refused.status.code(), Some(64));
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("durability weak: synced up to 120 s"), "{told}");
+    let words = [&words[..], &["--allow-weak-durability"]].concat();
+    let fleet = Running::dev(place.path(), &words).await;
+    assert_eq!(fleet.stop().await, Some(0));
+}
+
+#[tokio::test]
 async fn without_a_server_to_start_it_is_told_how_to_get_one() {
     let place = tempfile::tempdir().unwrap();
     let mut command = gigamesh(place.path());

@@ -250,7 +250,8 @@ pub struct EventRecord {
     /// Boxed, since most of its places are empty and an entry is moved about a lot.
     #[serde(default, skip_serializing_if = "Data::is_empty")]
     pub data: Box<Data>,
-    /// Those that followed at once and are stored with it; a reader is shown each by itself.
+    /// Those that followed at once, in its document and in the stream of events; a reader is shown each
+    /// by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<Entry>,
     #[serde(flatten)]

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
-use futures_util::poll;
 use store::{Cursor, Page, Scope, StoreError};
 
 use crate::kinds::Placed;
@@ -71,7 +71,7 @@ impl<R: Placed> Pages<R> {
             let mut reading = self.table.reading(Some(next), self.limit);
             if self.hurries {
                 // The store is asked; its answer waits until it is looked for.
-                let _asked = poll!(&mut reading);
+                let _asked = (&mut reading).now_or_never();
             }
             self.reading = Some(reading);
         }

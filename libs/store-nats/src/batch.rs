@@ -13,8 +13,7 @@ use crate::buckets::Bucket;
 use crate::link::Link;
 use crate::read::{is_marker, unavailable, unread};
 
-/// Bounds of one batch. The server builds it in one go, and nothing else is heard from the same
-/// connection meanwhile.
+/// Bounds of one batch.
 const MOST: usize = 16 * 1_024;
 const MOST_BYTES: usize = 16 << 20;
 

@@ -74,8 +74,6 @@ pub async fn probe(
 #[derive(Debug)]
 pub struct NatsKv {
     link: Link,
-    /// While a server gathers documents for a scan it hears nothing else on the same connection.
-    scans: Link,
     ahead: Ahead,
     buckets: Buckets,
 }
@@ -94,8 +92,8 @@ impl NatsKv {
         if !faults.is_empty() {
             return Err(Trouble::Faults(faults));
         }
-        let scans = Link::connect(options).await?;
-        Ok(Self { link, scans, ahead: Ahead::default(), buckets })
+        let ahead = Ahead::over(Link::connect(options).await?);
+        Ok(Self { link, ahead, buckets })
     }
 
     /// Changes only when [`init`] is told that what was stored is gone.
@@ -169,7 +167,7 @@ impl Store for NatsKv {
         let buckets = self.buckets.of(scope.kind())?;
         match scope {
             Scope::Kind(kind) => {
-                scan::kind((&self.scans, &self.ahead), (*kind, buckets), from, limit).await
+                scan::kind((&self.link, &self.ahead), (*kind, buckets), from, limit).await
             }
             Scope::Partition(kind, partition) => {
                 let buckets = self.buckets.of_partition(*kind, partition)?;

@@ -119,7 +119,7 @@ async fn stretch(
         if next > written {
             return Ok(Stretch::default());
         }
-        let batch = ahead.batch((link, bucket), next, limit).await?;
+        let batch = ahead.batch(bucket, next, limit).await?;
         let seen = batch.last().unwrap_or(next - 1);
         let items = documents(kind, bucket, batch.messages)?;
         let is_end = batch.pending == 0 && seen >= written;

@@ -232,6 +232,7 @@ pub(crate) fn claim() -> ClaimWork {
         wait_ms: 20_000,
         exclude: vec![job()],
         offer: Some(OfferSeen { job_id: job(), epoch_seen: Epoch::new(2) }),
+        fresh: true,
     }
 }
 

@@ -119,10 +119,12 @@ impl Board {
         }
     }
 
-    /// What is now believed of this job. News of a version that is known, or of one before it, is none.
-    pub fn upsert(&mut self, job: &Job) {
-        if self.known(job.id).is_some_and(|rev| rev >= job.head.rev) {
-            return;
+    /// What is now believed of this job; whether that is anything else than before. News of a version
+    /// that is known, or of one before it, is none.
+    pub fn upsert(&mut self, job: &Job) -> bool {
+        let known = self.known(job.id);
+        if known.is_some_and(|rev| rev >= job.head.rev) {
+            return false;
         }
         self.forget(job.id);
         if let Some(holder) = job.holder() {
@@ -133,7 +135,10 @@ impl Board {
             self.granted.extend(asked.map(|asked| (asked, job.id)));
         } else if job.admitted && job.stage == Stage::Queued && !job.purged {
             self.insert(job);
+        } else {
+            return known.is_some();
         }
+        true
     }
 
     /// The job is gone, or its version `rev` is none of the board's business.

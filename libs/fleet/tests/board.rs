@@ -118,7 +118,10 @@ proptest! {
         board.settle(&product(), ageing, false);
         for deed in &deeds {
             does(&mut world, deed);
-            world.jobs.values().for_each(|job| board.upsert(job));
+            for job in world.jobs.values() {
+                board.upsert(job);
+                prop_assert!(!board.upsert(job), "it is known");
+            }
             for bidder in bidders() {
                 let naive = naive(&world, &bidder, ageing);
                 prop_assert_eq!(picked(&mut board, &world, &bidder), naive, "{:?}", bidder);
@@ -142,8 +145,8 @@ fn news_of_an_older_version_is_no_news() {
     world.submit(content("j", &json!({}))).unwrap();
     let queued = world.job(id).clone();
     world.claim(id, &bidder("f1")).unwrap();
-    board.upsert(world.job(id));
-    board.upsert(&queued);
+    assert!(board.upsert(world.job(id)));
+    assert!(!board.upsert(&queued));
     assert!(board.is_empty());
     assert_eq!(board.held_by(&bidder("f1").factory).map(|(job, _)| job).collect::<Vec<_>>(), [id]);
     board.remove(id, queued.head.rev);

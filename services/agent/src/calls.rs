@@ -61,6 +61,7 @@ impl<L: Coordinator> Calls<L> {
             wait_ms: u64::try_from(CLAIM_WAITS.as_millis()).unwrap_or_default(),
             exclude: Vec::new(),
             offer,
+            fresh: true,
         };
         let sent = self.node.clock.uptime();
         let mut told = self.claim_or_reminded(&ask).await;
@@ -69,7 +70,7 @@ impl<L: Coordinator> Calls<L> {
                 break;
             }
             // The same grant if there was one, and nothing to wait for otherwise.
-            ask.wait_ms = 0;
+            ask = ClaimWork { wait_ms: 0, fresh: false, ..ask };
             told = self.link.claim(&ask, self.patience(SPAN)).await;
         }
         (told, sent)
@@ -85,7 +86,7 @@ impl<L: Coordinator> Calls<L> {
                 told = &mut waiting => return told,
                 offer = self.reminders.next() => offer,
             };
-            let copy = ClaimWork { wait_ms: 0, offer: Some(offer), ..ask.clone() };
+            let copy = ClaimWork { wait_ms: 0, offer: Some(offer), fresh: false, ..ask.clone() };
             tokio::select! {
                 biased;
                 told = &mut waiting => return told,

@@ -1,6 +1,7 @@
 //! How soon work is given. Idle: from the answer to a submit until a parked claim has its grant;
 //! a grant that overtakes the answer counts as none. With a backlog: what a claim takes while so
-//! many others are queued, beside the same with a handful, and what a scheduler needs to begin.
+//! many others are queued, beside the same with a handful; and what a scheduler that starts beside
+//! them needs for its first grant, and for its whole board.
 
 use std::time::Duration;
 
@@ -43,16 +44,33 @@ pub(crate) async fn measure(
     let before = usage::resident_mb();
     let began = full.uptime();
     let fleet = full.start().await?;
+    let first = first_claim(&full).await? - began;
+    on_measurement(first_grant(options, first.as_secs_f64()));
     while !full.store.jobs_were_read() {
         tokio::time::sleep(LOOK).await;
     }
-    on_measurement(started(options, (full.uptime() - began).as_secs_f64(), before));
+    let seconds = (full.uptime() - began).as_secs_f64();
+    on_measurement(started(options, seconds, before));
     say("claiming from a long queue");
     let long = claims(&full, options).await?;
     let ratio = long.p99_ms.zip(p99).map(|(long, short)| long / short);
     on_measurement(Measurement { backlog: options.backlog, ratio, ..long });
     fleet.stop().await?;
     Ok(())
+}
+
+/// The scheduler was asked at once, while it still reads; when it granted something.
+async fn first_claim(yard: &Yard) -> Result<Duration, BenchError> {
+    let by = factory("first", 0);
+    let (held, granted) = parked(yard, &by).await?;
+    yard.build(&by, &held).await?;
+    yard.ship(&by, &held).await?;
+    Ok(granted)
+}
+
+fn first_grant(options: &Options, seconds: f64) -> Measurement {
+    let (backlog, per_sec) = (options.backlog, seconds.recip());
+    Measurement { in_flight: 1, backlog, seconds, per_sec, ..options.figure("first-claim") }
 }
 
 fn started(options: &Options, seconds: f64, before: f64) -> Measurement {

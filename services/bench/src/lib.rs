@@ -121,8 +121,9 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Measurement {
-    /// `cycles`, `bundles`, `claims`, `dispatch`, `claim`, `start`, `contention`, `renew`, `recovery`, `logs`,
-    /// `upload`, `download` or `list`; of units, `units/` and the word that they are charged for.
+    /// `cycles`, `bundles`, `claims`, `dispatch`, `claim`, `first-claim`, `start`, `contention`, `renew`,
+    /// `recovery`, `logs`, `upload`, `download` or `list`; of units, `units/` and the word that they are
+    /// charged for.
     pub what: &'static str,
     pub store: StoreChoice,
     /// Jobs, or parked claims, at once.
@@ -131,11 +132,12 @@ pub struct Measurement {
     pub words_per_message: Option<usize>,
     /// Other jobs that were queued meanwhile.
     pub backlog: u64,
-    /// How long it was measured.
+    /// How long it was measured; `first-claim`: from a scheduler's start to its first grant; `start`: until
+    /// it has read every job.
     pub seconds: f64,
-    /// `cycles`, `bundles`: shipped jobs. `claims`, `dispatch`, `claim`: grants. `start`: jobs read. `contention`:
-    /// rounds. `renew`: renewals. `recovery`: jobs. `logs`: lines that each reader had. `upload`,
-    /// `download`: MiB. `list`: lists of 1,000.
+    /// `cycles`, `bundles`: shipped jobs. `claims`, `dispatch`, `claim`, `first-claim`: grants. `start`: jobs
+    /// read. `contention`: rounds. `renew`: renewals. `recovery`: jobs. `logs`: lines that each reader had.
+    /// `upload`, `download`: MiB. `list`: lists of 1,000.
     pub per_sec: f64,
     /// `cycles`, `bundles`: a whole cycle. `claims`: a claim. `dispatch`: from the submit's answer to the grant. `claim`,
     /// `contention`: the claim that won. `renew`: one request of many renewals. `recovery`: beyond

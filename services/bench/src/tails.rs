@@ -128,6 +128,7 @@ impl House {
             wait_ms: 10_000,
             exclude: Vec::new(),
             offer: None,
+            fresh: true,
         };
         self.ask(&claim).await?.ok_or(BenchError::Went("no job was given"))
     }

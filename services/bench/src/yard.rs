@@ -185,6 +185,7 @@ impl Yard {
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             exclude: Vec::new(),
             offer: None,
+            fresh: true,
         }
     }
 

@@ -64,11 +64,18 @@ const EQUALS: usize = 8;
 const UNREAD_LIMIT: usize = 1 << 16;
 
 impl Belief {
-    /// Whoever is parked hears of jobs that might be had, and of holders who left what others need;
-    /// what holders do meanwhile is no business of theirs.
     pub(crate) fn learn(&self, job: &Job) {
-        self.board().upsert(job);
-        if job.holder().is_none() {
+        self.learn_all([job]);
+    }
+
+    /// Whoever is parked hears once of all the jobs that might be had, and of holders who left what
+    /// others need; what holders do meanwhile is no business of theirs.
+    pub(crate) fn learn_all<'a>(&self, jobs: impl IntoIterator<Item = &'a Job>) {
+        let mut concerned = false;
+        for job in jobs {
+            concerned |= self.board().upsert(job) && job.holder().is_none();
+        }
+        if concerned {
             self.bell.notify_waiters();
         }
     }
@@ -123,10 +130,12 @@ impl Belief {
         Some(taken)
     }
 
-    /// All that stood when this scheduler started is known now.
+    /// All that stood when this scheduler started is known now; and whatever parked claims were not
+    /// told of since, they see now.
     pub(crate) fn is_read(&self) {
         // Not the first reading: it was known before.
         let _known = self.read.set(());
+        self.wake();
     }
 
     pub(crate) fn was_read(&self) -> bool {

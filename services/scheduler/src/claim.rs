@@ -28,8 +28,10 @@ const MOST_UNSUITED: usize = 16;
 /// Before a request goes again for what it was just refused; twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How long a claim waits for a scheduler that has just started.
+/// How long a claim waits for a scheduler that has just started: one that was said before, for what
+/// its factory holds, and a fresh one, so that a short queue's order is kept from the first claim on.
 const LONGEST_READING: Duration = Duration::from_secs(5);
+const FRESH_WAITS: Duration = Duration::from_secs(1);
 
 /// What came of going for one job.
 enum Went {
@@ -55,7 +57,7 @@ impl Scheduler {
         if asked.ask.capabilities.len() > MOST_ADVERTISED {
             return Err(too_many_words(&asked));
         }
-        self.knows_what_is_held(&asked).await?;
+        self.knows_enough(&asked).await?;
         let bidder = self.bidder(&asked).await?;
         if let Some(grant) = self.granted_before(&asked, &bidder).await? {
             return Ok(Some(self.tell(&grant)));
@@ -104,16 +106,19 @@ impl Scheduler {
         Ok(grant.map(|grant| self.tell(&grant)))
     }
 
-    /// A repeated request is known by the jobs that its factory holds, so these come first.
-    async fn knows_what_is_held(&self, asked: &Asked<ClaimWork>) -> Result<(), Box<Problem>> {
+    /// A repeated request is known by the jobs that its factory holds, so these come first. A fresh
+    /// one has the best of what was read so far, however long the queue is.
+    async fn knows_enough(&self, asked: &Asked<ClaimWork>) -> Result<(), Box<Problem>> {
+        let fresh = asked.ask.fresh;
+        let most = if fresh { FRESH_WAITS } else { LONGEST_READING };
         let left = asked.deadline.map(|until| until.since(self.node.clock.now()) / 2);
-        let most = left.map_or(LONGEST_READING, |left| left.min(LONGEST_READING));
+        let most = left.map_or(most, |left| left.min(most));
         let unread = || Err(Box::new(Problem::new(Code::Unavailable, asked.request_id)));
         tokio::select! {
             biased;
             () = self.belief.whole() => Ok(()),
             () = self.node.tasks.stopped() => unread(),
-            () = tokio::time::sleep(most) => unread(),
+            () = tokio::time::sleep(most) => if fresh { Ok(()) } else { unread() },
         }
     }
 

@@ -1,6 +1,7 @@
 //! How the board comes to be and stays near the truth: read once, then told of changes, and read
 //! again from end to end every so often, since any message may be lost.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::ready;
 use std::time::Duration;
@@ -124,7 +125,7 @@ impl Scheduler {
         }
     }
 
-    /// In a hurry only while claims wait for it.
+    /// In a hurry only while claims may wait for it.
     async fn read_all(&self) -> Result<usize, LedgerError> {
         let mut pages = self.ledger.jobs.pages(PAGE);
         if !self.belief.was_read() {
@@ -132,12 +133,13 @@ impl Scheduler {
         }
         let mut seen = 0;
         while let Some(jobs) = pages.next().await? {
-            for found in &jobs {
-                self.settle(&found.record.head.product_id).await?;
-                self.belief.learn(&found.record);
-                self.ledger.note_waiting(&found.record);
-                seen += usize::from(!found.record.stage.has_ended());
+            let jobs = jobs.iter().map(|found| &found.record);
+            for product in jobs.clone().map(Job::product).collect::<BTreeSet<_>>() {
+                self.settle(product).await?;
             }
+            self.belief.learn_all(jobs.clone());
+            jobs.clone().for_each(|job| self.ledger.note_waiting(job));
+            seen += jobs.filter(|job| !job.stage.has_ended()).count();
         }
         Ok(seen)
     }

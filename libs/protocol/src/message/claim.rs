@@ -28,6 +28,10 @@ pub struct ClaimWork {
     pub exclude: Vec<JobId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<OfferSeen>,
+    /// Said for the first time, so that nobody can have granted anything for it: whoever does not
+    /// know yet who holds what may answer it all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
 }
 
 /// A job that was offered, and the epoch it had then.

@@ -103,6 +103,7 @@ impl Town {
             wait_ms: 10_000,
             exclude: Vec::new(),
             offer: None,
+            fresh: false,
         };
         let held = self.ask(&ask).await.unwrap();
         let ask = PatchJob {

@@ -83,6 +83,7 @@ impl Town {
             wait_ms: 10_000,
             exclude: Vec::new(),
             offer: None,
+            fresh: false,
         };
         let held = self.http.call(&ask, self.patience()).await.unwrap().unwrap();
         let patch = PatchJob {

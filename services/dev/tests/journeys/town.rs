@@ -88,6 +88,7 @@ impl Town {
             wait_ms: u64::try_from(wait.as_millis()).unwrap(),
             exclude: Vec::new(),
             offer: None,
+            fresh: false,
         }
     }
 

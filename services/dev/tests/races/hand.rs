@@ -50,6 +50,7 @@ impl Hand {
             wait_ms: u64::try_from(wait.as_millis()).unwrap(),
             exclude: Vec::new(),
             offer: None,
+            fresh: false,
         }
     }
 

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{BusError, Message};
+use client::CallError;
 use fleet::StageName;
 use futures_util::future::join_all;
-use protocol::{Ask, ClaimWork, Granted, Header, Headers, OfferSeen};
+use protocol::{Ask, ClaimWork, Code, Granted, Header, Headers, OfferSeen};
 use serde_json::Value;
 use store::{Faults, Faulty, Memory, Store};
 
 use super::buses::Wire;
-use super::stores::{On, Without, shuffled};
-use super::world::{World, id_of, millis, product, secs, submission};
+use super::stores::{Long, On, Without, shuffled};
+use super::world::{Host, World, id_of, millis, product, secs, submission};
 
 /// A copy of a claim as it lay on the wire, with the deadline that it had when it was sent.
 fn copy_of(ask: &ClaimWork, deadline: Option<&str>) -> Message {
@@ -243,6 +244,44 @@ async fn a_claim_said_again_to_a_scheduler_that_just_started_is_the_same_grant()
     let _after = world.start().await;
     let again = world.ask(&ask).await.unwrap().unwrap();
     assert_eq!((again.job.id, again.claim_nonce), (first.job.id, first.claim_nonce));
+}
+
+/// A world whose only scheduler has just started, and needs so long for its board.
+async fn reading(takes: Duration, before: &[(&str, &str)]) -> (World, Host) {
+    let world = World::quiet();
+    let other = world.start().await;
+    for (key, lines) in before {
+        world.submit(key, lines).await;
+    }
+    other.stop().await;
+    let long: Arc<dyn Store> = Arc::new(Long { inner: Arc::clone(&world.store), takes });
+    let host = world.host(long, Arc::clone(&world.clock)).await;
+    (world, host)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_claim_does_not_wait_for_a_long_queue_to_be_read() {
+    let (world, _host) = reading(secs(600), &[]).await;
+    let job = world.submit("k", "").await;
+    let ask = world.hand("f1").claiming(secs(5));
+    let began = world.clock.uptime();
+    let refused = world.ask(&ask).await.unwrap_err();
+    assert!(matches!(&refused, CallError::Refused(no) if no.code == Code::Unavailable));
+    assert_eq!(world.job(job).await.attempts, 0, "it may have been granted something else");
+    let waited = world.clock.uptime() - began;
+    let fresh = ClaimWork { fresh: true, ..world.hand("f1").claiming(secs(5)) };
+    let held = world.ask(&fresh).await.unwrap().unwrap();
+    assert_eq!(held.job.id, job);
+    assert!(world.clock.uptime() - began < waited + secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_of_a_short_queue_is_the_most_urgent_however_soon_it_is_asked_for() {
+    let queue = [("low", "priority: low"), ("critical", "priority: critical")];
+    let (world, _host) = reading(millis(500), &queue).await;
+    world.submit("new", "priority: low").await;
+    let fresh = ClaimWork { fresh: true, ..world.hand("f1").claiming(secs(5)) };
+    assert_eq!(world.ask(&fresh).await.unwrap().unwrap().job.id, id_of("critical"));
 }
 
 /// R19

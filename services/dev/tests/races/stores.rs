@@ -85,6 +85,40 @@ pub(crate) fn shuffled(on: On, seed: u64) -> (Arc<dyn Store>, Arc<Witness>) {
     (Arc::new(Faulty::new(Arc::clone(&witness), seed, slow)), witness)
 }
 
+/// A long queue: to look at all jobs takes so long.
+#[derive(Debug)]
+pub(crate) struct Long {
+    pub(crate) inner: Arc<dyn Store>,
+    pub(crate) takes: Duration,
+}
+
+#[async_trait]
+impl Store for Long {
+    async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn put(&self, key: &Key, value: Bytes, expect: &Expect) -> Result<Put, StoreError> {
+        self.inner.put(key, value, expect).await
+    }
+
+    async fn remove(&self, key: &Key, at: &Revision) -> Result<Put, StoreError> {
+        self.inner.remove(key, at).await
+    }
+
+    async fn scan(
+        &self,
+        scope: &Scope,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        if matches!(scope, Scope::Kind(kind) if kind.name == "fleet_jobs") {
+            tokio::time::sleep(self.takes).await;
+        }
+        self.inner.scan(scope, from, limit).await
+    }
+}
+
 /// Sees every write of a job, in order.
 #[derive(Debug)]
 pub(crate) struct Witness {

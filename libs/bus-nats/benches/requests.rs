@@ -69,7 +69,7 @@ fn median(mut rates: Vec<f64>) -> f64 {
 /// How soon an entry, appended while its reader waits, is in the reader's hands.
 async fn reaction(url: &str) {
     let bus = bus_on(url).await;
-    bus.init(1).await.expect("the streams are made");
+    bus.init(1, &[]).await.expect("the streams are made");
     let subject = subject("in");
     let mut entries = bus.consume(&Filter::every(Row::Intake), "g").await.expect("it consumes");
     let mut waits = Vec::new();

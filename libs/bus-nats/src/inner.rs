@@ -3,8 +3,8 @@
 
 use protocol::{Filter, Row};
 
+use crate::reader::name_of;
 use crate::streams;
-use crate::taken;
 
 const API: &str = "$JS.API";
 
@@ -19,18 +19,32 @@ pub fn asked_by_all() -> Vec<String> {
 /// # Panics
 /// The line is of no stream.
 #[must_use]
-pub fn asked_by_consumers(row: Row, group: &str) -> Vec<String> {
-    let (stream, name) = (streams::keeper(row), taken::name_of(group, &Filter::every(row)));
+pub fn asked_by_readers(row: Row, group: &str) -> Vec<String> {
+    let (stream, name) = reader(row, group);
     vec![
-        format!("{API}.CONSUMER.CREATE.{stream}.{name}.>"),
+        format!("{API}.CONSUMER.INFO.{stream}.{name}"),
         format!("{API}.CONSUMER.MSG.NEXT.{stream}.{name}"),
         format!("$JS.ACK.{stream}.{name}.>"),
     ]
 }
 
-/// By whoever makes the streams.
+/// By whoever makes the streams, and of these lines the readers of these groups.
+///
+/// # Panics
+/// A line is of no stream.
 #[must_use]
-pub fn asked_to_make() -> Vec<String> {
-    let made = streams::names().map(|stream| format!("{API}.STREAM.CREATE.{stream}"));
-    made.chain(asked_by_all()).collect()
+pub fn asked_to_make(groups: &[(Row, &str)]) -> Vec<String> {
+    let streams = streams::names().map(|stream| format!("{API}.STREAM.CREATE.{stream}"));
+    let readers = groups.iter().flat_map(|(row, group)| {
+        let (stream, name) = reader(*row, group);
+        [
+            format!("{API}.CONSUMER.INFO.{stream}.{name}"),
+            format!("{API}.CONSUMER.CREATE.{stream}.{name}.>"),
+        ]
+    });
+    streams.chain(readers).chain(asked_by_all()).collect()
+}
+
+fn reader(row: Row, group: &str) -> (&'static str, String) {
+    (streams::keeper(row), name_of(group, &Filter::every(row)))
 }

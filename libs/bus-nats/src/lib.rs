@@ -12,6 +12,7 @@
 mod heard;
 mod inner;
 mod link;
+mod reader;
 mod service;
 mod streams;
 mod taken;
@@ -29,14 +30,15 @@ use async_nats::jetstream::{self, Context};
 use async_trait::async_trait;
 use bus::{Audience, Bus, BusError, Inbox, Message};
 use clock::{Clock, Ids};
-use protocol::{Filter, Headers, Kind, Subject};
+use protocol::{Filter, Headers, Kind, Row, Subject};
 use tokio::time::timeout;
 
-pub use inner::{asked_by_all, asked_by_consumers, asked_to_make};
+pub use inner::{asked_by_all, asked_by_readers, asked_to_make};
 pub use link::Counts;
 pub use streams::{Fault, Standing, Unfit};
 
 use link::{Link, away};
+use reader::Reader;
 use service::Services;
 
 /// How to reach NATS, and as whom.
@@ -114,12 +116,17 @@ impl Nats {
         Ok(bus)
     }
 
-    /// Makes the streams that are missing, on so many servers each; for the first initialisation.
+    /// Makes the streams that are missing, on so many servers each, and of these lines the readers of
+    /// these groups; for the first initialisation.
     ///
     /// # Errors
     /// What is there already is not as it is to be, or the server does not make it.
-    pub async fn init(&self, replicas: usize) -> Result<(), Unfit> {
-        Box::pin(streams::init(&self.link, &self.jetstream, replicas)).await
+    pub async fn init(&self, replicas: usize, groups: &[(Row, &str)]) -> Result<(), Unfit> {
+        Box::pin(streams::init(&self.link, &self.jetstream, replicas)).await?;
+        for (row, group) in groups {
+            self.reader(&Filter::every(*row), group).settle_in(&self.link, &self.jetstream).await?;
+        }
+        Ok(())
     }
 
     /// The streams as they stand.
@@ -154,6 +161,12 @@ impl Nats {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.link.counts()
+    }
+
+    fn reader(&self, filter: &Filter, group: &str) -> Reader {
+        let row = filter.row().filter(|row| row.route().kind == Kind::Stream);
+        let row = row.unwrap_or_else(|| panic!("{filter} is no part of one stream"));
+        Reader::of(streams::keeper(row), filter, group, self.ack_wait)
     }
 
     async fn asked(&self, ask: Message) -> Result<Message, BusError> {
@@ -249,10 +262,7 @@ impl Bus for Nats {
     }
 
     async fn consume(&self, filter: &Filter, group: &str) -> Result<Inbox, BusError> {
-        let row = filter.row().filter(|row| row.route().kind == Kind::Stream);
-        let row = row.unwrap_or_else(|| panic!("{filter} is no part of one stream"));
-        let share = (filter, group, self.ack_wait);
-        taken::consume(&self.link, &self.jetstream, streams::keeper(row), share).await
+        taken::consume(&self.link, &self.jetstream, self.reader(filter, group)).await
     }
 
     fn lost(&self) -> u64 {

@@ -1,12 +1,11 @@
-//! One reader of a stream: a durable consumer of the server's, of which one entry is asked for when
-//! the next one is wanted. So whoever is slow slows the stream, no entry waits unseen in a buffer
-//! while its time runs, and no attempt is counted that nobody saw.
+//! What a reader hands out: one entry is asked for when the next one is wanted. So whoever is slow
+//! slows the stream, no entry waits unseen in a buffer while its time runs, and no attempt is counted
+//! that nobody saw.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::client::{Request, RequestErrorKind};
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::{Context, Message as Entry};
 use async_nats::{Message as Sent, StatusCode, Subject as Address, Subscriber};
 use async_trait::async_trait;
@@ -14,12 +13,13 @@ use bus::{BusError, Delivery, Inbox, Settle};
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
-use protocol::{Filter, Headers};
+use protocol::Headers;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::link::{Link, away, rarely};
+use crate::reader::Reader;
 use crate::wire;
 
 /// A question for an entry stands so long; then it is asked anew.
@@ -30,18 +30,11 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_millis(2_500);
 /// Before asking again where the server could not answer.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Entries taken and not settled, per group. Above it the group waits.
-const UNSETTLED: i64 = 1_024;
-/// Above every count after which a service gives up. It ends a loop that no service sees: an entry
-/// that ends the connection of whoever is handed it.
-const MOST: i64 = 64;
 
 struct Consumer {
     link: Arc<Link>,
     jetstream: Context,
-    stream: &'static str,
-    config: pull::Config,
-    name: String,
+    reader: Reader,
     /// Where the server puts what it hands out.
     inbox: Subscriber,
     address: Address,
@@ -63,30 +56,15 @@ enum Came {
 pub(crate) async fn consume(
     link: &Arc<Link>,
     jetstream: &Context,
-    stream: &'static str,
-    share: (&Filter, &str, Duration),
+    reader: Reader,
 ) -> Result<Inbox, BusError> {
-    let (filter, group, ack_wait) = share;
-    let name = name_of(group, filter);
-    let config = pull::Config {
-        durable_name: Some(name.clone()),
-        deliver_policy: DeliverPolicy::All,
-        ack_policy: AckPolicy::Explicit,
-        ack_wait,
-        max_deliver: MOST,
-        max_ack_pending: UNSETTLED,
-        filter_subject: filter.to_string(),
-        ..pull::Config::default()
-    };
     let address = Address::from(link.client.new_inbox());
     let inbox = async { link.client.subscribe(address.clone()).await.map_err(away) };
     let inbox = link.talk(inbox).await?;
     let consumer = Consumer {
         link: Arc::clone(link),
         jetstream: jetstream.clone(),
-        stream,
-        config,
-        name,
+        reader,
         inbox,
         address,
         asked: false,
@@ -99,21 +77,9 @@ pub(crate) async fn consume(
     Ok(entries.boxed())
 }
 
-/// One name for one share of a stream, without what a server does not take in a name. Neither sign
-/// can be part of a product's id.
-pub(crate) fn name_of(group: &str, filter: &Filter) -> String {
-    format!("{group}~{}", filter.to_string().replace('.', "~").replace('*', "+"))
-}
-
 impl Consumer {
-    /// Made where it is missing, left where it is.
     async fn settle_in(&self) -> Result<(), BusError> {
-        let made = self.jetstream.create_consumer_on_stream(self.config.clone(), self.stream);
-        match timeout(self.link.patience, Box::pin(made)).await {
-            Ok(Ok::<PullConsumer, _>(_)) => Ok(()),
-            Ok(Err(error)) => Err(away(format!("{} of {}: {error}", self.name, self.stream))),
-            Err(_) => Err(BusError::TimedOut),
-        }
+        self.reader.settle_in(&self.link, &self.jetstream).await
     }
 
     async fn next(&mut self) -> Delivery {
@@ -139,7 +105,8 @@ impl Consumer {
 
     /// Whether the question went out.
     async fn ask(&mut self) -> bool {
-        let address = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", self.stream, self.name);
+        let address =
+            format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", self.reader.stream, self.reader.name);
         let question = json!({
             "batch": 1,
             "expires": STANDS.as_nanos(),
@@ -167,7 +134,7 @@ impl Consumer {
             Some(StatusCode::IDLE_HEARTBEAT) => Came::Nothing,
             Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => Came::Over,
             Some(status) => {
-                debug!(consumer = self.name, %status, why = sent.description, "no entry");
+                debug!(reader = self.reader.name, %status, why = sent.description, "no entry");
                 Came::Astray
             }
         }
@@ -200,7 +167,8 @@ impl Consumer {
     async fn find_back(&self) {
         sleep(PAUSE).await;
         if let Err(error) = self.link.talk(self.settle_in()).await {
-            warn!(consumer = self.name, stream = self.stream, %error, "a stream is out of reach");
+            let Reader { stream, name, .. } = &self.reader;
+            warn!(reader = name, stream, %error, "a stream is out of reach");
         }
     }
 }
@@ -249,21 +217,5 @@ impl Settle for Taken {
         let delay = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
         let word = format!("-NAK {}", json!({ "delay": delay }));
         self.say(Bytes::from(word)).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use protocol::Row;
-
-    use super::*;
-
-    #[test]
-    fn each_share_has_a_name_of_its_own_that_a_server_takes() {
-        let one = name_of("submit", &Filter::every(Row::Intake));
-        assert_eq!(one, "submit~fleet~v1~+~in");
-        let product = "any".parse().unwrap();
-        let other = name_of("submit", &Filter::within(Row::Intake, &product));
-        assert_eq!(other, "submit~fleet~v1~any~in");
     }
 }

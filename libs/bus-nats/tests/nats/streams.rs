@@ -19,10 +19,10 @@ async fn a_stream_that_is_missing_is_named_and_never_made_in_passing() {
         let taken = bus.consume(&Filter::every(Row::Intake), "submit").await;
         assert!(matches!(taken.map(drop), Err(BusError::Unavailable(_))));
     }
-    bus.init(1).await.expect("they are made");
+    bus.init(1, &[]).await.expect("they are made");
     let standings = bus.verify().await.expect("they are there");
     assert!(standings.iter().all(|one| (one.replicas, one.messages) == (1, 0)), "{standings:?}");
-    bus.init(1).await.expect("a second time changes nothing");
+    bus.init(1, &[]).await.expect("a second time changes nothing");
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn a_stream_with_another_setting_is_named_and_left_alone() {
         found: "Old".into(),
         wanted: "New".into(),
     };
-    for outcome in [bus.verify().await.map(drop), bus.init(1).await] {
+    for outcome in [bus.verify().await.map(drop), bus.init(1, &[]).await] {
         let Err(Unfit::Faults(faults)) = outcome else { panic!("it differs") };
         assert_eq!(faults, std::slice::from_ref(&wrong));
     }
@@ -51,11 +51,28 @@ async fn a_stream_with_another_setting_is_named_and_left_alone() {
 async fn a_server_that_cannot_carry_the_largest_message_is_named() {
     let server = servers::nats();
     let bus = bus_on(&server.url()).await;
-    let outcome = bus.init(1).await;
+    let outcome = bus.init(1, &[]).await;
     let Err(Unfit::Faults(faults)) = outcome else { panic!("1 MiB leaves no room for headers") };
     assert!(matches!(faults[..], [Fault::Narrow { found: 1_048_576, .. }]), "{faults:?}");
     let told = faults[0].to_string();
     assert!(told.contains("set max_payload in its configuration to 1064960 or more"), "{told}");
+}
+
+/// As a service finds it that may make none.
+#[tokio::test]
+async fn a_reader_is_made_with_the_streams_and_left_as_it_is() {
+    let server = server();
+    let bus = bus_on(&server.url()).await;
+    bus.init(1, &[(Row::Intake, "submit")]).await.expect("all is made");
+    let stranger = async_nats::connect(server.url()).await.unwrap();
+    let jetstream = async_nats::jetstream::new(stranger);
+    let intake = jetstream.get_stream("FLEET_INTAKE").await.unwrap();
+    let made = intake.consumer_info("submit~fleet~v1~+~in").await.expect("the reader is there");
+    assert_eq!(made.config.deliver_subject, None);
+    let late = bus_with_streams(&server.url(), 1).await;
+    let _taken = late.consume(&Filter::every(Row::Intake), "submit").await.expect("it is there");
+    let left = intake.consumer_info("submit~fleet~v1~+~in").await.unwrap();
+    assert_eq!((left.created, left.config.ack_wait), (made.created, made.config.ack_wait));
 }
 
 #[tokio::test]

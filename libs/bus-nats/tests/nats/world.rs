@@ -30,7 +30,7 @@ pub(crate) async fn bus_on(url: &str) -> Nats {
 /// With its streams made.
 pub(crate) async fn bus_with_streams(url: &str, replicas: usize) -> Nats {
     let bus = connected(url, Duration::from_secs(2)).await;
-    bus.init(replicas).await.expect("the streams are made");
+    bus.init(replicas, &[]).await.expect("the streams are made");
     bus
 }
 

@@ -176,7 +176,7 @@ pub(super) async fn make_streams(
 ) -> Result<(), NotOpened> {
     let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
     let bus = Box::pin(Nats::connect(&settings(reach, &process.name), clock, ids)).await;
-    bus.map_err(unfit)?.init(replicas).await.map_err(unfit)
+    Box::pin(bus.map_err(unfit)?.init(replicas, &READERS)).await.map_err(unfit)
 }
 
 pub(super) async fn make(
@@ -356,20 +356,22 @@ fn files(reach: &Reach) -> Files {
     }
 }
 
-/// The group that takes the intake, as the service of that name calls it.
-const INTAKE: &str = "submit";
+/// Who takes the entries of which stream, as the service of that name calls itself.
+const READERS: [(Row, &str); 1] = [(Row::Intake, "submit")];
 
 pub(super) fn inner_subjects(purpose: Purpose, partitions: usize) -> Vec<String> {
     if purpose == Purpose::Admin {
         let buckets = store_nats::asked_to_make(&KINDS, partitions);
-        return bus_nats::asked_to_make().into_iter().chain(buckets).collect();
+        return bus_nats::asked_to_make(&READERS).into_iter().chain(buckets).collect();
     }
     if !purpose.is_service() {
         return Vec::new();
     }
     let mut inner = bus_nats::asked_by_all();
     if matches!(purpose, Purpose::Submit | Purpose::All) {
-        inner.extend(bus_nats::asked_by_consumers(Row::Intake, INTAKE));
+        inner.extend(
+            READERS.iter().flat_map(|(row, group)| bus_nats::asked_by_readers(*row, group)),
+        );
     }
     inner.extend(store_nats::asked_to_open(&KINDS, partitions));
     for kind in KINDS {

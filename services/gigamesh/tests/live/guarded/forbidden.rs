@@ -67,6 +67,9 @@ fn inner() -> Vec<String> {
         "$JS.API.DIRECT.GET.KV_fleet_jobs_0",
         "$JS.API.DIRECT.GET.KV_fleet_jobs_0.$KV.fleet_jobs_0.Acme.j",
         "$JS.API.CONSUMER.CREATE.FLEET_INTAKE.mine.fleet.v1.x.in",
+        "$JS.API.CONSUMER.CREATE.FLEET_INTAKE.submit~fleet~v1~+~in",
+        "$JS.API.CONSUMER.CREATE.FLEET_INTAKE.submit~fleet~v1~+~in.fleet.v1.x.in",
+        "$JS.API.CONSUMER.DURABLE.CREATE.FLEET_INTAKE.submit~fleet~v1~+~in",
         "$JS.API.CONSUMER.CREATE.FLEET_EVENTS.mine.fleet.v1.x.ev.j",
         "$JS.API.CONSUMER.CREATE.KV_fleet_jobs_0.mine",
         "$JS.API.CONSUMER.DELETE.FLEET_INTAKE.submit~fleet~v1~+~in",
@@ -217,6 +220,13 @@ async fn the_powers_that_matter_most_are_as_people_would_write_them() {
     submit.publish("fleet.v1.Acme.f.F1.cmd", "x").await.expect_err("it commands nobody");
     submit.publish("$KV.fleet_tokens.t.t", "x").await.expect_err("it makes nobody");
     submit.publish("$JS.API.STREAM.DELETE.KV_fleet_jobs_0", "").await.expect_err("nor deletes");
+    let reader = "FLEET_INTAKE.submit~fleet~v1~+~in";
+    submit.publish(&format!("$JS.API.CONSUMER.MSG.NEXT.{reader}"), "").await.expect("it takes");
+    // A reader of its own making could have the server write any record.
+    let made = format!("$JS.API.CONSUMER.CREATE.{reader}.fleet.v1.x.in");
+    submit.publish(&made, "").await.expect_err("it makes no reader");
+    let (mut admin, _) = principal(&town, Purpose::Admin).await;
+    admin.publish(&made, "").await.expect("whoever makes the streams makes it");
 }
 
 /// Whoever may answer could be made to speak anywhere by a request that names the place.

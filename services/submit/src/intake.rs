@@ -1,6 +1,6 @@
 //! Submissions from producers that did not wait: taken from the durable stream one by one, each
 //! acknowledged only after its job stands. What cannot become a job goes to the dead letters with
-//! the reason, and never comes again.
+//! the reason, and never comes again; what only the store keeps from becoming one waits for it.
 
 use std::time::Duration;
 
@@ -11,10 +11,16 @@ use tracing::warn;
 
 use crate::{GROUP, Submit};
 
-/// How long an entry waits before it is tried again.
-const LATER: Duration = Duration::from_secs(1);
-/// Deliveries after which an entry is given up.
-const MOST: u32 = 5;
+/// The longest that an entry waits before it is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// Deliveries after which an entry is given up: some four hours. Streams have a bound of their own
+/// that is a little above, and nobody hears of what it ends.
+const MOST: u32 = 60;
+
+/// Longer each time, so that a store in trouble is left alone.
+fn pause_after(attempt: u32) -> Duration {
+    LONGEST_PAUSE.min(Duration::from_secs(u64::from(attempt).pow(2)))
+}
 
 impl Submit {
     pub(crate) async fn take_in(self) -> Result<(), BusAway> {
@@ -25,7 +31,9 @@ impl Submit {
     async fn take(self, entry: News) -> Result<Fate, BusAway> {
         match self.judge(&entry).await {
             Ok(()) => Ok(Fate::Done),
-            Err(problem) if problem.retryable && entry.attempt < MOST => Ok(Fate::Again(LATER)),
+            Err(problem) if problem.retryable && entry.attempt < MOST => {
+                Ok(Fate::Again(pause_after(entry.attempt)))
+            }
             Err(problem) => {
                 self.give_up(&entry.product, &entry.body, &problem).await?;
                 Ok(Fate::Done)

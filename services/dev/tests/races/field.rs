@@ -13,6 +13,7 @@ mod claims;
 mod deps;
 mod holds;
 mod hours;
+mod intake;
 mod profiles;
 mod repeats;
 mod roles;

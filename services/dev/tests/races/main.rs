@@ -37,6 +37,7 @@
 //! | R34 a crowd for one job | `one_job_and_a_crowd_that_waits_cost_a_few_writes`, `a_crowd_that_waits_for_a_lock_does_not_spin` | — counted; a scheduler that woke itself failed the second |
 //! | R36 starvation | `a_low_job_has_its_turn_within_three_steps_of_age` | a strict priority: never its turn |
 //! | R37 stop amid claims | `a_host_that_stops_amid_claims_loses_none_of_them` | — counted: every job is shipped, none is charged |
+//! | — published while the store is away | `a_submission_waits_for_a_store_that_is_away_for_an_hour` | an entry that is given up after five deliveries: a dead letter |
 //! | R39 one name twice | `a_second_start_of_the_same_name_inherits_nothing` | a fence that goes by the holder's name |
 //! | R40 the compared token comes back | `content_that_comes_back_does_not_bring_its_revision_back` | — at the store: `every_write_changes_the_revision` |
 //!

@@ -48,6 +48,9 @@
 //! | R4 renew, reap | libs/ledger `a_renewal_and_a_taking_back_never_both_win`; simulation, *reaper re-reads the revision before writing* |
 //! | R12 two documents, a crash between | libs/ledger `a_process_that_dies_after_any_write_leaves_a_job_that_others_ship`; simulation, *lease record without repair from the job* |
 //! | R13 spec, then state | no such pair: content and state are one record |
+//! | R22 a replica that is behind | libs/store `a_read_after_a_write_sees_it`, on a cluster of three too: single reads ask the leader |
+//! | R23 a restart that forgets | libs/store-nats `every_acknowledged_write_survives_kill_9`; gigamesh `a_server_that_acknowledges_before_it_syncs_is_refused_by_name_unless_that_is_allowed` |
+//! | R24 a bucket made anew | libs/store-nats `a_lost_bucket_is_named_and_not_made_again_unless_that_is_said`; gigamesh `a_fleet_whose_store_lost_a_bucket_goes_on_reading_and_refuses_every_write_by_name` |
 //! | R25 deleted while uploading | libs/ledger `a_commit_and_a_delete_end_in_one_story` | `Broken`: told twice, or shown without a word |
 //! | R26, R27 pointer without bytes, bytes without pointer | libs/ledger `an_upload_that_dies_after_any_write_is_finished_or_repeated`; journeys `a_sweep_removes_what_was_never_brought_and_what_nobody_points_to` |
 //! | R28 zombie upload | libs/ledger `a_word_that_was_on_its_way_when_its_holder_was_fenced_is_refused` |

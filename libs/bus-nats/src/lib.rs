@@ -83,7 +83,7 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Waits for a server, and says so. Enough for whoever only asks.
+    /// Waits for a server, and says so. Enough for whoever only asks; whoever serves verifies, too.
     ///
     /// # Errors
     /// An address that is none; a file that is missing or over; a server that lets us not in.
@@ -100,20 +100,6 @@ impl Nats {
             .backpressure_on_inflight(true)
             .build(link.client.clone());
         Ok(Self { link, jetstream, services, ack_wait: settings.ack_wait })
-    }
-
-    /// As `connect`, and looks whether the server and its streams are as they are to be.
-    ///
-    /// # Errors
-    /// All that is wrong or missing, by its name.
-    pub async fn open(
-        settings: &Settings,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-    ) -> Result<Self, Unfit> {
-        let bus = Self::connect(settings, clock, ids).await?;
-        bus.verify().await?;
-        Ok(bus)
     }
 
     /// Makes the streams that are missing, on so many servers each, and of these lines the readers of
@@ -146,8 +132,8 @@ impl Nats {
         self.services.announce(&self.link).await
     }
 
-    /// Waits until the server does not let us hear what we wanted to, and says what: whoever serves
-    /// would wait for ever.
+    /// Waits until the server does not let us hear what we wanted to, or ask it, and says what: whoever
+    /// serves would wait for ever.
     pub async fn not_heard(&self) -> Arc<str> {
         self.link.not_heard().await
     }

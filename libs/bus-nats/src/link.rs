@@ -49,7 +49,7 @@ pub(crate) struct Events {
     faults: AtomicU64,
     /// What came and was no message of ours.
     pub(crate) odd: AtomicU64,
-    /// What the server did not let us hear, in its words.
+    /// What the server did not let us hear, or ask of it, in its words.
     deaf: watch::Sender<Option<Arc<str>>>,
 }
 
@@ -129,7 +129,7 @@ impl Link {
         }
     }
 
-    /// Waits until the server refuses to let us hear something, and says what.
+    /// Waits until the server refuses to let us hear something, or ask it, and says what.
     pub(crate) async fn not_heard(&self) -> Arc<str> {
         let mut deaf = self.events.deaf.subscribe();
         let said = deaf.wait_for(Option::is_some).await.ok().and_then(|said| said.clone());
@@ -184,9 +184,12 @@ impl Events {
     }
 }
 
-/// The server tells it in words alone: for this there is no kind.
+/// The server tells it in words alone: for this there is no kind. What it is asked of its streams it
+/// leaves unanswered where that is not allowed.
 fn is_deafness(said: &str) -> bool {
-    said.starts_with("Permissions Violation for Subscription")
+    let forbids = said.strip_prefix("Permissions Violation for ");
+    forbids
+        .is_some_and(|it| it.starts_with("Subscription") || it.starts_with("Publish to \"$JS.API."))
 }
 
 /// Counts one more; a power of two is worth a line, so that a flood writes few.

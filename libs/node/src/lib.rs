@@ -3,6 +3,7 @@
 
 mod accept;
 mod answer;
+mod begin;
 mod company;
 mod find;
 mod follow;

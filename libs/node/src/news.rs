@@ -118,7 +118,7 @@ impl Node {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let mut inbox = self.bus.listen(filter, Audience::Everyone).await?;
+        let mut inbox = self.begin_to_listen(filter, Audience::Everyone).await?;
         let node = self.clone();
         self.tasks.spawn(task, async move {
             while let Some(delivery) = node.next_of(&mut inbox).await {
@@ -152,7 +152,7 @@ impl Node {
     where
         F: Future<Output = Result<Fate, BusAway>> + Send + 'static,
     {
-        let mut inbox = self.bus.consume(&Filter::every(row), group.0).await?;
+        let mut inbox = self.begin_to_consume(&Filter::every(row), group.0).await?;
         let node = self.clone();
         self.tasks.spawn(group.0, async move {
             while let Some(delivery) = node.next_of(&mut inbox).await {

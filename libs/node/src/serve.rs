@@ -59,7 +59,7 @@ impl Node {
         A: Ask + 'static,
         F: Future<Output = Served<A>> + Send + 'static,
     {
-        let inbox = self.bus.listen(filter, Audience::one_of(group.0)).await?;
+        let inbox = self.begin_to_listen(filter, Audience::one_of(group.0)).await?;
         self.tasks.spawn(group.0, self.clone().answer_all(inbox, group, Arc::new(handler)));
         Ok(())
     }

@@ -39,8 +39,14 @@ const WRITES: u32 = 50;
 
 pub(super) async fn bus(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {
     let (clock, ids) = (Arc::clone(&process.clock), Arc::clone(&process.ids));
-    let opened = Box::pin(Nats::open(&settings(reach, &process.name), clock, ids)).await;
-    let bus = opened.map_err(unfit)?;
+    let bus = Box::pin(Nats::connect(&settings(reach, &process.name), clock, ids)).await;
+    let bus = bus.map_err(unfit)?;
+    let away = |unfit: &Unfit| matches!(unfit, Unfit::Away(_));
+    tokio::select! {
+        biased;
+        said = bus.not_heard() => return Err(NotOpened::NatsAccess(Deaf(said).into())),
+        fit = patiently(&reach.url, || Box::pin(bus.verify()), away) => drop(fit.map_err(unfit)?),
+    }
     end_if_deaf(&bus, process);
     let (discovered, tasks) = (bus.clone(), process.tasks.clone());
     process.tasks.spawn("discovery", async move {
@@ -66,7 +72,7 @@ pub(super) async fn outside(reach: &Reach, process: &Process) -> Result<Arc<dyn 
 /// Nobody would notice: a server that refuses a listener lets the rest go on.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "NATS does not let this process hear all that its role does ({0}): its credentials are another \
+    "NATS does not let this process hear and ask all that its role does ({0}): its credentials are another \
      role's, or the server's configuration is older than this program"
 )]
 struct Deaf(Arc<str>);
@@ -88,8 +94,7 @@ pub(super) async fn store(
     process: &Process,
 ) -> Result<Kept, NotOpened> {
     let options = options(reach, monitors);
-    let store = patiently(&reach.url, || Box::pin(NatsKv::open(&options, &KINDS))).await;
-    let store = Arc::new(store.map_err(not_opened)?);
+    let store = Arc::new(opened(reach, &options).await.map_err(not_opened)?);
     info!(generation = store.generation(), "store open");
     let durability = Durability::of(&syncs(reach, monitors).await, store.replicas());
     let (losses, room) = (Notice::default(), Room::default());
@@ -151,15 +156,24 @@ async fn look_for_room(store: &NatsKv, scarce: &Notice) -> bool {
     is_bounded
 }
 
-/// Asks again while the servers cannot be used now.
-async fn patiently<T, F>(url: &str, open: impl Fn() -> F) -> Result<T, Trouble>
+async fn opened(reach: &Reach, options: &Options) -> Result<NatsKv, Trouble> {
+    let away = |trouble: &Trouble| matches!(trouble, Trouble::Unreachable { .. });
+    patiently(&reach.url, || Box::pin(NatsKv::open(options, &KINDS)), away).await
+}
+
+/// Asks again while the servers cannot be used now: they are not there, or choose their leaders.
+async fn patiently<T, E, F>(
+    url: &str,
+    open: impl Fn() -> F,
+    away: impl Fn(&E) -> bool,
+) -> Result<T, E>
 where
-    F: Future<Output = Result<T, Trouble>>,
+    F: Future<Output = Result<T, E>>,
 {
     let mut wait = FIRST_WAIT;
     loop {
         match open().await {
-            Err(Trouble::Unreachable { .. }) => {
+            Err(trouble) if away(&trouble) => {
                 warn!(url, "waiting for NATS");
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
@@ -200,7 +214,7 @@ pub(super) async fn make_if_new(
     process: &Process,
 ) -> Result<(), NotOpened> {
     let options = options(reach, &[]);
-    match patiently(&reach.url, || Box::pin(NatsKv::open(&options, &KINDS))).await {
+    match opened(reach, &options).await {
         Ok(_) => Ok(()),
         Err(Trouble::NotMade { .. }) => make(reach, making, process).await,
         Err(trouble) => Err(not_opened(trouble)),

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bus::{Audience, Bus, BusError, Inbox, Memory, Message};
 use protocol::{Filter, Row};
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// What becomes of requests on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) struct Wire {
     way: Mutex<Way>,
     change: Mutex<Option<(Row, Change)>>,
     second_answers: Mutex<Vec<(Message, Result<Message, BusError>)>>,
+    /// Until then nobody is let hear anything.
+    deaf_until: Option<Instant>,
 }
 
 impl std::fmt::Debug for Wire {
@@ -37,12 +40,29 @@ impl std::fmt::Debug for Wire {
 
 impl Wire {
     pub(crate) fn straight() -> Arc<Self> {
+        Self::deaf_until(None)
+    }
+
+    fn deaf_until(deaf_until: Option<Instant>) -> Arc<Self> {
         Arc::new(Self {
             bus: Memory::default(),
             way: Mutex::new(Way::Straight),
             change: Mutex::default(),
             second_answers: Mutex::default(),
+            deaf_until,
         })
+    }
+
+    /// A bus whose servers choose their leader for so long.
+    pub(crate) fn leaderless(span: Duration) -> Arc<Self> {
+        Self::deaf_until(Some(Instant::now() + span))
+    }
+
+    fn hears(&self) -> Result<(), BusError> {
+        match self.deaf_until {
+            Some(until) if Instant::now() < until => Err(BusError::Unavailable("no leader".into())),
+            Some(_) | None => Ok(()),
+        }
     }
 
     pub(crate) fn double(&self) {
@@ -112,10 +132,12 @@ impl Bus for Wire {
     }
 
     async fn listen(&self, filter: &Filter, audience: Audience) -> Result<Inbox, BusError> {
+        self.hears()?;
         self.bus.listen(filter, audience).await
     }
 
     async fn consume(&self, filter: &Filter, group: &str) -> Result<Inbox, BusError> {
+        self.hears()?;
         self.bus.consume(filter, group).await
     }
 }

@@ -1,7 +1,11 @@
 //! What one role leaves to follow is seen to by itself, long before any sweep, whoever else lives.
 
-use fleet::{Disposition, JobId, StageName};
+use std::sync::Arc;
 
+use fleet::{Disposition, JobId, StageName};
+use store::Memory;
+
+use super::buses::Wire;
 use super::world::{World, millis, secs};
 
 /// Less than any sweep's half minute, and than a keeper's round.
@@ -66,4 +70,16 @@ async fn a_host_that_stops_leaves_nothing_untold() {
     let job = world.submit("k", "").await;
     host.stop().await;
     world.is_told(job).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_that_nobody_lets_hear_yet_begin_as_soon_as_they_may() {
+    let span = secs(20);
+    let world = World::over(Arc::new(Memory::new()), Wire::leaderless(span));
+    let began = world.clock.uptime();
+    let _host = world.start().await;
+    let waited = world.clock.uptime() - began;
+    assert!(waited >= span && waited < span + secs(6), "{waited:?}");
+    world.submit("k", "").await;
+    assert_eq!(world.hand("f1").work_off(secs(20)).await, 1);
 }

@@ -29,7 +29,11 @@ impl Role {
         let mut command = gigamesh(folder);
         command.arg("serve").args(words).args(["--nats", nats, "--side-port", "0"]);
         command.args(["--nats-monitor", monitor]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::serving(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()).await
+    }
+
+    /// Once it says what it serves.
+    async fn serving(mut child: Child) -> Self {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it starts");
         let said = serde_json::from_str(&line.unwrap().expect("it says what it serves")).unwrap();
@@ -128,6 +132,36 @@ async fn each_service_in_its_own_process_over_nats_ships_a_job() {
     for role in roles {
         assert_eq!(role.stop().await, Some(0));
     }
+}
+
+/// One of three servers takes the connection and has nobody to ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_starts_while_servers_have_no_leader_waits_for_one() {
+    let place = tempfile::tempdir().unwrap();
+    let options = servers::Options { max_payload: Some(2 << 20), ..servers::Options::default() };
+    let cluster = servers::Cluster::start(&options).unwrap();
+    let url = cluster.url();
+    let made = ran(place.path(), &["admin", "init", "--nats", &url, "--replicas", "3"]).await;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let [alone, others @ ..] = cluster.nodes() else { panic!("there are three") };
+    others.iter().for_each(|node| node.freeze().unwrap());
+    let mut command = gigamesh(place.path());
+    command.args(["serve", "submit", "--allow-weak-durability", "--nats", &alone.url()]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let waits = async {
+        while let Some(line) = said.next_line().await.unwrap() {
+            if line.contains("waiting for NATS") {
+                return true;
+            }
+        }
+        false
+    };
+    let waits = tokio::time::timeout(PATIENCE, waits).await.expect("it says something");
+    assert!(waits, "it ended");
+    others.iter().for_each(|node| node.thaw().unwrap());
+    let submit = Role::serving(child).await;
+    assert_eq!(submit.stop().await, Some(0));
 }
 
 #[tokio::test]

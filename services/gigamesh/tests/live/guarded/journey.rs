@@ -121,11 +121,14 @@ async fn a_process_that_is_not_let_in_says_why_and_ends() {
     std::fs::write(town.folder().join("empty.creds"), "").unwrap();
     let shared = town.issue(&["submit", "--out", "shared.creds"]).await;
     std::fs::set_permissions(&shared, Permissions::from_mode(0o644)).unwrap();
+    let other = town.issue(&["viewer", "--product", "Acme", "--name", "me"]).await;
+    let other = other.to_str().unwrap();
     let over = town.issue(&["submit", "--ttl", "1s", "--out", "over.creds"]).await;
     let sealed = ["--nats-ca", &ca, "--nats-cert", &cert, "--nats-key", &key];
-    let cases: [(Vec<&str>, &str, i32); 7] = [
+    let cases: [(Vec<&str>, &str, i32); 8] = [
         ([&["--nats-creds", "nowhere.creds"], &sealed[..]].concat(), "nowhere.creds", 7),
         ([&["--nats-creds", "empty.creds"], &sealed[..]].concat(), "empty.creds", 7),
+        ([&["--nats-creds", other], &sealed[..]].concat(), "its credentials are another role's", 7),
         (sealed.to_vec(), "lets nobody in without a credential", 7),
         (vec!["--nats-creds", creds], "TLS", 7),
         (vec!["--nats-creds", "shared.creds"], "others on this host may read a key", 7),

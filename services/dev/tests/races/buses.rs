@@ -1,5 +1,6 @@
 //! Buses that double requests, swallow answers, or carry something else than was said.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,7 +8,6 @@ use async_trait::async_trait;
 use bus::{Audience, Bus, BusError, Inbox, Memory, Message};
 use protocol::{Filter, Row};
 use serde_json::Value;
-use tokio::time::Instant;
 
 /// What becomes of requests on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub(crate) struct Wire {
     way: Mutex<Way>,
     change: Mutex<Option<(Row, Change)>>,
     second_answers: Mutex<Vec<(Message, Result<Message, BusError>)>>,
-    /// Until then nobody is let hear anything.
-    deaf_until: Option<Instant>,
+    /// So often yet nobody is let hear anything.
+    deaf: AtomicU32,
 }
 
 impl std::fmt::Debug for Wire {
@@ -40,28 +40,25 @@ impl std::fmt::Debug for Wire {
 
 impl Wire {
     pub(crate) fn straight() -> Arc<Self> {
-        Self::deaf_until(None)
+        Self::without_a_leader(0)
     }
 
-    fn deaf_until(deaf_until: Option<Instant>) -> Arc<Self> {
+    /// A bus whose servers let nobody hear anything, so many times, since they choose their leader.
+    pub(crate) fn without_a_leader(times: u32) -> Arc<Self> {
         Arc::new(Self {
             bus: Memory::default(),
             way: Mutex::new(Way::Straight),
             change: Mutex::default(),
             second_answers: Mutex::default(),
-            deaf_until,
+            deaf: AtomicU32::new(times),
         })
     }
 
-    /// A bus whose servers choose their leader for so long.
-    pub(crate) fn leaderless(span: Duration) -> Arc<Self> {
-        Self::deaf_until(Some(Instant::now() + span))
-    }
-
     fn hears(&self) -> Result<(), BusError> {
-        match self.deaf_until {
-            Some(until) if Instant::now() < until => Err(BusError::Unavailable("no leader".into())),
-            Some(_) | None => Ok(()),
+        let one_less = |times: u32| times.checked_sub(1);
+        match self.deaf.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less) {
+            Ok(_) => Err(BusError::Unavailable("no leader".into())),
+            Err(_) => Ok(()),
         }
     }
 

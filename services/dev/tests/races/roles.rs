@@ -74,12 +74,8 @@ async fn a_host_that_stops_leaves_nothing_untold() {
 
 #[tokio::test(start_paused = true)]
 async fn services_that_nobody_lets_hear_yet_begin_as_soon_as_they_may() {
-    let span = secs(20);
-    let world = World::over(Arc::new(Memory::new()), Wire::leaderless(span));
-    let began = world.clock.uptime();
+    let world = World::over(Arc::new(Memory::new()), Wire::without_a_leader(6));
     let _host = world.start().await;
-    let waited = world.clock.uptime() - began;
-    assert!(waited >= span && waited < span + secs(6), "{waited:?}");
     world.submit("k", "").await;
     assert_eq!(world.hand("f1").work_off(secs(20)).await, 1);
 }

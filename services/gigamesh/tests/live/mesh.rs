@@ -8,9 +8,9 @@ use client::{OverHttp, Patience};
 use clock::{Clock, Ids, System};
 use protocol::{AboutJob, ListArtifacts, OfJob, SubmitJob};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::Child;
+use tokio::process::{Child, ChildStderr};
 
 use crate::process::{PATIENCE, eventually, gigamesh, ran, terminate};
 
@@ -134,6 +134,16 @@ async fn each_service_in_its_own_process_over_nats_ships_a_job() {
     }
 }
 
+/// Whether it is said before the end.
+async fn is_said(lines: &mut Lines<BufReader<ChildStderr>>, what: &str) -> bool {
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains(what) {
+            return true;
+        }
+    }
+    false
+}
+
 /// One of three servers takes the connection and has nobody to ask.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_starts_while_servers_have_no_leader_waits_for_one() {
@@ -149,16 +159,8 @@ async fn a_service_that_starts_while_servers_have_no_leader_waits_for_one() {
     command.args(["serve", "submit", "--allow-weak-durability", "--nats", &alone.url()]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-    let waits = async {
-        while let Some(line) = said.next_line().await.unwrap() {
-            if line.contains("waiting for NATS") {
-                return true;
-            }
-        }
-        false
-    };
-    let waits = tokio::time::timeout(PATIENCE, waits).await.expect("it says something");
-    assert!(waits, "it ended");
+    let waits = is_said(&mut said, "waiting for NATS");
+    assert!(tokio::time::timeout(PATIENCE, waits).await.expect("it says something"), "it ended");
     others.iter().for_each(|node| node.thaw().unwrap());
     let submit = Role::serving(child).await;
     assert_eq!(submit.stop().await, Some(0));

@@ -184,12 +184,15 @@ impl Events {
     }
 }
 
-/// The server tells it in words alone: for this there is no kind. What it is asked of its streams it
-/// leaves unanswered where that is not allowed.
+/// What every process asks for before it serves. What the server is asked of its streams it leaves
+/// unanswered where that is not allowed.
+const ASKED_FIRST: [&str; 3] =
+    ["Subscription", "Publish to \"$JS.API.STREAM.INFO.", "Publish to \"$JS.API.CONSUMER.INFO."];
+
+/// The server tells it in words alone: for this there is no kind.
 fn is_deafness(said: &str) -> bool {
-    let forbids = said.strip_prefix("Permissions Violation for ");
-    forbids
-        .is_some_and(|it| it.starts_with("Subscription") || it.starts_with("Publish to \"$JS.API."))
+    let forbidden = said.strip_prefix("Permissions Violation for ");
+    forbidden.is_some_and(|it| ASKED_FIRST.iter().any(|first| it.starts_with(first)))
 }
 
 /// Counts one more; a power of two is worth a line, so that a flood writes few.

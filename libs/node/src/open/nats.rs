@@ -53,12 +53,20 @@ pub(super) async fn bus(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>
         tokio::select! {
             biased;
             () = tasks.stopped() => {}
-            // Nobody depends on being found by people's tools.
-            ended = discovered.announce() => warn!(?ended, "services are not discovered"),
+            () = be_found(&discovered) => {}
         }
         Ok::<(), NotOpened>(())
     });
     Ok(Arc::new(bus))
+}
+
+/// By people's tools, on which nobody depends.
+async fn be_found(bus: &Nats) {
+    loop {
+        let ended = bus.announce().await;
+        warn!(?ended, "services are not discovered for now");
+        tokio::time::sleep(LONGEST_WAIT).await;
+    }
 }
 
 pub(super) async fn outside(reach: &Reach, process: &Process) -> Result<Arc<dyn Bus>, NotOpened> {

@@ -1,5 +1,6 @@
 //! Offers as agents take them up: no storm for one job, nothing twice, nothing that does not fit.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use async_trait::async_trait;
 use bus::{Bus, Memory, Message};
 use client::{Coordinator, NotBrought, Parcel, Patience, Told};
 use clock::{Clock, System};
-use fleet::{Epoch, JobId, ProductId, Timestamp};
+use fleet::{Epoch, JobId, ProductId, RequestId, Timestamp};
 use node::{Node, Tasks};
 use protocol::{
     AppendLog, Beat, Beaten, BeginArtifact, Begun, ClaimWork, CommitArtifact, Deregister, Granted,
@@ -24,11 +25,15 @@ struct Idle {
     time: Arc<System>,
     waiting: Arc<Mutex<usize>>,
     offered: Arc<Mutex<Vec<(OfferSeen, Duration)>>>,
+    /// The requests that were heard so far.
+    known: Arc<Mutex<BTreeSet<RequestId>>>,
 }
 
 #[async_trait]
 impl Coordinator for Idle {
     async fn claim(&self, ask: &ClaimWork, _: Patience) -> Told<Option<Granted>> {
+        let is_new = self.known.lock().unwrap().insert(ask.claim_request_id);
+        assert_eq!(ask.fresh, is_new, "what was said before may have been granted");
         if let Some(offer) = ask.offer {
             self.offered.lock().unwrap().push((offer, self.time.uptime()));
             return Ok(None);
@@ -91,7 +96,8 @@ impl Crowd {
         let bus: Arc<dyn Bus> = Arc::new(Memory::default());
         let (clock, ids) = (Arc::clone(&time) as _, Arc::clone(&time) as _);
         let node = Node { bus, clock, ids, tasks: Tasks::default() };
-        let link = Idle { time, waiting: Arc::default(), offered: Arc::default() };
+        let (waiting, offered, known) = Default::default();
+        let link = Idle { time, waiting, offered, known };
         let home = tempfile::tempdir().unwrap();
         for n in 0..many {
             let name = format!("f{n}");
